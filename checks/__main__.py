@@ -1,0 +1,99 @@
+"""python -m checks: verify the project itself, every witness against every other."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from checks.problem import HARD_KINDS, Problem, standard
+from checks.report import Report, as_json, as_text
+from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, WRONG, BadInput, Parser, complain, one_of, whole_number
+
+PROGRAM = "python -m checks"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Flags -> problems -> verdicts -> report -> exit code."""
+    args = parse_args(argv)
+    try:
+        report = verify_project(args)
+    except BadInput as error:
+        complain(PROGRAM, error)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        complain(PROGRAM, "interrupted before the verification was complete; nothing was concluded.")
+        return INTERRUPTED
+    print(json.dumps(as_json(report)) if args.json else "\n".join(as_text(report)))
+    return GOOD if report.outcome == "pass" else WRONG
+
+
+def parse_args(argv: list[str] | None) -> Namespace:
+    """The contract of the command line."""
+    parser = Parser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
+    parser.add_argument("--run", type=Path, metavar="DIR", help="verify the weights of this run on its own data")
+    parser.add_argument("--sizes", type=whole_number(1), nargs="+", metavar="N", help="units, such as 784 16 16 10")
+    parser.add_argument("--batch", type=whole_number(1), metavar="N", help="samples in a problem (default: varies)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="of the first problem (default: 0)")
+    parser.add_argument("--problems", type=whole_number(1), metavar="N", help=f"how many (default: {len(HARD_KINDS)})")
+    parser.add_argument("--device", type=one_of("cpu", "cuda"), default="cpu", metavar="cpu|cuda", help="(default: cpu)")
+    parser.add_argument(
+        "--dtype",
+        type=one_of("float64", "float32"),
+        default="float64",
+        metavar="float64|float32",
+        help="precision of the torch witnesses (default: float64)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object with every comparison")
+    args = parser.parse_args(argv)
+    if args.sizes and (len(args.sizes) < 2 or args.sizes[-1] < 2):
+        given = " ".join(map(str, args.sizes))
+        parser.error(f"--sizes: expected an input size and at least one layer, the last of 2 classes or more, got {given}.")
+    return args
+
+
+EPILOG = """\
+Columns of the report: how many comparisons fail, the largest error in units of what rounding explains (above 1 fails), the
+quantity where it is, how many comparisons, the problem. Tags such as (B2) are equations of checks/EQUATIONS.md.
+
+exit code: 0 everything agrees, 1 something is wrong, 2 bad usage, 130 interrupted
+
+examples:
+  python -m checks
+  python -m checks --sizes 784 16 16 10 --batch 16 --problems 4
+  python -m checks --run runs/digits-1 --dtype float32
+"""
+
+
+def verify_project(args: Namespace) -> Report:
+    """Draw the problems that the flags ask for, and compare every pair of witnesses on each."""
+    import torch  # here, so that --help and bad usage answer without waiting for it
+
+    from checks.witnesses import verify
+    from model.device import usable
+
+    torch.set_num_threads(1)  # the problems are small: waking a second thread costs more than it computes
+
+    device, problems = usable(args.device), list(_problems(args))
+    start, verdicts = time.perf_counter(), []
+    for problem in problems:
+        verdicts += verify(problem, device=device, dtype=args.dtype)
+    parameters = sum(sum(array.size for array in (*problem.W.values(), *problem.b.values())) for problem in problems)
+    return Report(verdicts, len(problems), parameters, device, args.dtype, time.perf_counter() - start)
+
+
+def _problems(args: Namespace) -> list[Problem]:
+    """From a run, or drawn."""
+    if args.run:
+        from checks.of_run import problems_of_run
+
+        problems = problems_of_run(args.run, count=args.problems or 4, batch=args.batch or 16, seed=args.seed)
+    else:
+        problems = list(standard(args.problems or len(HARD_KINDS), args.seed, args.sizes, args.batch))
+    return [problem.rounded_to(args.dtype) for problem in problems]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""How much rounding each entry of each quantity may carry, derived, never guessed.
+
+A first-order error analysis runs beside the computation: for every quantity q it carries an array E[q], in the shape of q,
+such that |computed - exact| stays below E[q]. Three rules make all of it:
+
+1.  Every operation adds at most `eps` of its result (half of that for + - * /, about one for exp and log), and never less than
+    `tiny`, because a result may underflow. A sum of n products adds eps * sqrt(n) times the sum of their magnitudes: rounding
+    errors of a long sum are close to independent, so they grow with the square root (Higham and Mary, A New Approach to
+    Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41, 2019).
+2.  An error that comes in is passed on times the magnitude of the derivative: |W| through (F1), s = a(1 - a) through (F2).
+3.  Cancellation never shrinks an error: the backward pass runs on magnitudes, p + Y in place of p - Y and |W| in place of W, so
+    the bound also covers those who sum the same products in another order, forward instead of backward for example.
+
+SAFETY multiplies the result. It stands for what the first order leaves out and for libraries whose exp is a few ulp off.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from checks.by_hand import Backward, Forward, softmax_jacobian
+from checks.quantities import Quantities, by_name
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Float64, Int64
+
+    Layers = dict[int, Float64[np.ndarray, "..."]]
+
+SAFETY = 2.0
+
+
+def rounding(
+    passed: Forward, W: Layers, b: Layers, y: Int64[np.ndarray, " N"], *, output: str, cost: str, dtype: str = "float64"
+) -> Quantities:
+    """The rounding bound of every quantity of one forward and backward pass.
+
+    Args:
+        passed: the forward pass in float64; its magnitudes stand for those of any correct implementation.
+        W, b: weights and biases by layer.
+        y: class labels.
+        output, cost: the head.
+        dtype: the precision of the implementation that is to be judged.
+    Returns: by quantity, in its shape and unit, the largest |computed - exact| that rounding explains.
+    Source: derived above; the idea of a running error bound is Wilkinson's (Higham, Accuracy and Stability of Numerical
+        Algorithms, section 3.3).
+    """
+    eps, tiny = float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)
+    E = _forward(passed, W, b, eps, tiny)
+    E["losses"] = _losses(passed, E, y, output, cost, eps, tiny)
+    head, magnitude = _output(passed, E, y, output, cost, eps, tiny)
+    E |= head | _backward(passed, W, E, head[f"dz[{len(W)}]"], magnitude, eps, tiny)
+    return {quantity: SAFETY * error for quantity, error in E.items()}
+
+
+def _forward(passed: Forward, W: Layers, b: Layers, eps: float, tiny: float) -> Quantities:
+    """E of every z and a: (F1) and (F2)."""
+    E: Quantities = {"a[0]": np.zeros(passed.a[0].shape)}
+    for layer in W:
+        a, n = np.abs(passed.a[layer - 1]), W[layer].shape[1]
+        products = a @ np.abs(W[layer]).T + np.abs(b[layer])
+        E[f"z[{layer}]"] = E[f"a[{layer - 1}]"] @ np.abs(W[layer]).T + eps * np.sqrt(n + 1) * products + tiny
+        if layer in passed.a:
+            a, s = passed.a[layer], passed.a[layer] * (1 - passed.a[layer])
+            E[f"a[{layer}]"] = s * E[f"z[{layer}]"] + 3 * eps * a + tiny
+    del E["a[0]"]
+    return E
+
+
+def _losses(
+    passed: Forward, E: Quantities, y: np.ndarray, output: str, cost: str, eps: float, tiny: float
+) -> Float64[np.ndarray, " N"]:
+    """E of each sample's loss: (F4)."""
+    z, p, N, L = passed.z[len(passed.z)], passed.p, len(y), len(passed.z)
+    z_error, rows, Y = E[f"z[{L}]"], np.arange(N), _one_hot(y, p)
+    E["p"] = _probabilities(z, p, z_error, output, eps, tiny)
+    if cost == "quadratic":
+        return (2 * (p + Y) * E["p"] + 3 * eps * (p - Y) ** 2).sum(axis=1) + tiny
+    if output == "softmax":
+        scale = np.abs(z).max(axis=1) + np.abs(z[rows, y]) + np.log(z.shape[1]) + 1
+        return (p * z_error).sum(axis=1) + z_error[rows, y] + 3 * eps * scale
+    return ((p + Y) * z_error + 3 * eps * (np.maximum(z, 0) + np.abs(Y * z) + 1)).sum(axis=1)
+
+
+def _probabilities(
+    z: np.ndarray, p: np.ndarray, z_error: np.ndarray, output: str, eps: float, tiny: float
+) -> Float64[np.ndarray, "N K"]:
+    """E of p: (F3). Taking off the maximum rounds z - max, and exp turns that into a relative error of p."""
+    if output == "sigmoid":
+        return p * (1 - p) * z_error + 3 * eps * p + tiny
+    exponent_error = z_error + eps * (np.abs(z - z.max(axis=1, keepdims=True)) + np.log(z.shape[1]))
+    own, others = (1 - p) * exponent_error, (p * exponent_error).sum(axis=1, keepdims=True) - p * exponent_error
+    return p * (own + others) + (4 + np.sqrt(z.shape[1])) * eps * p + tiny
+
+
+def _output(
+    passed: Forward, E: Quantities, y: np.ndarray, output: str, cost: str, eps: float, tiny: float
+) -> tuple[Quantities, Float64[np.ndarray, "N K"]]:
+    """E of dz[L], dp and J, and the magnitude that stands for dz[L] further back: (B1), (B6) to (B9)."""
+    p, N, dz_L = passed.p, len(y), f"dz[{len(passed.z)}]"
+    summed = (p + _one_hot(y, p)) / N
+    if cost == "cross-entropy":
+        return {dz_L: E["p"] / N + 2 * eps * summed + tiny}, summed
+    dp, dp_error = 2 * summed, 2 * E["p"] / N + 3 * eps * 2 * summed + tiny
+    if output == "sigmoid":
+        s = p * (1 - p) + E["p"]
+        return {"dp": dp_error, dz_L: dp_error * s + dp * E["p"] + 4 * eps * dp * s + tiny}, dp * s
+    pE = p[:, :, None] * E["p"][:, None, :]
+    J_error = E["p"][:, :, None] * np.eye(p.shape[1]) + pE + pE.transpose(0, 2, 1)
+    magnitude = p * (dp + (p * dp).sum(axis=1, keepdims=True))
+    J = np.abs(softmax_jacobian(p))
+    J_error += 3 * eps * (J + p[:, :, None] * p[:, None, :]) + tiny
+    passed_on = (J_error @ dp[:, :, None] + J @ dp_error[:, :, None])[:, :, 0]
+    return {
+        "dp": dp_error,
+        "J": J_error,
+        dz_L: passed_on + (4 + np.sqrt(p.shape[1])) * eps * magnitude + tiny,
+    }, magnitude
+
+
+def _backward(
+    passed: Forward, W: Layers, E: Quantities, dz_error: np.ndarray, dz: np.ndarray, eps: float, tiny: float
+) -> Quantities:
+    """E of every dW, db, da and dz, back from the output: (B2) to (B5) on magnitudes."""
+    N, back = len(dz), Backward({}, {}, {}, {})
+    for layer in range(len(W), 0, -1):
+        a, a_error = np.abs(passed.a[layer - 1]), E.get(f"a[{layer - 1}]", 0.0)
+        back.dW[layer] = dz_error.T @ a + dz.T @ (a_error + eps * np.sqrt(N + 1) * a) + tiny
+        back.db[layer] = (dz_error + eps * np.sqrt(N + 1) * dz).sum(axis=0) + tiny
+        if layer > 1:
+            s = a * (1 - a) + a_error  # the largest that s can be: where a rounds to 1, a(1 - a) is 0 but s is not
+            da = dz @ np.abs(W[layer])
+            back.da[layer - 1] = da_error = dz_error @ np.abs(W[layer]) + eps * np.sqrt(W[layer].shape[0]) * da + tiny
+            back.dz[layer - 1] = dz_error = da_error * s + da * a_error + 4 * eps * da * s + tiny
+            dz = da * s
+    return by_name("dW", back.dW) | by_name("db", back.db) | by_name("da", back.da) | by_name("dz", back.dz)
+
+
+def _one_hot(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return np.asarray(np.arange(p.shape[1]) == y[:, None], dtype=np.float64)

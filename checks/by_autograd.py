@@ -1,0 +1,78 @@
+"""The same quantities out of `model.network` through `.backward()`, on any device and in any dtype."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from checks.problem import Problem
+from checks.quantities import Quantities, by_name
+from model.costs import cost_of, probabilities
+from model.network import MLP
+
+
+def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> Quantities:
+    """Everything that autograd computes for a problem.
+
+    Args:
+        problem: what to differentiate.
+        device: "cpu" or "cuda".
+        dtype: the precision in which the module computes.
+    Returns: z, a, p, losses and every gradient, as float64 arrays by name.
+    """
+    network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
+    x = torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device)
+    y = torch.as_tensor(problem.y, device=device)
+    z, a = _record(network)
+    logits = network(x)
+    losses = cost_of(problem.output, problem.cost, reduction="none")(logits, y)
+    cost_of(problem.output, problem.cost)(logits, y).backward()
+    found = {"p": probabilities(logits, problem.output), "losses": losses}
+    found |= by_name("z", z) | by_name("a", a)  # type: ignore[arg-type]
+    found |= by_name("dz", _gradients(z)) | by_name("da", _gradients(a))  # type: ignore[arg-type]
+    found |= by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))  # type: ignore[arg-type]
+    if problem.cost == "quadratic":
+        found |= _through_output(logits.detach(), y, problem)
+    return {name: tensor.detach().cpu().to(torch.float64).numpy() for name, tensor in found.items()}
+
+
+def _record(network: MLP) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """z and a by layer, filled by the next forward pass; each keeps its gradient."""
+    z: dict[int, Tensor] = {}
+    a: dict[int, Tensor] = {}
+
+    def keep(into: dict[int, Tensor], layer: int, module: torch.nn.Module) -> None:
+        def hook(module: torch.nn.Module, args: object, result: Tensor) -> None:
+            result.retain_grad()
+            into[layer] = result
+
+        module.register_forward_hook(hook)
+
+    for layer in range(1, network.depth + 1):
+        keep(z, layer, network.linear(layer))
+        if layer < network.depth:
+            keep(a, layer, network.sigmoid(layer))
+    return z, a
+
+
+def _gradients(tensors: dict[int, Tensor] | dict[int, torch.nn.Parameter]) -> dict[int, Tensor]:
+    return {layer: tensor.grad for layer, tensor in tensors.items() if tensor.grad is not None}
+
+
+def _through_output(logits: Tensor, y: Tensor, problem: Problem) -> dict[str, Tensor]:
+    """dp, and for a softmax its Jacobian J, a row at a time: what the quadratic cost passes through."""
+    z = logits.requires_grad_()
+    p = probabilities(z, problem.output)
+    leaf = p.detach().requires_grad_()
+    Y = torch.nn.functional.one_hot(y, p.shape[1])
+    (dp,) = torch.autograd.grad(((leaf - Y) ** 2).sum(dim=1).mean(), leaf)
+    if problem.output == "sigmoid":
+        return {"dp": dp}
+    rows = [torch.autograd.grad(p[:, i].sum(), z, retain_graph=True)[0] for i in range(p.shape[1])]
+    return {"dp": dp, "J": torch.stack(rows, dim=1)}
+
+
+def as_arrays(tensors: dict[int, Tensor]) -> dict[int, np.ndarray]:
+    """Tensors by layer -> float64 arrays by layer."""
+    return {layer: tensor.detach().cpu().to(torch.float64).numpy() for layer, tensor in tensors.items()}

@@ -1,0 +1,170 @@
+"""The same gradients from the loss alone, every one of them, in milliseconds.
+
+Samples are independent and z is linear in W. So nudge one unit of z[l] in all samples at once and read the N losses: that is one
+column of dz[l], and (B2) and (B3) make dW[l] and db[l] of it. The sum of n_l batch-forwards reaches every parameter.
+
+Two kinds of nudge. The *complex step* moves z along the imaginary axis: Im f(z + ih) / h has neither truncation (h = 1e-30, the
+error is of order h**2) nor cancellation (nothing is subtracted), because sigmoid and softmax are analytic (Squire and Trapp,
+Using Complex Variables to Estimate Derivatives of Real Functions, SIAM Review 40, 1998). *Central differences* of the torch
+forward come with an error bar from two step sizes; a difference without one is no evidence.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from checks import bound, by_hand
+from checks.problem import Problem
+from checks.quantities import Quantities, by_name
+from model.costs import cost_of
+from model.network import MLP
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Complex128, Float64
+
+IMAGINARY_STEP = 1e-30
+LARGEST_STACK = 2**20  # numbers in one stacked nudge: 16 MiB of complex128, so that memory stays small and caches warm
+
+
+def complex_step(problem: Problem) -> tuple[Quantities, Quantities]:
+    """Every dz, da, dW and db by the complex step on the NumPy forward, in float64.
+
+    Args:
+        problem: what to differentiate.
+    Returns: the gradients, and how far each may be off beyond rounding: products below the smallest float64 underflow
+        to 0 before they are divided by the step, so at most tiny / h (2e-278) for each term of a sum.
+    """
+    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
+    dz = {layer: _complex_columns(problem, layer, passed.z[layer], "z") for layer in problem.W}
+    da = {layer: _complex_columns(problem, layer, passed.a[layer], "a") for layer in problem.W if layer < problem.L}
+    underflow = float(np.finfo(np.float64).tiny) / IMAGINARY_STEP
+    errors = {layer: np.full(dz[layer].shape, underflow) for layer in dz}
+    return _assemble(dz, da, passed.a), _assemble(errors, {layer: errors[layer] for layer in da}, _magnitudes(passed.a))
+
+
+def central_differences(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> tuple[Quantities, Quantities]:
+    """Every dz, da, dW and db by central differences of the torch forward on its device, with error bars.
+
+    Args:
+        problem: what to differentiate.
+        device: where the forward runs.
+        dtype: the precision of the forward.
+    Returns: the gradients and their error bars, both by quantity. The step is eps^(1/3), where truncation (order h**2)
+        and rounding (order eps/h) balance, in units of the distance over which the loss bends: 1 at the logits, less where
+        a unit reaches them through large weights, never below 8 units in the last place. With steps h and 2h, D(h) - D(2h)
+        is three times the truncation of D(h), so it is an error bar with a factor of 3 in hand; the rounding of the two
+        losses over the distance between them is added.
+    """
+    network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
+    x = torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device)
+    y = torch.as_tensor(problem.y, device=device)
+    cost = cost_of(problem.output, problem.cost, reduction="none")
+    rounding = torch.as_tensor(_loss_rounding(problem, dtype), device=device)
+    values: dict[str, dict[int, np.ndarray]] = {"z": {}, "a": {0: problem.x}}
+    bars: dict[str, dict[int, np.ndarray]] = {"z": {}, "a": {}}
+    given, a, reach = {0: problem.x}, x, _reach(problem)
+    with torch.no_grad():
+        for layer in problem.W:
+            z = network.linear(layer)(a)
+            nudged = {"z": z} if layer == problem.L else {"z": z, "a": network.sigmoid(layer)(z)}
+            for name, at in nudged.items():
+                losses = _rest_of(network.after(name, layer), cost, y)
+                reached = torch.as_tensor(reach[name, layer], dtype=at.dtype, device=device)
+                values[name][layer], bars[name][layer] = _central_columns(losses, at, reached, rounding)
+            a = nudged.get("a", z)
+            given[layer] = a.cpu().to(torch.float64).numpy()
+    del values["a"][0]
+    return _assemble(values["z"], values["a"], given), _assemble(bars["z"], bars["a"], _magnitudes(given))
+
+
+def _complex_columns(problem: Problem, layer: int, at: np.ndarray, name: str) -> Float64[np.ndarray, "N n"]:
+    """d loss / d z[layer] (or a[layer]): unit by unit, as many units at once as the stack may hold."""
+    N, n = at.shape
+    widest = max(problem.sizes[layer:])
+    together = max(1, LARGEST_STACK // (N * widest))
+    columns = []
+    for first in range(0, n, together):
+        units = np.arange(first, min(first + together, n))
+        moved = np.repeat(at[None].astype(np.complex128), len(units), axis=0)
+        moved[np.arange(len(units)), :, units] += 1j * IMAGINARY_STEP
+        losses = _losses_from(problem, layer, moved.reshape(-1, n), name).reshape(len(units), N)
+        columns.append(losses.imag.T / IMAGINARY_STEP / N)
+    return np.concatenate(columns, axis=1)
+
+
+def _losses_from(problem: Problem, layer: int, at: Complex128[np.ndarray, "M n"], name: str) -> Complex128[np.ndarray, " M"]:
+    """The losses of M samples given their z[layer] or a[layer]: the rest of the network is itself a network."""
+    y = np.tile(problem.y, len(at) // len(problem.y))
+    if layer < problem.L:
+        W = {deeper - layer: problem.W[deeper] for deeper in problem.W if deeper > layer}
+        b = {deeper - layer: problem.b[deeper] for deeper in problem.b if deeper > layer}
+        at = by_hand.forward(by_hand.sigmoid(at) if name == "z" else at, W, b, output=problem.output).z[len(W)]
+    return by_hand.losses(at, y, output=problem.output, cost=problem.cost)
+
+
+def _rest_of(rest: nn.Module, cost: nn.Module, y: Tensor) -> Callable[[Tensor], Tensor]:
+    """From stacked copies of all samples' z[layer] or a[layer] to the loss of each row."""
+    return lambda moved: cast(Tensor, cost(rest(moved), y.repeat(len(moved) // len(y))))
+
+
+def _reach(problem: Problem) -> dict[tuple[str, int], np.ndarray]:
+    """By how much a unit of z[layer] or a[layer] can move any logit, per unit of its own (1 at least): sigmoid' is at most 1/4."""
+    to_logits, reach = np.eye(problem.sizes[-1]), {("z", problem.L): np.ones(problem.sizes[-1])}
+    for layer in range(problem.L - 1, 0, -1):
+        to_logits = to_logits @ np.abs(problem.W[layer + 1])
+        reach["a", layer] = np.maximum(to_logits.max(axis=0), 1)
+        to_logits = to_logits / 4
+        reach["z", layer] = np.maximum(to_logits.max(axis=0), 1)
+    return reach
+
+
+def _central_columns(
+    losses: Callable[[Tensor], Tensor], at: Tensor, reach: Tensor, rounding: Tensor
+) -> tuple[np.ndarray, np.ndarray]:
+    """Column j: the central difference of every sample's loss in unit j, and its error bar, both over N."""
+    (N, n), eps = at.shape, torch.finfo(at.dtype).eps
+    together = max(1, LARGEST_STACK // at.numel())
+    columns, bars = [], []
+    for first in range(0, n, together):
+        units = torch.arange(first, min(first + together, n), device=at.device)
+        step = torch.maximum(eps ** (1 / 3) / reach[units], 8 * eps * at[:, units].abs())
+        near, distance = _difference(losses, at, units, step)
+        far, _ = _difference(losses, at, units, 2 * step)
+        columns.append(near / N)
+        bars.append(((near - far).abs() + 2 * rounding[:, None] / distance) / N)
+    return tuple(torch.cat(found, dim=1).cpu().to(torch.float64).numpy() for found in (columns, bars))  # type: ignore[return-value]
+
+
+def _difference(losses: Callable[[Tensor], Tensor], at: Tensor, units: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+    """(f(at + step) - f(at - step)) over the distance that was really moved, a column a unit; and that distance."""
+    M, (N, n) = len(units), at.shape
+    up, down = at.repeat(M, 1, 1), at.repeat(M, 1, 1)
+    up[torch.arange(M), :, units] += step.T
+    down[torch.arange(M), :, units] -= step.T
+    distance = (up - down)[torch.arange(M), :, units].T
+    above, below = (losses(moved.reshape(M * N, n)).reshape(M, N).T for moved in (up, down))
+    return (above - below) / distance, distance
+
+
+def _loss_rounding(problem: Problem, dtype: str) -> Float64[np.ndarray, " N"]:
+    """What rounding may do to each sample's loss."""
+    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
+    head = {"output": problem.output, "cost": problem.cost}
+    return bound.rounding(passed, problem.W, problem.b, problem.y, dtype=dtype, **head)["losses"]
+
+
+def _assemble(dz: dict[int, np.ndarray], da: dict[int, np.ndarray], a: dict[int, np.ndarray]) -> Quantities:
+    """dW and db from dz by (B2) and (B3), and all of it by name."""
+    dW = {layer: dz[layer].T @ a[layer - 1] for layer in dz}
+    db = {layer: dz[layer].sum(axis=0) for layer in dz}
+    return by_name("dz", dz) | by_name("da", da) | by_name("dW", dW) | by_name("db", db)
+
+
+def _magnitudes(a: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    return {layer: np.abs(array) for layer, array in a.items()}

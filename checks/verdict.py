@@ -1,0 +1,129 @@
+"""Two arrays and a bound -> a verdict. Every doubtful case fails: another shape, NaN, nothing compared, no bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+import numpy as np
+
+Outcome = Literal["pass", "fail", "untested"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one quantity of one problem came out between two witnesses.
+
+    Attributes:
+        problem: the problem's id.
+        quantity: such as "dW[2]".
+        equation: the tag of the equation that computes it, such as "(B2)".
+        pair: who says the first and who the second of `values`.
+        outcome: "untested" where both sides are below what the bound can tell from zero.
+        worst_index: the entry with the largest error in units of what is allowed; empty for a scalar.
+        values: both sides at that entry.
+        error, allowed: |difference| there, and what the bound permits.
+        ratio: error over allowed; above 1 fails, NaN where there is nothing to divide.
+        out, of: how many entries are out of bounds, of how many.
+        reason: what it looks like, in a sentence, where it failed.
+    """
+
+    problem: str
+    quantity: str
+    equation: str
+    pair: tuple[str, str]
+    outcome: Outcome
+    worst_index: tuple[int, ...] = ()
+    values: tuple[float, float] = (np.nan, np.nan)
+    error: float = np.nan
+    allowed: float = np.nan
+    ratio: float = np.nan
+    out: int = 0
+    of: int = 0
+    reason: str = ""
+
+
+def judge(
+    problem: str,
+    quantity: str,
+    equation: str,
+    pair: tuple[str, str],
+    first: np.ndarray,
+    second: np.ndarray,
+    allowed: np.ndarray,
+) -> Verdict:
+    """Compare entry by entry.
+
+    Args:
+        problem, quantity, equation, pair: what and who, for the report.
+        first, second: what the two of `pair` say, in that order.
+        allowed: the largest difference that rounding explains, entry by entry.
+    Returns: the verdict, at the entry whose error is largest in units of what is allowed.
+    """
+    named = (problem, quantity, equation, pair)
+    if not first.shape == second.shape == allowed.shape:
+        return Verdict(*named, "fail", reason=f"shape {first.shape} against {second.shape}, bound of shape {allowed.shape}")
+    if first.size == 0:
+        return Verdict(*named, "fail", reason=f"nothing to compare: shape {first.shape}")
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        error = np.abs(first - second)
+        ratio = np.where(error == 0, 0.0, error / allowed)
+    ratio[~(np.isfinite(first) & np.isfinite(second) & np.isfinite(allowed))] = np.inf
+    at = tuple(int(i) for i in np.unravel_index(np.argmax(ratio), ratio.shape))
+    out = int((ratio > 1).sum())
+    outcome: Outcome = "fail" if out else "untested" if _invisible(first, second, allowed) else "pass"
+    reason = describe(first, second, ratio > 1) if out else ""
+    values = (float(first[at]), float(second[at]))
+    return Verdict(*named, outcome, at, values, float(error[at]), float(allowed[at]), float(ratio[at]), out, first.size, reason)
+
+
+def missing(problem: str, quantity: str, equation: str, pair: tuple[str, str], reason: str) -> Verdict:
+    """The failing verdict on something that was never computed."""
+    return Verdict(problem, quantity, equation, pair, "fail", reason=reason)
+
+
+def describe(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> str:
+    """What the difference looks like: a factor, a sign, a transpose, rows, one entry; says only what the numbers show."""
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return f"{int((~np.isfinite(first)).sum())} and {int((~np.isfinite(second)).sum())} entries are not finite"
+    if _same(first, -second):
+        return "the sign is reversed"
+    if not first.any():
+        return "the first is zero everywhere"
+    if (factor := _factor(first, second)) is not None:
+        return f"the first is {factor:.6g} times the second"
+    if first.ndim == 2 and first.shape[0] == first.shape[1] and _same(first, second.T):
+        return "the first is the transpose of the second"
+    return _where(out)
+
+
+def _invisible(first: np.ndarray, second: np.ndarray, allowed: np.ndarray) -> bool:
+    """Whether zero would have been accepted in place of either side, everywhere."""
+    return bool((np.maximum(np.abs(first), np.abs(second)) <= allowed).all())
+
+
+def _factor(first: np.ndarray, second: np.ndarray) -> float | None:
+    """The number that, times `second`, is `first`; None where there is none."""
+    if first.size < 2 or not second.any():
+        return None
+    factor = float((first * second).sum() / (second * second).sum())
+    return factor if _same(first, factor * second) else None
+
+
+def _same(first: np.ndarray, second: np.ndarray) -> bool:
+    """Equal to six digits of the largest entry: for wording a sentence, never for passing a check."""
+    return bool(np.abs(first - second).max() <= 1e-6 * np.abs(first).max())
+
+
+def _where(out: np.ndarray) -> str:
+    """Which entries are out: one, some rows, some columns, or how many."""
+    indices = np.argwhere(out)
+    if len(indices) == 1:
+        return f"one entry alone, {indices[0].tolist()}"
+    if out.ndim == 2 and len(indices) < out.size:
+        for axis, word in enumerate(("row", "column")):
+            lines = np.unique(indices[:, axis])
+            if len(lines) <= max(1, out.shape[axis] // 2) and len(indices) > len(lines):
+                return f"only in {word}{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:8]))}"
+    return f"{len(indices)} of {prod(out.shape)} entries"

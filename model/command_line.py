@@ -1,0 +1,88 @@
+"""What the three programs share: one-line errors, exit codes, and converters that explain what they expected.
+
+Exit codes: 0 good; 1 the thing that was checked is wrong, or training diverged; 2 bad usage or bad input; 130 interrupted.
+"""
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+GOOD, WRONG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class BadInput(Exception):
+    """Something that came from outside cannot be used. The text says what was expected, what came, and what to do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose every refusal is one line and exit code 2."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Print `<program>: <message>` and exit with 2."""
+        complain(self.prog, _plain(message, self.prog))
+        raise SystemExit(BAD_INPUT)
+
+
+def complain(program: str, message: object) -> None:
+    """Print one line on standard error, whatever line breaks the message has."""
+    print(f"{program}: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """A converter that accepts exactly these words."""
+
+    def convert(text: str) -> str:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"expected one of {', '.join(choices)}, got {text!r}.")
+        return text
+
+    return convert
+
+
+def whole_number(at_least: int) -> Callable[[str], int]:
+    """A converter for whole numbers that are not below `at_least`."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = at_least - 1
+        if number < at_least:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {at_least}, got {text!r}.")
+        return number
+
+    return convert
+
+
+def finite(at_least: float = -math.inf, above: float = -math.inf) -> Callable[[str], float]:
+    """A converter for finite numbers, optionally bounded from below (`above` excludes its bound)."""
+    condition = f" above {above:g}" if above > -math.inf else f" of at least {at_least:g}" if at_least > -math.inf else ""
+
+    def convert(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and number >= at_least and number > above):
+            raise argparse.ArgumentTypeError(f"expected a finite number{condition}, got {text!r}.")
+        return number
+
+    return convert
+
+
+def _plain(message: str, program: str) -> str:
+    """argparse's own wording, turned into: where, what was expected, what came, what to do."""
+    advice = f"See python {program} --help." if program.endswith(".py") else f"See {program} --help."
+    if unknown := re.fullmatch(r"unrecognized arguments: (.*)", message):
+        return f"expected the flags of --help, got {unknown[1]}. {advice}"
+    if missing := re.fullmatch(r"argument (\S+): expected (at least one|one) argument", message):
+        return f"{missing[1]}: expected {missing[2]} value, got none. {advice}"
+    if absent := re.fullmatch(r"the following arguments are required: (.*)", message):
+        return f"expected {absent[1]}, got nothing. {advice}"
+    return f"{message.removeprefix('argument ')} {advice}"

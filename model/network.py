@@ -1,0 +1,168 @@
+"""The network as PyTorch has it: an nn.Module whose hidden layers are sigmoid and whose output is logits."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Float
+
+ROW_CONSTANTS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8)  # what the original network drew from
+
+
+class MLP(nn.Module):
+    """x -> linear -> sigmoid -> ... -> linear -> logits; layers are numbered 1..L, as on the page.
+
+    `W[layer]` and `b[layer]` are the parameters themselves, `linear(layer)` and `sigmoid(layer)` the modules.
+
+    Args:
+        sizes: units of the input and of every layer, such as (784, 16, 16, 10).
+        init: how to draw the first weights: a key of INITS.
+        seed: the same seed gives the same weights on every device and in every dtype.
+        dtype, device: where the parameters live.
+    Raises: ValueError for fewer than two sizes, a size below 1, or an unknown init.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        init: str = "pytorch",
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__()
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ValueError(f"expected an input size and at least one layer, each 1 or more, got {tuple(sizes)}")
+        if init not in INITS:
+            raise ValueError(f"expected one of {', '.join(INITS)}, got {init!r}")
+        self.sizes = tuple(sizes)
+        self.layers = nn.Sequential(OrderedDict(_modules(self.sizes, dtype, device)))
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for layer in self.W:
+                W, b = INITS[init](sizes[layer], sizes[layer - 1], generator)
+                self.W[layer].copy_(W)
+                self.b[layer].copy_(b)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        W: Mapping[int, np.ndarray],
+        b: Mapping[int, np.ndarray],
+        *,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+    ) -> MLP:
+        """The network with these weights and biases, each given by layer 1..L."""
+        sizes = [W[1].shape[1], *(len(b[layer]) for layer in range(1, len(b) + 1))]
+        network = cls(sizes, init="zeros", dtype=dtype, device=device)
+        with torch.no_grad():
+            for layer in network.W:
+                network.W[layer].copy_(torch.as_tensor(W[layer]))
+                network.b[layer].copy_(torch.as_tensor(b[layer]))
+        return network
+
+    def forward(self, x: Float[Tensor, "N n_0"]) -> Float[Tensor, "N K"]:
+        """The logits of each row of x; softmax or sigmoid belongs to the cost."""
+        logits: Tensor = self.layers(x)
+        return logits
+
+    def after(self, name: str, layer: int) -> nn.Sequential:
+        """The rest of the network, to be called with z[layer] (name "z") or a[layer] (name "a")."""
+        rest = self.layers[2 * layer - 1 if name == "z" else 2 * layer :]
+        assert isinstance(rest, nn.Sequential)
+        return rest
+
+    @property
+    def depth(self) -> int:
+        """L, the number of layers that have weights."""
+        return len(self.sizes) - 1
+
+    @property
+    def W(self) -> dict[int, nn.Parameter]:
+        """Weights by layer, each (n_l, n_{l-1})."""
+        return {layer: cast(nn.Parameter, self.linear(layer).weight) for layer in range(1, self.depth + 1)}
+
+    @property
+    def b(self) -> dict[int, nn.Parameter]:
+        """Biases by layer, each (n_l,)."""
+        return {layer: self.linear(layer).bias for layer in range(1, self.depth + 1)}
+
+    def linear(self, layer: int) -> nn.Linear:
+        """The module that computes z[layer]."""
+        return self.layers.get_submodule(f"linear{layer}")  # type: ignore[return-value]
+
+    def sigmoid(self, layer: int) -> nn.Sigmoid:
+        """The module that computes a[layer], for the hidden layers 1..L-1."""
+        return self.layers.get_submodule(f"sigmoid{layer}")  # type: ignore[return-value]
+
+
+def _modules(sizes: Sequence[int], dtype: torch.dtype, device: torch.device | str) -> list[tuple[str, nn.Module]]:
+    """linear1, sigmoid1, ..., linearL: parameters not yet filled, so that no global random state is touched."""
+    modules: list[tuple[str, nn.Module]] = []
+    for layer in range(1, len(sizes)):
+        linear = nn.Linear(sizes[layer - 1], sizes[layer], dtype=dtype, device="meta").to_empty(device=device)
+        modules += [(f"linear{layer}", linear), (f"sigmoid{layer}", nn.Sigmoid())]
+    return modules[:-1]
+
+
+# Each draws one layer, W (n, n_in) and b (n,), in float64 on the CPU, so that a seed means the same network everywhere.
+Init = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
+
+
+def _uniform(shape: tuple[int, ...], limit: float, generator: torch.Generator) -> Tensor:
+    return (2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1) * limit
+
+
+def _pytorch(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """nn.Linear's own default: uniform within 1/sqrt(n_in), weights and biases alike."""
+    limit = 1 / math.sqrt(n_in)
+    return _uniform((n, n_in), limit, generator), _uniform((n,), limit, generator)
+
+
+def _xavier(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Uniform within sqrt(6 / (n_in + n)), biases 0 (Glorot and Bengio, 2010, equation 16)."""
+    return _uniform((n, n_in), math.sqrt(6 / (n_in + n)), generator), torch.zeros(n, dtype=torch.float64)
+
+
+def _normal(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Weights of variance 1/n_in, biases of variance 1 (Nielsen, chapter 3)."""
+    W = torch.randn((n, n_in), generator=generator, dtype=torch.float64) / math.sqrt(n_in)
+    return W, torch.randn(n, generator=generator, dtype=torch.float64)
+
+
+def _row_constant(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The original network's: one number a unit for all its weights, one number a layer for all its biases."""
+    numbers = torch.tensor(ROW_CONSTANTS, dtype=torch.float64)
+    drawn = numbers[torch.randint(len(numbers), (n + 1,), generator=generator)]
+    return drawn[:n, None].expand(n, n_in), drawn[n:].expand(n)
+
+
+def _constant(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Every weight and bias 0.5."""
+    return torch.full((n, n_in), 0.5, dtype=torch.float64), torch.full((n,), 0.5, dtype=torch.float64)
+
+
+def _zeros(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Every weight and bias 0."""
+    return torch.zeros((n, n_in), dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
+
+
+INITS: dict[str, Init] = {
+    "pytorch": _pytorch,
+    "xavier": _xavier,
+    "normal": _normal,
+    "row-constant": _row_constant,
+    "constant": _constant,
+    "zeros": _zeros,
+}
