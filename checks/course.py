@@ -18,6 +18,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 JUMPED = 2.5  # |change of the weights| in one epoch, in their length: healthy ones stay below 2, or learn in that very epoch
 LATELY = 3  # epochs, at least, that a loss must last: right after the start, healthy ones overshoot to 7 times the prior's
 HARDLY_MOVED = 1.0  # the same, summed over epochs: networks begin to learn between 0.2 and 2; beyond it they lack something else
+TRIED = 0.1  # the same sum: below it, a training that has ended says nothing about its labels
 RISEN = 4.0  # standard deviations by which accuracy on training samples exceeds that on test samples: one in 30,000 by chance
 UNRELATED = 3.0  # standard deviations of `agreement`: digits show 80, labels that were dealt out at random pass it once in 700
 ENOUGH = 50  # samples for that
@@ -45,15 +46,16 @@ def diverged(signs: VitalSigns, history: Sequence[Progress]) -> Iterator[Symptom
 
 
 def unlearnable_labels(
-    x: Inexact[np.ndarray, "N n_0"], y: Integer[np.ndarray, " N"], history: Sequence[Progress], tested: int
+    x: Inexact[np.ndarray, "N n_0"], y: Integer[np.ndarray, " N"], history: Sequence[Progress], ended: bool, tested: int
 ) -> Iterator[Symptom]:
-    """Test samples are at chance although training samples are not, or although the weights moved; and neighbours disagree."""
+    """Test samples are at chance although training samples are not, or although the weights moved; and neighbours do not agree."""
     if not history or not math.isfinite(history[-1].test_accuracy) or len(y) < ENOUGH:
         return
     last, chance = history[-1], float(np.bincount(y).max() / len(y))
     deviation = math.sqrt(chance * (1 - chance) / tested)
     risen = last.train_accuracy > last.test_accuracy + RISEN * deviation
-    if last.test_accuracy > chance + AT_CHANCE * deviation or not (risen or _path(history) > HARDLY_MOVED):
+    tried = _path(history) > (TRIED if ended else HARDLY_MOVED)
+    if last.test_accuracy > chance + AT_CHANCE * deviation or not (risen or tried):
         return
     related = agreement(np.asarray(x), np.asarray(y))
     if related < UNRELATED:
