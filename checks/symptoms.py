@@ -30,7 +30,10 @@ UNLEARNED = 0.9  # of the prior's loss: below it, a layer that is flat has done 
 CONSTANT = 1e-5  # output spread, whatever else: healthy networks near the prior's loss show 2e-4 or more
 NEARLY_CONSTANT, CANCELLED = 1e-3, 1e-3  # or this spread, if all gradients cancel, too: the healthy ones show 0.01 or more
 NEAR_PRIOR = 1.1  # times the prior's loss: a constant answer cannot be below 1, and mini-batches leave it jittering above
-DEAD, ABOVE_PRIOR = 1e-3, 1.2  # a smaller part than that passed on, at a loss so much above the prior's: no way back
+DEAD, ABOVE_PRIOR = (
+    1e-6,
+    1.2,
+)  # a smaller part passed on at a loss so far above the prior's: 5e-5 was seen to come back in 1,700 steps
 
 
 def look(
