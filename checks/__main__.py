@@ -106,7 +106,7 @@ def walk(args: Namespace) -> str:
 def _problems(args: Namespace) -> list[Problem]:
     """From a run, or drawn."""
     if args.run:
-        from checks.of_run import problems_of_run
+        from checks.of_training import problems_of_run
 
         problems = problems_of_run(args.run, count=args.problems or 4, batch=args.batch or 16, seed=args.seed)
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,13 +30,11 @@ def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") ->
     logits = network(x)
     losses = cost_of(problem.output, problem.cost, reduction="none")(logits, y)
     cost_of(problem.output, problem.cost)(logits, y).backward()
-    found = {"p": probabilities(logits, problem.output), "losses": losses}
-    found |= by_name("z", z) | by_name("a", a)  # type: ignore[arg-type]
-    found |= by_name("dz", _gradients(z)) | by_name("da", _gradients(a))  # type: ignore[arg-type]
-    found |= by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))  # type: ignore[arg-type]
-    if problem.cost == "quadratic":
-        found |= _through_output(logits.detach(), y, problem)
-    return {name: tensor.detach().cpu().to(torch.float64).numpy() for name, tensor in found.items()}
+    found = {"p": _array(probabilities(logits, problem.output)), "losses": _array(losses)}
+    found |= by_name("z", _arrays(z)) | by_name("a", _arrays(a))
+    found |= by_name("dz", _gradients(z)) | by_name("da", _gradients(a))
+    found |= by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
+    return found | _through_output(logits.detach(), y, problem) if problem.cost == "quadratic" else found
 
 
 def _record(network: MLP) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
@@ -56,11 +56,19 @@ def _record(network: MLP) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     return z, a
 
 
-def _gradients(tensors: dict[int, Tensor] | dict[int, torch.nn.Parameter]) -> dict[int, Tensor]:
-    return {layer: tensor.grad for layer, tensor in tensors.items() if tensor.grad is not None}
+def _gradients(tensors: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
+    return {layer: _array(tensor.grad) for layer, tensor in tensors.items() if tensor.grad is not None}
 
 
-def _through_output(logits: Tensor, y: Tensor, problem: Problem) -> dict[str, Tensor]:
+def _arrays(tensors: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
+    return {layer: _array(tensor) for layer, tensor in tensors.items()}
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
+
+
+def _through_output(logits: Tensor, y: Tensor, problem: Problem) -> Quantities:
     """dp, and for a softmax its Jacobian J, a row at a time: what the quadratic cost passes through."""
     z = logits.requires_grad_()
     p = probabilities(z, problem.output)
@@ -68,11 +76,6 @@ def _through_output(logits: Tensor, y: Tensor, problem: Problem) -> dict[str, Te
     Y = torch.nn.functional.one_hot(y, p.shape[1])
     (dp,) = torch.autograd.grad(((leaf - Y) ** 2).sum(dim=1).mean(), leaf)
     if problem.output == "sigmoid":
-        return {"dp": dp}
+        return {"dp": _array(dp)}
     rows = [torch.autograd.grad(p[:, i].sum(), z, retain_graph=True)[0] for i in range(p.shape[1])]
-    return {"dp": dp, "J": torch.stack(rows, dim=1)}
-
-
-def as_arrays(tensors: dict[int, Tensor]) -> dict[int, np.ndarray]:
-    """Tensors by layer -> float64 arrays by layer."""
-    return {layer: tensor.detach().cpu().to(torch.float64).numpy() for layer, tensor in tensors.items()}
+    return {"dp": _array(dp), "J": _array(torch.stack(rows, dim=1))}

@@ -6,20 +6,18 @@ for differences by the error bar that they came with. Two testimonies agree when
 
 from __future__ import annotations
 
-import linecache
-import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from checks import bound, by_autograd, by_differences, by_hand
 from checks.problem import Problem
-from checks.quantities import Quantities, collect, equation, names
+from checks.quantities import Quantities, by_name, collect, equation, names
 from checks.verdict import Verdict, judge, missing
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
@@ -30,12 +28,12 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
 @dataclass(frozen=True)
 class Testimony:
-    """What one witness says: values, how far off each may be, or why it could not speak."""
+    """What one witness says: values, how far off each may be, and where it broke off, why."""
 
     witness: str
     values: Quantities = field(default_factory=dict)
     errors: Quantities = field(default_factory=dict)
-    failure: tuple[str, str, str] | None = None  # quantity, equation, reason
+    failure: str | None = None
 
     def covers(self, quantity: str) -> bool:
         """Whether this witness is asked for a quantity: differences know nothing but gradients by layer."""
@@ -57,7 +55,7 @@ def verify(problem: Problem, *, device: str = "cpu", dtype: str = "float64", dif
     """
     with np.errstate(all="ignore"):
         testimonies = list(_testimonies(problem, device, dtype, differences))
-        return list(_compare(problem, testimonies))
+        return _compare(problem, testimonies)
 
 
 def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -> Iterator[Testimony]:
@@ -100,40 +98,69 @@ def _with_rounding(found: tuple[Quantities, Quantities], bounds: Quantities) -> 
 
 
 def _hear(witness: str, speak: Callable[[], tuple[Quantities, Quantities]]) -> Testimony:
-    """Call a witness; one that raises is quoted with the line of by_hand.py on which it did."""
+    """Call a witness; one that raises is left with what it had computed until then."""
     try:
         return Testimony(witness, *speak())
     except Exception as error:  # a witness is code under test: whatever it raises is its finding, never our crash
-        return Testimony(witness, failure=_where(error))
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        line = _line(error, by_hand.__file__)
+        place = f" on line {line} of checks/by_hand.py" if line else ""
+        reason = f"{type(error).__name__}{place}: {' '.join(str(error).split())}"
+        variables = {name: value for frame in reversed(frames) for name, value in frame.f_locals.items()}
+        return Testimony(witness, _computed_in(variables) if line else {}, failure=reason)
 
 
-def _where(error: Exception) -> tuple[str, str, str]:
-    """Quantity, equation and reason of an exception: the deepest line of by_hand.py that it passed through."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename == by_hand.__file__:
-            line = linecache.getline(frame.filename, frame.lineno or 0)
-            tag, target = re.search(r"\([FB]\d\)", line), re.match(r"\s*(\w+)", line)
-            reason = f"{type(error).__name__} on line {frame.lineno} of checks/by_hand.py: {error}"
-            return (target[1] if target else "?", tag[0] if tag else frame.name, reason)
-    return "all", "", f"{type(error).__name__}: {error}"
+def _line(error: Exception, filename: str) -> int | None:
+    """The deepest line of a file that an exception passed through."""
+    lines = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == filename]
+    return lines[-1] if lines else None
 
 
-def _compare(problem: Problem, testimonies: list[Testimony]) -> Iterator[Verdict]:
-    """Every pair on every quantity; a witness that could not speak fails once against each other."""
-    for first, second in combinations(testimonies, 2):
-        for silent in (first, second):
-            if silent.failure:
-                quantity, tag, reason = silent.failure
-                yield missing(problem.id, quantity, tag, (first.witness, second.witness), f"{silent.witness}: {reason}")
-    spoke = [testimony for testimony in testimonies if not testimony.failure]
-    for quantity in names(problem.L, problem.output, problem.cost):
-        tag = equation(quantity, problem.L, problem.output, problem.cost)
-        for first, second in combinations([testimony for testimony in spoke if testimony.covers(quantity)], 2):
-            yield _compare_one(problem.id, quantity, tag, first, second)
+def _computed_in(variables: Mapping[str, Any]) -> Quantities:
+    """The quantities among the local variables of the passes when one broke off; backward already had a whole forward pass."""
+    passed = variables.get("passed")
+    layers = {name: variables.get(name, {}) for name in ("dz", "da", "dW", "db")}
+    layers |= {"z": passed.z, "a": passed.a} if passed else {name: variables.get(name, {}) for name in ("z", "a")}
+    found = {"p": passed.p} if passed else {}
+    for name, arrays in layers.items():
+        found |= by_name(name, arrays)
+    return found | {name: variables[name] for name in ("p", "losses", "dp", "J") if variables.get(name) is not None}
 
 
-def _compare_one(problem_id: str, quantity: str, tag: str, first: Testimony, second: Testimony) -> Verdict:
-    pair = (first.witness, second.witness)
+def _compare(problem: Problem, testimonies: list[Testimony]) -> list[Verdict]:
+    """Every pair on every quantity, in the order of computation; a witness that broke off fails once against each other."""
+    order = names(problem.L, problem.output, problem.cost)
+    pairs = list(combinations(testimonies, 2))
+    verdicts = [_compare_broken(problem, order, *pair) for pair in pairs if pair[0].failure or pair[1].failure]
+    for quantity in order:
+        for first, second in pairs:
+            if first.covers(quantity) and second.covers(quantity) and not (first.failure or second.failure):
+                verdicts.append(_compare_one(problem, quantity, first, second))
+    place = {quantity: index for index, quantity in enumerate(order)}
+    return sorted(verdicts, key=lambda verdict: place.get(verdict.quantity, len(order)))
+
+
+def _compare_broken(problem: Problem, order: list[str], first: Testimony, second: Testimony) -> Verdict:
+    """Where a witness broke off: the first quantity that it had not computed, or had in the wrong shape."""
+    broken, other = (first, second) if first.failure else (second, first)
+    pair, reason = (first.witness, second.witness), f"{broken.witness}: {broken.failure}"
+    for quantity in order:
+        used = (
+            quantity.startswith("dz") and quantity.replace("dz", "db") in broken.values
+        )  # a dz[l] that db[l] was made of was right, and overwritten later
+        absent = quantity not in broken.values
+        if broken.covers(quantity) and (absent or (not used and _shape(broken, quantity) != _shape(other, quantity))):
+            return missing(problem.id, quantity, equation(quantity, problem.L, problem.output, problem.cost), pair, reason)
+    return missing(problem.id, "all", "", pair, reason)
+
+
+def _shape(testimony: Testimony, quantity: str) -> tuple[int, ...] | None:
+    return testimony.values[quantity].shape if quantity in testimony.values else None
+
+
+def _compare_one(problem: Problem, quantity: str, first: Testimony, second: Testimony) -> Verdict:
+    pair, problem_id = (first.witness, second.witness), problem.id
+    tag = equation(quantity, problem.L, problem.output, problem.cost)
     for testimony in (first, second):
         if quantity not in testimony.values or quantity not in testimony.errors:
             return missing(problem_id, quantity, tag, pair, f"{testimony.witness} computed no {quantity}, or it has no bound")

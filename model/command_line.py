@@ -45,16 +45,17 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return convert
 
 
-def whole_number(at_least: int) -> Callable[[str], int]:
-    """A converter for whole numbers that are not below `at_least`."""
+def whole_number(at_least: int, at_most: int = 2**32 - 1) -> Callable[[str], int]:
+    """A converter for whole numbers within bounds."""
+    bounds = f"from {at_least} to {at_most}" if at_most < 2**32 - 1 else f"of at least {at_least}"
 
     def convert(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = at_least - 1
-        if number < at_least:
-            raise argparse.ArgumentTypeError(f"expected a whole number of at least {at_least}, got {text!r}.")
+        if not at_least <= number <= at_most:
+            raise argparse.ArgumentTypeError(f"expected a whole number {bounds}, got {text!r}.")
         return number
 
     return convert

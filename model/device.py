@@ -1,5 +1,9 @@
 """Where the arithmetic happens."""
 
+import itertools
+import os
+from collections.abc import Sequence
+
 import torch
 
 from model.command_line import BadInput
@@ -17,3 +21,15 @@ def usable(name: str) -> str:
             f"--device: expected a CUDA device, got a machine where torch {torch.__version__} sees none. Use --device cpu."
         )
     return name
+
+
+SMALL_STEP = 4_000_000  # multiply-adds of a forward pass, below which a second thread costs more than it brings
+
+
+def threads_for(sizes: Sequence[int], batch_size: int) -> int:
+    """How many threads a step of this size is worth: 1, or all that torch would use.
+
+    A function of the sizes alone, so that a resumed run rounds as the run before it did.
+    """
+    work = batch_size * sum(n * n_in for n_in, n in itertools.pairwise(sizes))
+    return 1 if work < SMALL_STEP else os.cpu_count() or 1

@@ -72,6 +72,13 @@ class MLP(nn.Module):
                 network.b[layer].copy_(torch.as_tensor(b[layer]))
         return network
 
+    @staticmethod
+    def layers_of(state: Mapping[str, np.ndarray], prefix: str = "") -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
+        """W and b by layer, out of a state dictionary whose names begin with `prefix`."""
+        depth = sum(name.startswith(prefix) and name.endswith(".weight") for name in state)
+        W = {layer: state[f"{prefix}layers.linear{layer}.weight"] for layer in range(1, depth + 1)}
+        return W, {layer: state[f"{prefix}layers.linear{layer}.bias"] for layer in W}
+
     def forward(self, x: Float[Tensor, "N n_0"]) -> Float[Tensor, "N K"]:
         """The logits of each row of x; softmax or sigmoid belongs to the cost."""
         logits: Tensor = self.layers(x)

@@ -1,5 +1,29 @@
-"""Shapes in annotations are enforced in every test: importing model or checks installs jaxtyping's checks first."""
+"""Shapes in annotations are enforced in every test: jaxtyping's checks are installed before model or checks is imported."""
 
+import os
+from pathlib import Path
+
+import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook(["model", "checks"], "beartype.beartype")
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores: threads of their own would only wait for each other
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, and say why."""
+    import torch
+
+    mnist = os.environ.get("BACKPROOF_MNIST")
+    for item in items:
+        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason=f"torch {torch.__version__} sees no CUDA device"))
+        if item.get_closest_marker("mnist") and not mnist:
+            item.add_marker(pytest.mark.skip(reason="BACKPROOF_MNIST does not name the folder of the MNIST files"))
+
+
+@pytest.fixture
+def mnist_folder() -> Path:
+    """The folder of the four MNIST files."""
+    return Path(os.environ["BACKPROOF_MNIST"])

@@ -1,0 +1,108 @@
+"""Label inputs with a trained network, through the NumPy forward pass that `python -m checks` verifies.
+
+Nothing here waits for torch, so that an answer takes a fraction of the time that importing it would.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from checks import by_hand
+from model.checkpoint import SavedModel, load_model, newest_run
+from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, BadInput, Parser, complain, whole_number
+from model.rows import Rows, read_rows
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Inexact
+
+PROGRAM = "label.py"
+RUNS = Path("runs")
+
+EPILOG = """\
+inputs
+  1 1 0 0      as many numbers as the network takes, raw as in the data that it was trained on
+  rows.csv     one input a row, with or without a header; or .npy
+  -            rows on standard input
+
+exit code: 0 good, 2 bad usage or bad input, 130 interrupted
+
+examples
+  python label.py 1 1 0 0
+  python label.py --run runs/digits-1 --top-k 3 runs/digits-1/samples.csv
+  head -1 runs/digits-1/samples.csv | python label.py --run runs/digits-1 --json -
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Flags -> weights and rows -> answers -> exit code."""
+    args = parse_args(sys.argv[1:] if argv is None else argv)
+    try:
+        run = args.run or newest_run(RUNS)
+        model = load_model(run)
+        rows = read_rows(args.inputs, model.sizes[0], run)
+        print("\n".join(answers(model, rows, args)))
+    except BadInput as error:
+        complain(PROGRAM, error)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        complain(PROGRAM, "interrupted.")
+        return INTERRUPTED
+    return GOOD
+
+
+def parse_args(argv: list[str]) -> Namespace:
+    """The contract of the command line."""
+    parser = Parser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="numbers, a .csv or .npy file, or - for standard input")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="folder of the run to use (default: the newest in runs/)")
+    parser.add_argument("--top-k", type=whole_number(1), default=1, metavar="N", help="labels to show for each (default: 1)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    return parser.parse_args([_positional(word) for word in argv])
+
+
+def answers(model: SavedModel, rows: Rows, args: Namespace) -> Iterator[str]:
+    """One line for each row."""
+    p = probabilities(model, rows)
+    order = np.argsort(-p, axis=1, kind="stable")[:, : args.top_k]
+    for name, chances, best in zip(rows.names, p.tolist(), order.tolist(), strict=True):
+        if args.json:
+            yield json.dumps(as_json(name, model.classes, chances, best[0]))
+        else:
+            named = "  ".join(f"{model.classes[k]} {chances[k]:.4f}" for k in best)
+            yield named if len(rows.names) == 1 else f"{named}  {name}"
+
+
+def probabilities(model: SavedModel, rows: Rows) -> Inexact[np.ndarray, "M K"]:
+    """p of each row, in the precision in which the network was trained."""
+    x = model.preprocessing(rows.x, model.W[1].dtype)
+    return by_hand.forward(x, model.W, model.b, output=model.output).p
+
+
+def as_json(name: str, classes: tuple[str, ...], chances: list[float], best: int) -> dict[str, Any]:
+    """The object of --json."""
+    return {
+        "input": name,
+        "label": classes[best],
+        "probability": chances[best],
+        "probabilities": dict(zip(classes, chances, strict=True)),
+    }
+
+
+def _positional(word: str) -> str:
+    """A negative number with an exponent looks like a flag to argparse, unless a space stands before it."""
+    try:
+        float(word)
+    except ValueError:
+        return word
+    return f" {word}" if word.startswith("-") else word
+
+
+if __name__ == "__main__":
+    sys.exit(main())

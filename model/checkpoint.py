@@ -1,0 +1,188 @@
+"""Weights and training state on disk: safetensors and JSON, atomic, no pickle.
+
+A run's folder holds `model.safetensors` (the network, and all that label.py needs to use it), `checkpoint.safetensors` (the same
+moment's training state, to resume) and `config.json` (the settings). Arrays in, arrays out: this module never imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from model.atomic import write_atomically
+from model.command_line import BadInput
+from model.preprocessing import Preprocessing
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Float
+
+    Layers = dict[int, Float[np.ndarray, "..."]]
+
+MODEL, CHECKPOINT, CONFIG = "model.safetensors", "checkpoint.safetensors", "config.json"
+SAMPLES = "samples.csv"  # a few test rows, so that there is something to label
+FORMAT = "backproof 1"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A trained network as NumPy sees it.
+
+    Attributes:
+        W, b: weights and biases by layer 1..L.
+        preprocessing: what the network expects to be done to raw values.
+        classes: names of the K outputs.
+        data: name of the data set that it was trained on.
+        output, cost: the head.
+        picture: (height, width) where an input is a picture.
+        facts: anything else that belongs to the run: epoch, accuracies, the data's digest.
+    """
+
+    W: Layers
+    b: Layers
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    data: str
+    output: str
+    cost: str
+    picture: tuple[int, int] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of the input and of each layer."""
+        return (self.W[1].shape[1], *(len(self.b[layer]) for layer in range(1, len(self.b) + 1)))
+
+
+def save_model(run: Path, model: SavedModel) -> None:
+    """Write a run's model.safetensors.
+
+    Raises: OSError if it cannot be written; what was there before then stands.
+    """
+    arrays = {f"W.{layer}": array for layer, array in model.W.items()} | {f"b.{layer}": array for layer, array in model.b.items()}
+    arrays |= {"x.mean": model.preprocessing.mean, "x.scale": model.preprocessing.scale}
+    names = ("classes", "data", "output", "cost", "picture", "facts")
+    _write(run / MODEL, arrays, {name: getattr(model, name) for name in names})
+
+
+def load_model(run: Path) -> SavedModel:
+    """Read a run's model.safetensors, checking that it is whole and fits together.
+
+    Raises: BadInput if the folder is not a run, or the file is truncated, foreign or inconsistent.
+    """
+    arrays, facts = _read(run / MODEL)
+    try:
+        W, b = _layers(arrays, "W"), _layers(arrays, "b")
+        preprocessing = Preprocessing(arrays["x.mean"], arrays["x.scale"])
+        picture = tuple(facts["picture"]) if facts["picture"] else None
+        model = SavedModel(
+            W, b, preprocessing, tuple(facts["classes"]), facts["data"], facts["output"], facts["cost"], picture, facts["facts"]
+        )
+        _check_shapes(model)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise BadInput(f"{run / MODEL}: expected the weights of a Backproof run, got {_first_line(error)}. Train again.") from error
+    return model
+
+
+def save_state(run: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+    """Write a run's checkpoint.safetensors: all that is needed to go on as if nothing had happened."""
+    _write(run / CHECKPOINT, arrays, facts)
+
+
+def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read a run's checkpoint.safetensors.
+
+    Raises: BadInput if the folder is not a run or the file is truncated or foreign.
+    """
+    return _read(run / CHECKPOINT)
+
+
+def save_config(run: Path, config: dict[str, Any]) -> None:
+    """Write a run's config.json."""
+    write_atomically(run / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+
+def load_config(run: Path) -> dict[str, Any]:
+    """Read a run's config.json.
+
+    Raises: BadInput if it is missing or no JSON object.
+    """
+    try:
+        config = json.loads((run / CONFIG).read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{run}: expected the folder of a run with a {CONFIG}, got {_first_line(error)}. {_advice(run)}") from error
+    if not isinstance(config, dict):
+        raise BadInput(f"{run / CONFIG}: expected a JSON object, got a {type(config).__name__}. {_advice(run)}")
+    return config
+
+
+def newest_run(folder: Path) -> Path:
+    """The run below a folder whose weights were written last.
+
+    Raises: BadInput if there is none.
+    """
+    runs = sorted(folder.glob(f"*/{MODEL}"), key=lambda path: path.stat().st_mtime_ns)
+    if not runs:
+        raise BadInput(f"expected a run in {folder}/, got none. Train one with python train.py, or name one with --run.")
+    return runs[-1].parent
+
+
+def free_run(folder: Path, data: str) -> Path:
+    """The next run of a data set, by name or file: runs/digits-1, runs/digits-2, ..."""
+    data = Path(data).stem
+    taken = {path.name for path in folder.glob(f"{data}-*")}
+    return next(folder / name for number in range(1, len(taken) + 2) if (name := f"{data}-{number}") not in taken)
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_atomically(path, save(contiguous, metadata={"format": FORMAT, "facts": json.dumps(facts)}))
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and facts of one of our safetensors files."""
+    if not path.is_file():
+        raise BadInput(f"{path.parent}: expected the folder of a run with a {path.name}, got none there. {_advice(path.parent)}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadInput(f"{path}: expected a whole safetensors file, got {_first_line(error)}. {_advice(path.parent)}") from error
+    if facts.get("format") != FORMAT:
+        raise BadInput(f"{path}: expected a file written by train.py ({FORMAT}), got a foreign one. {_advice(path.parent)}")
+    try:
+        return arrays, json.loads(facts["facts"])
+    except (KeyError, ValueError) as error:
+        raise BadInput(f"{path}: expected its facts as JSON, got {_first_line(error)}. {_advice(path.parent)}") from error
+
+
+def _layers(arrays: dict[str, np.ndarray], name: str) -> dict[int, np.ndarray]:
+    """{"W.1": array, ...} -> {1: array, ...}; a gap in the numbering is a KeyError."""
+    count = sum(key.startswith(f"{name}.") for key in arrays)
+    return {layer: arrays[f"{name}.{layer}"] for layer in range(1, count + 1)}
+
+
+def _check_shapes(model: SavedModel) -> None:
+    """Every layer takes what the one before it gives, and there is a class for every output."""
+    sizes = model.sizes
+    expected = {layer: (sizes[layer], sizes[layer - 1]) for layer in model.W}
+    found = {layer: W.shape for layer, W in model.W.items()}
+    if found != expected or len(model.W) != len(model.b):
+        raise ValueError(f"weights of shapes {list(found.values())} with biases of sizes {sizes[1:]}")
+    if len(model.classes) != sizes[-1] or model.preprocessing.mean.shape != (sizes[0],):
+        raise ValueError(f"{len(model.classes)} classes and {model.preprocessing.mean.size} columns for sizes {sizes}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _advice(run: Path) -> str:
+    return f"Choose another run than {run}, or train one with python train.py."

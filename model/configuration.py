@@ -1,0 +1,96 @@
+"""Flags -> every setting of a run, with the defaults of its data set, or those of the run that is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from model.command_line import BadInput
+
+BY_DATA: dict[str, dict[str, Any]] = {  # settings that learn each data set in seconds, found by trying
+    "digits": {"hidden": (64, 32), "epochs": 40, "batch_size": 32, "lr": 0.005, "optimizer": "adam"},
+    "bars": {"hidden": (8,), "epochs": 300, "batch_size": 4, "lr": 2.0, "optimizer": "sgd"},
+    "mnist": {"hidden": (100,), "epochs": 10, "batch_size": 32, "lr": 0.5, "optimizer": "sgd"},
+}
+TABLE: dict[str, Any] = {"hidden": (32,), "epochs": 100, "batch_size": 32, "lr": 0.005, "optimizer": "adam"}
+CHANGEABLE = ("epochs", "data_dir")  # what a resumed run may be told anew
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a run is: enough to repeat it. The names are those of train.py's flags."""
+
+    data: str
+    hidden: tuple[int, ...]
+    epochs: int
+    batch_size: int
+    lr: float
+    optimizer: str
+    data_dir: str | None = None
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    init: str = "pytorch"
+    output: str = "softmax"
+    cost: str = "cross-entropy"
+    seed: int = 0
+    dtype: str = "float32"
+
+    def as_json(self) -> dict[str, Any]:
+        """For config.json."""
+        return asdict(self)
+
+
+def resolve(given: Mapping[str, Any]) -> Configuration:
+    """Fill in what was not given.
+
+    Args:
+        given: flags by name; None or absent where the command line is silent.
+    """
+    data = _locate(given.get("data") or "digits")
+    return Configuration(**{"data": data, **BY_DATA.get(data, TABLE), **_said(given)})
+
+
+def resume(given: Mapping[str, Any], saved: Mapping[str, Any], run: Path) -> Configuration:
+    """The settings of a run that goes on.
+
+    Args:
+        given: flags by name; None or absent where the command line is silent.
+        saved: the run's config.json.
+        run: its folder, for what is said when they differ.
+    Raises: BadInput if config.json has not every setting, or a flag contradicts it.
+    """
+    try:
+        before = Configuration(**{**saved, "hidden": tuple(saved["hidden"])})
+    except (TypeError, KeyError) as error:
+        raise BadInput(f"{run}/config.json: expected every setting of a run, got {error}. Choose another run.") from error
+    for name, value in _said(given).items():
+        old = getattr(before, name)
+        if name not in CHANGEABLE and value != old:
+            raise BadInput(
+                f"--{name.replace('_', '-')}: expected the run's own {_words(old)}, got {_words(value)}. "
+                f"Leave it out to resume {run}, or start a new run without --resume."
+            )
+    return Configuration(**{**before.as_json(), **{name: value for name, value in _said(given).items() if name in CHANGEABLE}})
+
+
+def _said(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the command line does mention, in the form of Configuration."""
+    said = {field.name: given[field.name] for field in fields(Configuration) if given.get(field.name) is not None}
+    if "hidden" in said:
+        said["hidden"] = tuple(said["hidden"])
+    if "data" in said:
+        said["data"] = _locate(said["data"])
+    if "data_dir" in said:
+        said["data_dir"] = str(Path(said["data_dir"]).resolve())
+    return said
+
+
+def _locate(data: str) -> str:
+    """A file by its absolute path, so that a run finds it from anywhere; a name as it is."""
+    return str(Path(data).resolve()) if Path(data).suffix.lower() in (".csv", ".npz") else data
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

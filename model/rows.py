@@ -1,0 +1,149 @@
+"""What somebody wants labelled -> rows of raw numbers, each with a name: typed numbers, .csv and .npy files, standard input."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.command_line import BadInput
+from model.csv_text import read_text
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Float64
+
+TABLES = (".csv", ".npy")
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to label, in the order given.
+
+    Attributes:
+        names: what each row is called in the answer: the numbers themselves, or file:line.
+        x: raw values, one row an input.
+    """
+
+    names: list[str]
+    x: Float64[np.ndarray, "M n_0"]
+
+
+def read_rows(inputs: Sequence[str], n_0: int, run: Path) -> Rows:
+    """Read every input.
+
+    Args:
+        inputs: numbers, which together are one row; or names of tables; or "-" for rows on standard input.
+        n_0: how many numbers the network takes.
+        run: its folder, for what is said when they do not fit.
+    Raises: BadInput for text, a missing or empty file, a wrong number of numbers, or numbers that are not finite.
+    """
+    typed = [_number(text) for text in inputs]
+    if typed and None not in typed:
+        x = np.array([typed], dtype=np.float64)
+        _check(x, ["the command line"], n_0, run)
+        return Rows([" ".join(text.strip() for text in inputs)], x)
+    parts = [_read(name, n_0, run) for name in inputs]
+    return Rows([name for part in parts for name in part.names], np.concatenate([part.x for part in parts]))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _read(name: str, n_0: int, run: Path) -> Rows:
+    """One table."""
+    if name == STANDARD_INPUT:
+        lines, x = _parse("standard input", sys.stdin.read(), n_0, run)
+        called = "-"
+    else:
+        path = Path(name)
+        if path.suffix.lower() not in TABLES:
+            raise BadInput(
+                f"expected {n_0} numbers, a {' or '.join(TABLES)} file, or - for standard input, got {name!r}. See --help."
+            )
+        lines, x = _array(path, n_0, run) if path.suffix.lower() == ".npy" else _parse(name, read_text(path), n_0, run)
+        called = path.name
+    names = [f"{called}:{line}" for line in lines]
+    _check(x, names, n_0, run)
+    return Rows(names, x)
+
+
+def _array(path: Path, n_0: int, run: Path) -> tuple[Sequence[int], np.ndarray]:
+    """Rows of an .npy file; one row may be a vector, and a stack of pictures is flattened."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadInput(f"{path}: expected an .npy file of numbers, got {_reason(error)}. Write it with numpy.save.") from error
+    if not (isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.size):
+        raise BadInput(f"{path}: expected an array of numbers, one row an input, got {_kind(array)}. Write it with numpy.save.")
+    x = array.reshape(1, -1) if array.ndim == 1 else array.reshape(len(array), -1)
+    return range(1, len(x) + 1), x.astype(np.float64)
+
+
+def _parse(name: str, text: str, n_0: int, run: Path) -> tuple[Sequence[int], np.ndarray]:
+    """Line numbers and numbers of a text: NumPy's fast reader, and where it stumbles a slow one that finds the line."""
+    first = text.lstrip().split("\n", 1)[0]
+    if not first:
+        raise BadInput(f"{name}: expected rows of {n_0} numbers, got an empty file. Put one input on a line.")
+    separator = next((mark for mark in (",", ";", "\t") if mark in first), None)
+    header = any(_number(field) is None for field in first.split(separator))
+    try:
+        x = np.loadtxt(io.StringIO(text), delimiter=separator, ndmin=2, comments=None, skiprows=_lines_of(text, header))
+    except ValueError:
+        return _parse_slowly(name, text, separator, header, n_0, run)
+    if not x.size:
+        raise BadInput(f"{name}: expected rows of {n_0} numbers below the header, got none. Put one input on a line.")
+    full = [line for line, content in enumerate(text.split("\n"), 1) if content.strip()]
+    return full[header:], x
+
+
+def _lines_of(text: str, header: bool) -> int:
+    """How many lines to skip: those up to and with the header."""
+    return text[: len(text) - len(text.lstrip())].count("\n") + 1 if header else 0
+
+
+def _parse_slowly(
+    name: str, text: str, separator: str | None, header: bool, n_0: int, run: Path
+) -> tuple[Sequence[int], np.ndarray]:
+    """Line by line, to say which one is wrong."""
+    full = [(line, content) for line, content in enumerate(text.split("\n"), 1) if content.strip()][header:]
+    for line, content in full:
+        fields = content.strip().split(separator)
+        wrong = next((field.strip() for field in fields if _number(field) is None), None)
+        if wrong is not None:
+            raise BadInput(f"{name} line {line}: expected numbers alone, got {wrong!r}. Correct it, or remove the column.")
+        if len(fields) != n_0:
+            raise BadInput(_wrong_count(f"{name} line {line}", len(fields), n_0, run))
+    raise BadInput(f"{name}: expected rows of {n_0} numbers, got something NumPy cannot read. Put one input on a line.")
+
+
+def _check(x: np.ndarray, names: Sequence[str], n_0: int, run: Path) -> None:
+    """As many numbers as the network takes, all finite."""
+    if x.shape[1] != n_0:
+        raise BadInput(_wrong_count(names[0], x.shape[1], n_0, run))
+    if not np.isfinite(x).all():
+        row, column = np.argwhere(~np.isfinite(x))[0]
+        raise BadInput(f"{names[row]}: expected finite numbers, got {x[row, column]} in place {column + 1}. Correct it.")
+
+
+def _wrong_count(where: str, count: int, n_0: int, run: Path) -> str:
+    return f"{where}: expected {n_0} numbers for the network in {run}, got {count}. Give {n_0}, or choose another run with --run."
+
+
+def _kind(array: object) -> str:
+    return f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]

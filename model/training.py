@@ -1,0 +1,187 @@
+"""One step, one epoch, one evaluation. Yields records, prints nothing, writes nothing.
+
+What happens in an epoch is a function of the seed, the epoch's number and the state before it, so that a run which was stopped
+and resumed ends with the weights of one that was not, bit for bit.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.costs import cost_of
+from model.network import MLP
+from model.optimizers import SGD, Adam, Optimizer
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Float, Int64
+
+LARGEST_EVALUATION = 8192  # samples at once, so that evaluating needs no more memory than training
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train: everything but the network, the data and the number of epochs.
+
+    Attributes:
+        batch_size: samples a step; the last batch of an epoch may be smaller.
+        learning_rate: of the optimizer, per unit of gradient of the mean loss.
+        optimizer: "sgd" or "adam".
+        momentum: of sgd.
+        weight_decay: lambda: lambda W is added to the gradient of every W, not of b.
+        output, cost: the head.
+        seed: of the shuffles.
+    """
+
+    batch_size: int
+    learning_rate: float
+    optimizer: str = "sgd"
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    output: str = "softmax"
+    cost: str = "cross-entropy"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs and labels where the arithmetic is."""
+
+    x: Float[Tensor, "N n_0"]
+    y: Int64[Tensor, " N"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean loss (nats, or squared probability) and share of right answers."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """What an epoch left behind; epoch 0 is the network before its first step.
+
+    Attributes:
+        epoch: how many epochs are complete.
+        train, test: evaluations after the epoch.
+        learning_rate: that it used.
+        gradient_norms: Euclidean norm of dW by layer, of the epoch's last step; empty at epoch 0.
+        elapsed_s: of the epoch, evaluation included.
+    """
+
+    epoch: int
+    train: Score
+    test: Score
+    learning_rate: float
+    gradient_norms: dict[int, float]
+    elapsed_s: float
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss is no longer a number."""
+        return not np.isfinite(self.train.loss)
+
+
+class Training:
+    """A network on its way: `fit` goes on from `epoch`, `state` and `restore` move it to disk and back."""
+
+    def __init__(self, network: MLP, train: Samples, test: Samples, settings: Settings) -> None:
+        self.network, self.train, self.test, self.settings = network, train, test, settings
+        self.cost = cost_of(settings.output, settings.cost)
+        self.optimizer = _optimizer(network, settings)
+        self.epoch = 0
+
+    def fit(self, epochs: int) -> Iterator[Record]:
+        """Train up to `epochs` epochs in all, yielding a record after each; the first is of the state as it is.
+
+        A diverged epoch is yielded, and is the last one.
+        """
+        start, train, test = time.perf_counter(), evaluate(self, self.train), evaluate(self, self.test)
+        yield Record(self.epoch, train, test, self.settings.learning_rate, {}, time.perf_counter() - start)
+        while self.epoch < epochs:
+            start = time.perf_counter()
+            self.run_epoch()
+            train, test = evaluate(self, self.train), evaluate(self, self.test)
+            norms = {layer: float(W.grad.norm()) for layer, W in self.network.W.items() if W.grad is not None}
+            record = Record(self.epoch, train, test, self.settings.learning_rate, norms, time.perf_counter() - start)
+            yield record
+            if record.diverged:
+                return
+
+    def run_epoch(self) -> None:
+        """Every training sample once, in the order of `shuffle`."""
+        order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y)))
+        for rows in torch.split(order.to(self.train.y.device), self.settings.batch_size):
+            self.step(self.train.x[rows], self.train.y[rows])
+        self.epoch += 1
+
+    def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> None:
+        """One batch forward, backward, and the optimizer's step."""
+        self.network.zero_grad()
+        self.cost(self.network(x), y).backward()
+        self.optimizer.step()
+
+    def next_batch(self) -> Samples:
+        """The batch that the next epoch begins with: what a gradient check should look at."""
+        rows = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))[: self.settings.batch_size])
+        rows = rows.to(self.train.y.device)
+        return Samples(self.train.x[rows], self.train.y[rows])
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and facts that `restore` needs: copies, so that they stay what they are while training goes on."""
+        arrays = {f"network.{name}": _array(tensor) for name, tensor in self.network.state_dict().items()}
+        arrays |= {f"optimizer.{name}": _array(tensor) for name, tensor in self.optimizer.state().items()}
+        return arrays, {"epoch": self.epoch}
+
+    def restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        """Go back to a state.
+
+        Raises: ValueError or KeyError if it is of another network or optimizer.
+        """
+        try:
+            self.network.load_state_dict(_tensors(arrays, "network."))
+        except RuntimeError as error:
+            raise ValueError(str(error).splitlines()[-1].strip()) from error
+        self.optimizer.restore(_tensors(arrays, "optimizer."))
+        self.epoch = int(facts["epoch"])
+
+
+def shuffle(seed: int, epoch: int, N: int) -> Int64[np.ndarray, " N"]:
+    """The order of the training samples in an epoch: a pure function of its arguments, on every machine and device."""
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(N)
+
+
+@torch.no_grad()
+def evaluate(training: Training, samples: Samples) -> Score:
+    """Mean loss and accuracy over samples, each counted once."""
+    loss, right = 0.0, 0
+    for x, y in zip(torch.split(samples.x, LARGEST_EVALUATION), torch.split(samples.y, LARGEST_EVALUATION), strict=True):
+        logits = training.network(x)
+        loss += float(training.cost(logits, y)) * len(y)
+        right += int((logits.argmax(dim=1) == y).sum())
+    return Score(loss / len(samples.y), right / len(samples.y))
+
+
+def _optimizer(network: MLP, settings: Settings) -> Optimizer:
+    """The one that the settings name."""
+    weights, biases = list(network.W.values()), list(network.b.values())
+    if settings.optimizer == "adam":
+        return Adam(weights, biases, settings.learning_rate, settings.weight_decay)
+    return SGD(weights, biases, settings.learning_rate, settings.momentum, settings.weight_decay)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().copy()
+
+
+def _tensors(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): torch.from_numpy(array) for name, array in arrays.items() if name.startswith(prefix)}

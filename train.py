@@ -1,0 +1,239 @@
+"""Train a sigmoid network by hand-checked gradients, and say what to look at next.
+
+With no flag it trains on 1,797 handwritten digits that come with the project. Before the first step, and again after every
+epoch, every parameter's gradient is computed three ways (by hand in NumPy, by autograd, by the complex step) and compared.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from checks.report import as_text
+from model.checkpoint import SAMPLES, free_run
+from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, WRONG, BadInput, Parser, complain, finite, one_of, whole_number
+
+if TYPE_CHECKING:
+    from checks.of_training import Checker
+    from model.run import Run
+    from model.training import Record
+
+PROGRAM = "train.py"
+RUNS = Path("runs")
+MOST_TYPED = 16  # numbers that the last line asks nobody to type more of
+LINES_SHOWN = 10  # epochs that get a line of their own on the screen; TensorBoard has them all
+
+EPILOG = """\
+data sets
+  digits     1,797 handwritten digits of 8x8 pixels, embedded (the default)
+  bars       four pictures of 2x2 pixels: the question that started the project
+  mnist      70,000 digits of 28x28 pixels, from --data-dir, or fetched with --download
+  FILE.csv   one sample a row, the last column its label
+  FILE.npz   arrays x (samples) and y (labels)
+
+exit code: 0 good, 1 a gradient is wrong or training diverged, 2 bad usage or bad input, 130 interrupted (and saved)
+
+examples
+  python train.py
+  python train.py --data mnist --download --hidden 100 --epochs 10
+  python train.py --data bars --hidden 50 50 --init row-constant --output sigmoid --cost quadratic --lr 0.01 --epochs 100
+  python train.py --resume runs/digits-1 --epochs 80
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Flags -> model/ and checks/ -> exit code."""
+    start = time.perf_counter()
+    given = parse_args(argv)
+    try:
+        return train(prepare(given), given, start)
+    except BadInput as error:
+        complain(PROGRAM, error)
+        return BAD_INPUT
+    except OSError as error:
+        complain(
+            PROGRAM, f"{error.filename}: expected a file or folder that can be written, got: {error.strerror}. Free or rename it."
+        )
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        complain(PROGRAM, "interrupted before training began; there is nothing to resume.")
+        return INTERRUPTED
+
+
+def parse_args(argv: list[str] | None) -> Namespace:
+    """The contract of the command line. A flag that is not given is absent, so that a resumed run knows what was said."""
+    parser = Parser(prog=PROGRAM, description=__doc__, epilog=EPILOG, argument_default=None)
+    data = parser.add_argument_group("data and network")
+    data.add_argument("--data", metavar="NAME", help="digits, bars, mnist, FILE.csv or FILE.npz (default: digits)")
+    data.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the MNIST files (default: data/mnist)")
+    data.add_argument("--download", action="store_true", help="fetch the MNIST files that are missing from it")
+    data.add_argument("--hidden", type=whole_number(1), nargs="*", metavar="N", help="units of each hidden layer (digits: 64 32)")
+    inits = ("pytorch", "xavier", "normal", "row-constant", "constant", "zeros")
+    data.add_argument("--init", type=one_of(*inits), metavar="NAME", help=f"first weights: {', '.join(inits)} (default: pytorch)")
+    data.add_argument("--output", type=one_of("softmax", "sigmoid"), metavar="softmax|sigmoid", help="(default: softmax)")
+    data.add_argument(
+        "--cost", type=one_of("cross-entropy", "quadratic"), metavar="cross-entropy|quadratic", help="(default: cross-entropy)"
+    )
+    how = parser.add_argument_group("training")
+    how.add_argument("--epochs", type=whole_number(0), metavar="N", help="passes over the training data, in all (digits: 40)")
+    how.add_argument("--batch-size", type=whole_number(1), metavar="N", help="samples a step (digits: 32)")
+    how.add_argument("--lr", type=finite(above=0), metavar="F", help="learning rate, per unit of gradient (digits: 0.005)")
+    how.add_argument("--optimizer", type=one_of("sgd", "adam"), metavar="sgd|adam", help="(digits: adam)")
+    how.add_argument("--momentum", type=finite(at_least=0), metavar="F", help="of sgd (default: 0)")
+    how.add_argument("--weight-decay", type=finite(at_least=0), metavar="F", help="added to the gradient, times W (default: 0)")
+    how.add_argument("--seed", type=whole_number(0), metavar="N", help="of the first weights and the shuffles (default: 0)")
+    how.add_argument("--dtype", type=one_of("float32", "float64"), metavar="float32|float64", help="(default: float32)")
+    how.add_argument("--device", type=one_of("auto", "cpu", "cuda"), metavar="auto|cpu|cuda", help="(default: auto)")
+    out = parser.add_argument_group("checks and output")
+    out.add_argument("--check-every", type=whole_number(1), metavar="N", help="epochs between gradient checks (default: 1)")
+    out.add_argument("--no-check", action="store_true", help="train without checking any gradient")
+    out.add_argument("--run-dir", type=Path, metavar="DIR", help="folder of this run (default: the next runs/NAME-k)")
+    out.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run; every setting but --epochs is the run's")
+    out.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    return parser.parse_args(argv)
+
+
+def prepare(given: Namespace) -> Run:
+    """A new run, or the one that --resume names."""
+    from model.configuration import resolve  # these imports wait here, so that --help and bad usage answer without torch
+    from model.device import usable
+    from model.run import resume_run, start_run
+
+    device = usable(given.device or "auto")
+    if given.resume:
+        if given.run_dir and given.run_dir != given.resume:
+            raise BadInput(
+                f"--run-dir: expected nothing beside --resume, got {given.run_dir}. A resumed run goes on in its folder."
+            )
+        return resume_run(vars(given), given.resume, device=device)
+    configuration = resolve(vars(given))
+    return start_run(configuration, given.run_dir or free_run(RUNS, configuration.data), device=device, download=given.download)
+
+
+def train(run: Run, given: Namespace, start: float) -> int:
+    """Check, show and save, epoch by epoch; then the summary. The screen gets a few epochs, TensorBoard all of them."""
+    from checks.of_training import Checker
+    from model.dashboard import Dashboard
+
+    print("\n".join(introduction(run)), flush=True)
+    checker, code = Checker(run.training, every=0 if given.no_check else given.check_every or 1), GOOD
+    try:
+        with Dashboard(run.folder, run.resumed_after) as dashboard:
+            for record in progress(run):
+                if record.diverged:
+                    complain(
+                        PROGRAM, f"expected a finite loss, got {record.train.loss} in epoch {record.epoch}. Try a smaller --lr."
+                    )
+                    code = WRONG
+                    break
+                report = checker.look()
+                if record.epoch != run.resumed_after:
+                    dashboard.write(record, report.worst.ratio if report and report.worst else None)
+                run.keep(record)
+                if report and report.outcome == "fail":
+                    print("\n".join(as_text(report)))
+                    code = WRONG
+                    break
+    except KeyboardInterrupt:
+        complain(PROGRAM, f"interrupted; everything up to epoch {run.last.epoch if run.last else 0} is saved.")
+        code = INTERRUPTED
+    finally:
+        run.write()
+    seconds = time.perf_counter() - start
+    print("\n".join(summary(run, checker, seconds)))
+    if given.json:
+        print(json.dumps(as_json(run, checker, seconds)))
+    return code
+
+
+def introduction(run: Run) -> list[str]:
+    """What would be needed to repeat the run."""
+    import torch
+
+    data, settings = run.dataset, run.configuration
+    samples = f"{len(data.train):,} training and {len(data.test):,} test samples, {len(data.classes)} classes"
+    arithmetic = f"{settings.dtype} on {run.training.train.x.device.type}"
+    head = f"{settings.output} output, {settings.cost}"
+    lines = [
+        f"{data.name}: {samples}, digest {data.digest}",
+        f"{'-'.join(map(str, run.sizes))}: {head}, {settings.init} weights, seed {settings.seed}, {arithmetic}",
+        f"{settings.optimizer}: learning rate {settings.lr:g}, batches of {settings.batch_size}, {settings.epochs} epochs",
+        f"torch {torch.__version__}, run {run.folder}",
+    ]
+    return [*lines, f"resumed after epoch {run.resumed_after}"] if run.resumed_after is not None else lines
+
+
+def progress(run: Run) -> Iterator[Record]:
+    """The records of the run's epochs, with a bar on a terminal and a line for about ten of them."""
+    from tqdm import tqdm
+
+    first, last = run.training.epoch, run.configuration.epochs
+    shown = {first + round(part * (last - first) / LINES_SHOWN) for part in range(LINES_SHOWN + 1)}
+    print("epoch  train loss  test loss  train right  test right")
+    with tqdm(total=last - first, unit="epoch", disable=not sys.stderr.isatty(), leave=False) as bar:
+        for record in run.training.fit(last):
+            if record.epoch in shown:
+                train, test = record.train, record.test
+                line = f"{record.epoch:5}  {train.loss:10.4f}  {test.loss:9.4f}  {train.accuracy:11.2%}  {test.accuracy:10.2%}"
+                bar.write(line, file=sys.stdout)
+            bar.update(record.epoch > first)
+            yield record
+
+
+def summary(run: Run, checker: Checker, seconds: float) -> list[str]:
+    """The last lines: how good, how sure, where, and what to do next."""
+    checked, folder = checker.summary(), run.folder
+    lines = [f"gradients not checked: {'--no-check' if not checked else ''}"]
+    if checked:
+        worst = f"the largest error was {checker.worst_ratio:.2g} of what rounding explains"
+        times = f"{checker.checks} time{'s' if checker.checks != 1 else ''}"
+        lines = [f"gradients {checked['verdict']}: all {checked['parameters']:,} parameters, {times}, three ways; {worst}"]
+    if not run.last:
+        return [*lines, f"stopped before the first epoch was saved, in {seconds:.1f} s"]
+    accuracy = f"test accuracy {run.last.test.accuracy:.2%} after {run.last.epoch} epochs"
+    return [
+        *lines,
+        f"{accuracy}, in {seconds:.1f} s",
+        f"run: {folder.resolve()}",
+        f"look: tensorboard --logdir {shlex.quote(str((folder.parent if folder.parent == RUNS else folder).resolve()))}",
+        f"label: {label_command(run)}",
+    ]
+
+
+def label_command(run: Run) -> str:
+    """A command that labels something with this run when it is pasted."""
+    command = ["python", _reachable(Path(__file__).with_name("label.py")), "--run", str(run.folder)]
+    first = run.dataset.x[run.dataset.test[0]]
+    few = len(first) <= MOST_TYPED
+    return shlex.join([*command, *(f"{value:g}" for value in first)] if few else [*command, str(run.folder / SAMPLES)])
+
+
+def as_json(run: Run, checker: Checker, seconds: float) -> dict[str, Any]:
+    """The object of --json."""
+    last = run.last
+    return {
+        "run": str(run.folder),
+        "data": run.dataset.name,
+        "sizes": list(run.sizes),
+        "epochs": last.epoch if last else 0,
+        "seconds": seconds,
+        "loss": {"train": last.train.loss, "test": last.test.loss} if last else None,
+        "accuracy": {"train": last.train.accuracy, "test": last.test.accuracy} if last else None,
+        "gradient_check": checker.summary(),
+        "symptoms": [],
+    }
+
+
+def _reachable(script: Path) -> str:
+    """A script's path from the current folder, or from the root where it lies elsewhere."""
+    return str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else str(script)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
