@@ -161,7 +161,9 @@ def _saturated_at(layer: LayerSigns, evidence: str, what: str) -> Symptom:
 
 def _stuck_at_prior(signs: VitalSigns) -> Iterator[Symptom]:
     """The answer is the class frequencies whatever goes in, and nothing pulls it away."""
-    last = signs.layers[-1]
+    *hidden, last = signs.layers
+    if any(layer.zero and layer.gradient > 0 for layer in hidden):
+        return  # zero weights see nothing yet, after one step they do
     cancellation = max((layer.cancellation for layer in signs.layers if layer.gradient > 0), default=0.0)
     constant = signs.output_spread < CONSTANT or (signs.output_spread < NEARLY_CONSTANT and cancellation < CANCELLED)
     if constant and 0 < signs.loss < NEAR_PRIOR * signs.prior_loss and signs.layers[0].input_spread > VARIES:

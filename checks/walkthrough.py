@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -73,6 +74,7 @@ def nudged(problem: Problem, name: str, layer: int, index: tuple[int, ...]) -> f
     return _loss(replace(problem, W=arrays["W"], b=arrays["b"])) - _loss(problem)
 
 
+@cache
 def code_lines(tag: str) -> list[str]:
     """The lines of by_hand.py that end with a tag such as "(F1)", without it and without indentation."""
     lines = inspect.getsource(by_hand).splitlines()
