@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=whole_number(1), default=10, help="networks for each remedy (default: 10)")
     parser.add_argument("--steps", type=whole_number(1), default=5000, help="full-batch steps (default: 5000)")
-    parser.add_argument("--lr", type=finite(above=0), default=1.0, help="learning rate (default: 1)")
+    parser.add_argument("--lr", type=finite(above=0.0), default=1.0, help="learning rate (default: 1)")
     args = parser.parse_args(argv)
     print(f"4-50-50-2, {args.steps} steps at learning rate {args.lr:g}, seeds 0 to {args.seeds - 1}, numpy {np.__version__}\n")
     print("\n".join(table(args.seeds, args.steps, args.lr)))

@@ -19,7 +19,7 @@ from model.command_line import finite, one_of, whole_number
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=whole_number(0), default=20_000, help="full-batch steps (default: 20000)")
-    parser.add_argument("--lr", type=finite(above=0), default=0.01, help="learning rate (default: 0.01)")
+    parser.add_argument("--lr", type=finite(above=0.0), default=0.01, help="learning rate (default: 0.01)")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of the weights (default: 0)")
     parser.add_argument("--output", type=one_of("softmax", "sigmoid"), help="(default: both)")
     parser.add_argument("--cost", type=one_of("cross-entropy", "quadratic"), help="(default: both)")
