@@ -16,7 +16,7 @@ import numpy as np
 
 from checks import by_hand
 from model.checkpoint import SavedModel, load_model, newest_run
-from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, BadInput, Parser, complain, whole_number
+from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, BadInput, Parser, complain, folder, unwritable, whole_number
 from model.rows import Rows, read_rows
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
@@ -47,10 +47,12 @@ def main(argv: list[str] | None = None) -> int:
         run = args.run or newest_run(RUNS)
         model = load_model(run)
         rows = read_rows(args.inputs, model.sizes[0], run)
-        print("\n".join(answers(model, rows, args)))
+        print("\n".join(answers(model, rows, args)), flush=True)
     except BadInput as error:
         complain(PROGRAM, error)
         return BAD_INPUT
+    except OSError as error:
+        return unwritable(PROGRAM, error)
     except KeyboardInterrupt:
         complain(PROGRAM, "interrupted.")
         return INTERRUPTED
@@ -61,7 +63,7 @@ def parse_args(argv: list[str]) -> Namespace:
     """The contract of the command line."""
     parser = Parser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="numbers, a .csv or .npy file, or - for standard input")
-    parser.add_argument("--run", type=Path, metavar="DIR", help="folder of the run to use (default: the newest in runs/)")
+    parser.add_argument("--run", type=folder, metavar="DIR", help="folder of the run to use (default: the newest in runs/)")
     parser.add_argument("--top-k", type=whole_number(1), default=1, metavar="N", help="labels to show for each (default: 1)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     return parser.parse_args([_positional(word) for word in argv])
@@ -81,8 +83,12 @@ def answers(model: SavedModel, rows: Rows, args: Namespace) -> Iterator[str]:
 
 def probabilities(model: SavedModel, rows: Rows) -> Inexact[np.ndarray, "M K"]:
     """p of each row, in the precision in which the network was trained."""
-    x = model.preprocessing(rows.x, model.W[1].dtype)
-    return by_hand.forward(x, model.W, model.b, output=model.output).p
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = model.preprocessing(rows.x, model.W[1].dtype)
+        p = by_hand.forward(x, model.W, model.b, output=model.output).p
+    for row in np.flatnonzero(~np.isfinite(p).all(axis=1))[:1]:
+        raise BadInput(f"{rows.names[row]}: expected numbers like those of {model.data}, got ones that overflow. Correct them.")
+    return p
 
 
 def as_json(name: str, classes: tuple[str, ...], chances: list[float], best: int) -> dict[str, Any]:
