@@ -132,13 +132,13 @@ def _otsu(values: Float64[np.ndarray, "h w"]) -> float:
 
     Source: Otsu, A Threshold Selection Method from Gray-Level Histograms, IEEE Trans. SMC 9, 1979, equation (18).
     """
+    if np.ptp(values) < 1e-9:  # only rounding tells them apart
+        return float(values.max())
     count, edges = np.histogram(values, bins=256)
     below, total = np.cumsum(count), values.size
     sums = np.cumsum(count * (edges[1:] + edges[:-1]) / 2)
     inside = (below > 0) & (below < total)
     below, sums_below, edges = below[inside], sums[inside], edges[1:][inside]
-    if not len(below):
-        return float(values.max())
     between = (sums[-1] * below / total - sums_below) ** 2 / (below * (total - below))
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))  # all of a gap between two levels: its middle
     return float(edges[best].mean())
