@@ -16,8 +16,10 @@ import numpy as np
 
 from checks import by_hand
 from model.checkpoint import SavedModel, load_model, newest_run
-from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, BadInput, Parser, complain, whole_number
-from model.rows import Rows, read_rows
+from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, BadInput, Parser, complain, folder, unwritable, whole_number
+from model.drawing import as_text
+from model.inputs import read_inputs
+from model.rows import Rows
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact
@@ -29,6 +31,9 @@ EPILOG = """\
 inputs
   1 1 0 0      as many numbers as the network takes, raw as in the data that it was trained on
   rows.csv     one input a row, with or without a header; or .npy
+  digit.png    a drawing of any size, dark on light or light on dark, put in place as the network's data set was made;
+               or .jpg, .bmp, .gif, .webp; for a network that was trained on pictures
+  drawings/    every picture and table in a folder, or a pattern in quotes: 'drawings/*.png'
   -            rows on standard input
 
 exit code: 0 good, 2 bad usage or bad input, 130 interrupted
@@ -36,6 +41,7 @@ exit code: 0 good, 2 bad usage or bad input, 130 interrupted
 examples
   python label.py 1 1 0 0
   python label.py --run runs/digits-1 --top-k 3 runs/digits-1/samples.csv
+  python label.py --run runs/mnist-1 --show my_seven.png
   head -1 runs/digits-1/samples.csv | python label.py --run runs/digits-1 --json -
 """
 
@@ -46,11 +52,15 @@ def main(argv: list[str] | None = None) -> int:
     try:
         run = args.run or newest_run(RUNS)
         model = load_model(run)
-        rows = read_rows(args.inputs, model.sizes[0], run)
-        print("\n".join(answers(model, rows, args)))
+        rows = read_inputs(args.inputs, model, run)
+        if args.show and model.picture is None:
+            raise BadInput(f"--show: expected a network that was trained on pictures, got one of {model.data}. Leave --show out.")
+        print("\n".join(answers(model, rows, args)), flush=True)
     except BadInput as error:
         complain(PROGRAM, error)
         return BAD_INPUT
+    except OSError as error:
+        return unwritable(PROGRAM, error)
     except KeyboardInterrupt:
         complain(PROGRAM, "interrupted.")
         return INTERRUPTED
@@ -60,18 +70,24 @@ def main(argv: list[str] | None = None) -> int:
 def parse_args(argv: list[str]) -> Namespace:
     """The contract of the command line."""
     parser = Parser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="numbers, a .csv or .npy file, or - for standard input")
-    parser.add_argument("--run", type=Path, metavar="DIR", help="folder of the run to use (default: the newest in runs/)")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="numbers, files, folders, or - for rows on standard input")
+    parser.add_argument("--run", type=folder, metavar="DIR", help="folder of the run to use (default: the newest in runs/)")
     parser.add_argument("--top-k", type=whole_number(1), default=1, metavar="N", help="labels to show for each (default: 1)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    return parser.parse_args([_positional(word) for word in argv])
+    parser.add_argument("--show", action="store_true", help="draw what the network sees, for a network of pictures")
+    args = parser.parse_args([_positional(word) for word in argv])
+    if args.show and args.json:
+        parser.error("--show: expected no --json beside it, got both. Leave one out: each line of --json is an object.")
+    return args
 
 
 def answers(model: SavedModel, rows: Rows, args: Namespace) -> Iterator[str]:
     """One line for each row."""
     p = probabilities(model, rows)
     order = np.argsort(-p, axis=1, kind="stable")[:, : args.top_k]
-    for name, chances, best in zip(rows.names, p.tolist(), order.tolist(), strict=True):
+    for index, (name, chances, best) in enumerate(zip(rows.names, p.tolist(), order.tolist(), strict=True)):
+        if args.show and model.picture:
+            yield from as_text(rows.x[index], model.picture, sys.stdout.encoding or "ascii")
         if args.json:
             yield json.dumps(as_json(name, model.classes, chances, best[0]))
         else:
@@ -81,8 +97,12 @@ def answers(model: SavedModel, rows: Rows, args: Namespace) -> Iterator[str]:
 
 def probabilities(model: SavedModel, rows: Rows) -> Inexact[np.ndarray, "M K"]:
     """p of each row, in the precision in which the network was trained."""
-    x = model.preprocessing(rows.x, model.W[1].dtype)
-    return by_hand.forward(x, model.W, model.b, output=model.output).p
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = model.preprocessing(rows.x, model.W[1].dtype)
+        p = by_hand.forward(x, model.W, model.b, output=model.output).p
+    for row in np.flatnonzero(~np.isfinite(p).all(axis=1))[:1]:
+        raise BadInput(f"{rows.names[row]}: expected numbers like those of {model.data}, got ones that overflow. Correct them.")
+    return p
 
 
 def as_json(name: str, classes: tuple[str, ...], chances: list[float], best: int) -> dict[str, Any]:

@@ -17,7 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 from checks.report import as_text
 from model.checkpoint import SAMPLES, free_run
-from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, WRONG, BadInput, Parser, complain, finite, one_of, whole_number
+from model.command_line import (
+    BAD_INPUT,
+    GOOD,
+    INTERRUPTED,
+    WRONG,
+    BadInput,
+    Parser,
+    complain,
+    finite,
+    folder,
+    one_of,
+    unwritable,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from checks.of_training import Checker
@@ -57,10 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         complain(PROGRAM, error)
         return BAD_INPUT
     except OSError as error:
-        complain(
-            PROGRAM, f"{error.filename}: expected a file or folder that can be written, got: {error.strerror}. Free or rename it."
-        )
-        return BAD_INPUT
+        return unwritable(PROGRAM, error)
     except KeyboardInterrupt:
         complain(PROGRAM, "interrupted before training began; there is nothing to resume.")
         return INTERRUPTED
@@ -71,7 +81,7 @@ def parse_args(argv: list[str] | None) -> Namespace:
     parser = Parser(prog=PROGRAM, description=__doc__, epilog=EPILOG, argument_default=None)
     data = parser.add_argument_group("data and network")
     data.add_argument("--data", metavar="NAME", help="digits, bars, mnist, FILE.csv or FILE.npz (default: digits)")
-    data.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the MNIST files (default: data/mnist)")
+    data.add_argument("--data-dir", type=folder, metavar="DIR", help="folder of the MNIST files (default: data/mnist)")
     data.add_argument("--download", action="store_true", help="fetch the MNIST files that are missing from it")
     data.add_argument("--hidden", type=whole_number(1), nargs="*", metavar="N", help="units of each hidden layer (digits: 64 32)")
     inits = ("pytorch", "xavier", "normal", "row-constant", "constant", "zeros")
@@ -83,18 +93,18 @@ def parse_args(argv: list[str] | None) -> Namespace:
     how = parser.add_argument_group("training")
     how.add_argument("--epochs", type=whole_number(0), metavar="N", help="passes over the training data, in all (digits: 40)")
     how.add_argument("--batch-size", type=whole_number(1), metavar="N", help="samples a step (digits: 32)")
-    how.add_argument("--lr", type=finite(above=0), metavar="F", help="learning rate, per unit of gradient (digits: 0.005)")
+    how.add_argument("--lr", type=finite(above=0.0), metavar="F", help="learning rate, per unit of gradient (digits: 0.005)")
     how.add_argument("--optimizer", type=one_of("sgd", "adam"), metavar="sgd|adam", help="(digits: adam)")
-    how.add_argument("--momentum", type=finite(at_least=0), metavar="F", help="of sgd (default: 0)")
-    how.add_argument("--weight-decay", type=finite(at_least=0), metavar="F", help="added to the gradient, times W (default: 0)")
+    how.add_argument("--momentum", type=finite(at_least=0.0), metavar="F", help="of sgd (default: 0)")
+    how.add_argument("--weight-decay", type=finite(at_least=0.0), metavar="F", help="added to the gradient, times W (default: 0)")
     how.add_argument("--seed", type=whole_number(0), metavar="N", help="of the first weights and the shuffles (default: 0)")
     how.add_argument("--dtype", type=one_of("float32", "float64"), metavar="float32|float64", help="(default: float32)")
     how.add_argument("--device", type=one_of("auto", "cpu", "cuda"), metavar="auto|cpu|cuda", help="(default: auto)")
     out = parser.add_argument_group("checks and output")
     out.add_argument("--check-every", type=whole_number(1), metavar="N", help="epochs between gradient checks (default: 1)")
     out.add_argument("--no-check", action="store_true", help="train without checking any gradient")
-    out.add_argument("--run-dir", type=Path, metavar="DIR", help="folder of this run (default: the next runs/NAME-k)")
-    out.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run; every setting but --epochs is the run's")
+    out.add_argument("--run-dir", type=folder, metavar="DIR", help="folder of this run (default: the next runs/NAME-k)")
+    out.add_argument("--resume", type=folder, metavar="DIR", help="go on with a run; every setting but --epochs is the run's")
     out.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser.parse_args(argv)
 

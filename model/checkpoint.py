@@ -7,6 +7,7 @@ moment's training state, to resume) and `config.json` (the settings). Arrays in,
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 MODEL, CHECKPOINT, CONFIG = "model.safetensors", "checkpoint.safetensors", "config.json"
 SAMPLES = "samples.csv"  # a few test rows, so that there is something to label
 FORMAT = "backproof 1"
+OUTPUTS = ("softmax", "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def load_model(run: Path) -> SavedModel:
         model = SavedModel(
             W, b, preprocessing, tuple(facts["classes"]), facts["data"], facts["output"], facts["cost"], picture, facts["facts"]
         )
-        _check_shapes(model)
+        _check(model)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BadInput(f"{run / MODEL}: expected the weights of a Backproof run, got {_first_line(error)}. Train again.") from error
     return model
@@ -115,7 +117,7 @@ def load_config(run: Path) -> dict[str, Any]:
     """
     try:
         config = json.loads((run / CONFIG).read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{run}: expected the folder of a run with a {CONFIG}, got {_first_line(error)}. {_advice(run)}") from error
     if not isinstance(config, dict):
         raise BadInput(f"{run / CONFIG}: expected a JSON object, got a {type(config).__name__}. {_advice(run)}")
@@ -151,16 +153,19 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise BadInput(f"{path.parent}: expected the folder of a run with a {path.name}, got none there. {_advice(path.parent)}")
     try:
         with safe_open(path, framework="numpy") as file:
-            facts = file.metadata() or {}
+            metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError) as error:  # TypeError: a dtype that NumPy has not
         raise BadInput(f"{path}: expected a whole safetensors file, got {_first_line(error)}. {_advice(path.parent)}") from error
-    if facts.get("format") != FORMAT:
+    if metadata.get("format") != FORMAT:
         raise BadInput(f"{path}: expected a file written by train.py ({FORMAT}), got a foreign one. {_advice(path.parent)}")
     try:
-        return arrays, json.loads(facts["facts"])
-    except (KeyError, ValueError) as error:
+        facts = json.loads(metadata["facts"])
+    except (KeyError, ValueError, RecursionError) as error:
         raise BadInput(f"{path}: expected its facts as JSON, got {_first_line(error)}. {_advice(path.parent)}") from error
+    if not isinstance(facts, dict):
+        raise BadInput(f"{path}: expected its facts as a JSON object, got a {type(facts).__name__}. {_advice(path.parent)}")
+    return arrays, facts
 
 
 def _layers(arrays: dict[str, np.ndarray], name: str) -> dict[int, np.ndarray]:
@@ -169,15 +174,25 @@ def _layers(arrays: dict[str, np.ndarray], name: str) -> dict[int, np.ndarray]:
     return {layer: arrays[f"{name}.{layer}"] for layer in range(1, count + 1)}
 
 
-def _check_shapes(model: SavedModel) -> None:
-    """Every layer takes what the one before it gives, and there is a class for every output."""
+def _check(model: SavedModel) -> None:
+    """Every layer takes what the one before it gives, there is a class for every output, and every number is one."""
     sizes = model.sizes
     expected = {layer: (sizes[layer], sizes[layer - 1]) for layer in model.W}
     found = {layer: W.shape for layer, W in model.W.items()}
     if found != expected or len(model.W) != len(model.b):
         raise ValueError(f"weights of shapes {list(found.values())} with biases of sizes {sizes[1:]}")
-    if len(model.classes) != sizes[-1] or model.preprocessing.mean.shape != (sizes[0],):
-        raise ValueError(f"{len(model.classes)} classes and {model.preprocessing.mean.size} columns for sizes {sizes}")
+    biases, columns = [b.shape for b in model.b.values()], [model.preprocessing.mean.shape, model.preprocessing.scale.shape]
+    if biases != [(n,) for n in sizes[1:]] or columns != [(sizes[0],)] * 2:
+        raise ValueError(f"biases of shapes {biases}, means and scales of shapes {columns} for sizes {sizes}")
+    if len(set(model.classes)) != sizes[-1] or not all(isinstance(name, str) for name in model.classes):
+        raise ValueError(f"classes {model.classes} for sizes {sizes}")
+    for array in (*model.W.values(), *model.b.values()):
+        if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
+            raise ValueError("weights or biases that are not all finite float32 or float64 numbers")
+    if model.output not in OUTPUTS:
+        raise ValueError(f"an output of {model.output!r}, where {' or '.join(OUTPUTS)} is known")
+    if model.picture and math.prod(model.picture) != sizes[0]:
+        raise ValueError(f"pictures of {model.picture} pixels for {sizes[0]} inputs")
 
 
 def _first_line(error: Exception) -> str:

@@ -5,12 +5,15 @@ Exit codes: 0 good; 1 the thing that was checked is wrong, or training diverged;
 
 import argparse
 import math
+import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 GOOD, WRONG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+LARGEST = 1e30  # magnitude of a number typed: itself and its tenfold stay finite in float32
 
 
 class BadInput(Exception):
@@ -34,6 +37,27 @@ def complain(program: str, message: object) -> None:
     print(f"{program}: {' '.join(str(message).split())}", file=sys.stderr)
 
 
+def unwritable(program: str, error: OSError) -> int:
+    """Say what could not be written, and return the exit code. A reader who has gone, as `| head -1` does, is no error."""
+    where = error.filename2 or error.filename
+    if where is None:  # what standard output still holds must not fail once more when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if isinstance(error, BrokenPipeError):
+        return INTERRUPTED
+    complain(
+        program,
+        f"{where or 'the output'}: expected a file or folder that can be written, got: {error.strerror}. Free or rename it.",
+    )
+    return BAD_INPUT
+
+
+def folder(text: str) -> Path:
+    """A converter that refuses the empty name, which an unset shell variable leaves: it would mean the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"expected the name of a folder, got {text!r}.")
+    return Path(text)
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """A converter that accepts exactly these words."""
 
@@ -47,7 +71,6 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 def whole_number(at_least: int, at_most: int = 2**32 - 1) -> Callable[[str], int]:
     """A converter for whole numbers within bounds."""
-    bounds = f"from {at_least} to {at_most}" if at_most < 2**32 - 1 else f"of at least {at_least}"
 
     def convert(text: str) -> int:
         try:
@@ -55,6 +78,7 @@ def whole_number(at_least: int, at_most: int = 2**32 - 1) -> Callable[[str], int
         except ValueError:
             number = at_least - 1
         if not at_least <= number <= at_most:
+            bounds = f"of at most {at_most}" if number > at_most else f"of at least {at_least}"
             raise argparse.ArgumentTypeError(f"expected a whole number {bounds}, got {text!r}.")
         return number
 
@@ -62,7 +86,7 @@ def whole_number(at_least: int, at_most: int = 2**32 - 1) -> Callable[[str], int
 
 
 def finite(at_least: float = -math.inf, above: float = -math.inf) -> Callable[[str], float]:
-    """A converter for finite numbers, optionally bounded from below (`above` excludes its bound)."""
+    """A converter for numbers that float32 holds, optionally bounded from below (`above` excludes its bound)."""
     condition = f" above {above:g}" if above > -math.inf else f" of at least {at_least:g}" if at_least > -math.inf else ""
 
     def convert(text: str) -> float:
@@ -72,6 +96,8 @@ def finite(at_least: float = -math.inf, above: float = -math.inf) -> Callable[[s
             number = math.nan
         if not (math.isfinite(number) and number >= at_least and number > above):
             raise argparse.ArgumentTypeError(f"expected a finite number{condition}, got {text!r}.")
+        if abs(number) > LARGEST:
+            raise argparse.ArgumentTypeError(f"expected a number of at most {LARGEST:g}, got {text!r}.")
         return number
 
     return convert

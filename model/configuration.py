@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from model.command_line import BadInput
+from model.command_line import LARGEST, BadInput
 
 BY_DATA: dict[str, dict[str, Any]] = {  # settings that learn each data set in seconds, found by trying
     "digits": {"hidden": (64, 32), "epochs": 40, "batch_size": 32, "lr": 0.005, "optimizer": "adam"},
@@ -15,6 +15,7 @@ BY_DATA: dict[str, dict[str, Any]] = {  # settings that learn each data set in s
     "mnist": {"hidden": (100,), "epochs": 10, "batch_size": 32, "lr": 0.5, "optimizer": "sgd"},
 }
 TABLE: dict[str, Any] = {"hidden": (32,), "epochs": 100, "batch_size": 32, "lr": 0.005, "optimizer": "adam"}
+INITS = ("pytorch", "xavier", "normal", "row-constant", "constant", "zeros")
 CHANGEABLE = ("epochs", "data_dir")  # what a resumed run may be told anew
 
 
@@ -47,9 +48,15 @@ def resolve(given: Mapping[str, Any]) -> Configuration:
 
     Args:
         given: flags by name; None or absent where the command line is silent.
+    Raises: BadInput if the flags contradict each other.
     """
     data = _locate(given.get("data") or "digits")
-    return Configuration(**{"data": data, **BY_DATA.get(data, TABLE), **_said(given)})
+    configuration = Configuration(**{"data": data, **BY_DATA.get(data, TABLE), **_said(given)})
+    if configuration.momentum and configuration.optimizer == "adam":
+        raise BadInput(
+            f"--momentum: expected --optimizer sgd, whose momentum it is, got adam for {Path(data).name}. Add --optimizer sgd."
+        )
+    return configuration
 
 
 def resume(given: Mapping[str, Any], saved: Mapping[str, Any], run: Path) -> Configuration:
@@ -65,6 +72,10 @@ def resume(given: Mapping[str, Any], saved: Mapping[str, Any], run: Path) -> Con
         before = Configuration(**{**saved, "hidden": tuple(saved["hidden"])})
     except (TypeError, KeyError) as error:
         raise BadInput(f"{run}/config.json: expected every setting of a run, got {error}. Choose another run.") from error
+    for name, is_valid in VALID.items():
+        if not is_valid(getattr(before, name)):
+            came = getattr(before, name)
+            raise BadInput(f"{run}/config.json: expected a setting that train.py knows, got {name} {came!r}. Choose another run.")
     for name, value in _said(given).items():
         old = getattr(before, name)
         if name not in CHANGEABLE and value != old:
@@ -73,6 +84,32 @@ def resume(given: Mapping[str, Any], saved: Mapping[str, Any], run: Path) -> Con
                 f"Leave it out to resume {run}, or start a new run without --resume."
             )
     return Configuration(**{**before.as_json(), **{name: value for name, value in _said(given).items() if name in CHANGEABLE}})
+
+
+def _whole(value: Any, at_least: int) -> bool:
+    return type(value) is int and at_least <= value < 2**32
+
+
+def _finite(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= LARGEST
+
+
+VALID: dict[str, Callable[[Any], bool]] = {  # what may stand in config.json, which anybody can edit
+    "data": lambda value: isinstance(value, str),
+    "data_dir": lambda value: value is None or isinstance(value, str),
+    "hidden": lambda value: all(_whole(n, 1) for n in value),
+    "epochs": lambda value: _whole(value, 0),
+    "batch_size": lambda value: _whole(value, 1),
+    "seed": lambda value: _whole(value, 0),
+    "lr": lambda value: _finite(value) and value > 0,
+    "momentum": _finite,
+    "weight_decay": _finite,
+    "optimizer": lambda value: value in ("sgd", "adam"),
+    "init": lambda value: value in INITS,
+    "output": lambda value: value in ("softmax", "sigmoid"),
+    "cost": lambda value: value in ("cross-entropy", "quadratic"),
+    "dtype": lambda value: value in ("float32", "float64"),
+}
 
 
 def _said(given: Mapping[str, Any]) -> dict[str, Any]:

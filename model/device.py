@@ -33,3 +33,18 @@ def threads_for(sizes: Sequence[int], batch_size: int) -> int:
     """
     work = batch_size * sum(n * n_in for n_in, n in itertools.pairwise(sizes))
     return 1 if work < SMALL_STEP else os.cpu_count() or 1
+
+
+COPIES = 6  # of each parameter: itself, its gradient, two moments, and the state that is kept while the next is computed
+
+
+def bytes_for(sizes: Sequence[int], itemsize: int) -> int:
+    """What training a network of these sizes takes at least; its first weights are drawn in float64, 8 bytes each."""
+    parameters = sum(n * (n_in + 1) for n_in, n in itertools.pairwise(sizes))
+    return parameters * max(COPIES * itemsize, 3 * 8)
+
+
+def memory() -> int:
+    """Bytes that this machine has; where it doesn't say, more than any has."""
+    known = getattr(os, "sysconf_names", {})
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if "SC_PHYS_PAGES" in known else 2**63

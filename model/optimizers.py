@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """Changes parameters by their gradients; its state is tensors by name, to be saved with the weights."""
 

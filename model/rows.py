@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.command_line import BadInput
+from model.command_line import LARGEST, BadInput
 from model.csv_text import read_text
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
@@ -44,6 +45,9 @@ def read_rows(inputs: Sequence[str], n_0: int, run: Path) -> Rows:
     Raises: BadInput for text, a missing or empty file, a wrong number of numbers, or numbers that are not finite.
     """
     typed = [_number(text) for text in inputs]
+    if None in typed and any(number is not None for number in typed):
+        wrong = inputs[typed.index(None)]
+        raise BadInput(f"expected {n_0} numbers, or files alone, got {wrong!r} among numbers. Correct it, or leave it out.")
     if typed and None not in typed:
         x = np.array([typed], dtype=np.float64)
         _check(x, ["the command line"], n_0, run)
@@ -54,7 +58,7 @@ def read_rows(inputs: Sequence[str], n_0: int, run: Path) -> Rows:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return None if "_" in text else float(text)  # Python reads 1_000, tables don't
     except ValueError:
         return None
 
@@ -62,7 +66,7 @@ def _number(text: str) -> float | None:
 def _read(name: str, n_0: int, run: Path) -> Rows:
     """One table."""
     if name == STANDARD_INPUT:
-        lines, x = _parse("standard input", sys.stdin.read(), n_0, run)
+        lines, x = _parse("standard input", _standard_input(), n_0, run)
         called = "-"
     else:
         path = Path(name)
@@ -77,13 +81,22 @@ def _read(name: str, n_0: int, run: Path) -> Rows:
     return Rows(names, x)
 
 
+def _standard_input() -> str:
+    """All of it. Raises BadInput where it is no text."""
+    try:
+        return sys.stdin.read().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        byte = f"0x{error.object[error.start]:02x}"
+        raise BadInput(f"standard input: expected UTF-8 text, got byte {byte}. Save it as UTF-8.") from None
+
+
 def _array(path: Path, n_0: int, run: Path) -> tuple[Sequence[int], np.ndarray]:
     """Rows of an .npy file; one row may be a vector, and a stack of pictures is flattened."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
         raise BadInput(f"{path}: expected an .npy file of numbers, got {_reason(error)}. Write it with numpy.save.") from error
-    if not (isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.size):
+    if not (isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.size and array.ndim):
         raise BadInput(f"{path}: expected an array of numbers, one row an input, got {_kind(array)}. Write it with numpy.save.")
     x = array.reshape(1, -1) if array.ndim == 1 else array.reshape(len(array), -1)
     return range(1, len(x) + 1), x.astype(np.float64)
@@ -95,15 +108,15 @@ def _parse(name: str, text: str, n_0: int, run: Path) -> tuple[Sequence[int], np
     if not first:
         raise BadInput(f"{name}: expected rows of {n_0} numbers, got an empty file. Put one input on a line.")
     separator = next((mark for mark in (",", ";", "\t") if mark in first), None)
-    header = any(_number(field) is None for field in first.split(separator))
+    header = all(_number(field) is None for field in first.split(separator))  # a row with a slip in it is none
+    full = [line for line, content in enumerate(text.split("\n"), 1) if content.strip()][header:]
+    if not full:
+        raise BadInput(f"{name}: expected rows of {n_0} numbers below the header, got none. Put one input on a line.")
     try:
         x = np.loadtxt(io.StringIO(text), delimiter=separator, ndmin=2, comments=None, skiprows=_lines_of(text, header))
     except ValueError:
         return _parse_slowly(name, text, separator, header, n_0, run)
-    if not x.size:
-        raise BadInput(f"{name}: expected rows of {n_0} numbers below the header, got none. Put one input on a line.")
-    full = [line for line, content in enumerate(text.split("\n"), 1) if content.strip()]
-    return full[header:], x
+    return full, x
 
 
 def _lines_of(text: str, header: bool) -> int:
@@ -130,9 +143,11 @@ def _check(x: np.ndarray, names: Sequence[str], n_0: int, run: Path) -> None:
     """As many numbers as the network takes, all finite."""
     if x.shape[1] != n_0:
         raise BadInput(_wrong_count(names[0], x.shape[1], n_0, run))
-    if not np.isfinite(x).all():
-        row, column = np.argwhere(~np.isfinite(x))[0]
-        raise BadInput(f"{names[row]}: expected finite numbers, got {x[row, column]} in place {column + 1}. Correct it.")
+    usable = np.abs(x) <= LARGEST
+    if not usable.all():
+        row, column = np.argwhere(~usable)[0]
+        came = f"{x[row, column]:g} in place {column + 1}"
+        raise BadInput(f"{names[row]}: expected finite numbers of at most {LARGEST:g}, got {came}. Correct it.")
 
 
 def _wrong_count(where: str, count: int, n_0: int, run: Path) -> str:

@@ -26,7 +26,7 @@ from model.checkpoint import (
 from model.command_line import BadInput
 from model.configuration import Configuration, resume
 from model.data import Dataset, load
-from model.device import threads_for
+from model.device import bytes_for, memory, threads_for
 from model.network import MLP
 from model.training import Record, Samples, Settings, Training
 
@@ -118,7 +118,7 @@ def resume_run(given: dict[str, Any], folder: Path, *, device: str) -> Run:
     training = _training(configuration, dataset, device)
     try:
         training.restore(arrays, facts)
-    except (ValueError, KeyError) as error:
+    except ValueError as error:
         raise BadInput(
             f"{folder}/{CHECKPOINT}: expected the state of {training.network.sizes}, got {error}. Train again."
         ) from error
@@ -136,13 +136,15 @@ def _training(configuration: Configuration, dataset: Dataset, device: str) -> Tr
     dtype = getattr(torch, configuration.dtype)
     if device == "cpu":
         torch.set_num_threads(threads_for(sizes, configuration.batch_size))
+    shape = "-".join(map(str, sizes))
+    if bytes_for(sizes, np.dtype(configuration.dtype).itemsize) > memory():
+        raise BadInput(f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units.")
     try:
         network = MLP(sizes, init=configuration.init, seed=configuration.seed, dtype=dtype, device=device)
         train, test = (
             _samples(*part, device) for part in (dataset.training(configuration.dtype), dataset.testing(configuration.dtype))
         )
     except (RuntimeError, MemoryError) as error:
-        shape = "-".join(map(str, sizes))
         raise BadInput(f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units.") from error
     settings = Settings(
         batch_size=configuration.batch_size,

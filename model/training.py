@@ -145,14 +145,18 @@ class Training:
     def restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
         """Go back to a state.
 
-        Raises: ValueError or KeyError if it is of another network or optimizer.
+        Raises: ValueError if it is of another network, precision or optimizer; nothing is changed then.
         """
-        try:
-            self.network.load_state_dict(_tensors(arrays, "network."))
-        except RuntimeError as error:
-            raise ValueError(str(error).splitlines()[-1].strip()) from error
+        expected, found = _forms(self.state()[0]), _forms(arrays)
+        if expected != found:
+            name = min({name for name, _ in set(expected.items()) ^ set(found.items())})
+            raise ValueError(f"{name} of {found.get(name, 'no')} numbers, not {expected.get(name, 'no')}")
+        epoch = facts.get("epoch")
+        if type(epoch) is not int or epoch < 0:
+            raise ValueError(f"{epoch!r} as its number of epochs")
+        self.network.load_state_dict(_tensors(arrays, "network."))
         self.optimizer.restore(_tensors(arrays, "optimizer."))
-        self.epoch = int(facts["epoch"])
+        self.epoch = epoch
 
 
 def shuffle(seed: int, epoch: int, N: int) -> Int64[np.ndarray, " N"]:
@@ -177,6 +181,11 @@ def _optimizer(network: MLP, settings: Settings) -> Optimizer:
     if settings.optimizer == "adam":
         return Adam(weights, biases, settings.learning_rate, settings.weight_decay)
     return SGD(weights, biases, settings.learning_rate, settings.momentum, settings.weight_decay)
+
+
+def _forms(arrays: dict[str, np.ndarray]) -> dict[str, str]:
+    """Shape and precision by name."""
+    return {name: f"{'x'.join(map(str, array.shape)) or 1} {array.dtype}" for name, array in arrays.items()}
 
 
 def _array(tensor: Tensor) -> np.ndarray:

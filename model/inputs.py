@@ -1,0 +1,70 @@
+"""What somebody wants labelled -> rows: numbers and tables as in rows.py, pictures as in drawing.py, folders, patterns."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from model.checkpoint import SavedModel
+from model.command_line import BadInput
+from model.drawing import SUFFIXES, for_network
+from model.rows import TABLES, Rows, read_rows
+
+MANY = 50  # pictures: from here on reading takes seconds, and shows progress
+
+
+def read_inputs(inputs: Sequence[str], model: SavedModel, run: Path) -> Rows:
+    """Read everything, in the order given.
+
+    Args:
+        inputs: numbers, which together are one row; or files, folders of files, patterns such as "drawings/*.png"; or "-".
+        model: what the network expects: how many numbers, or pictures of which size.
+        run: its folder, for what is said when an input does not fit.
+    Raises: BadInput for anything that cannot be labelled by this network.
+    """
+    names = [name for text in inputs for name in _expanded(text)]
+    if not any(_is_picture(name) for name in names):
+        return read_rows(names, model.sizes[0], run)
+    parts = [_picture(name, model) if _is_picture(name) else read_rows([name], model.sizes[0], run) for name in _shown(names)]
+    return Rows([name for part in parts for name in part.names], np.concatenate([part.x for part in parts]))
+
+
+def _expanded(text: str) -> list[str]:
+    """A folder is the pictures and tables in it, a pattern the files that it matches, anything else itself."""
+    path = Path(text)
+    if path.is_dir():
+        names = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in (*SUFFIXES, *TABLES))
+        if not names:
+            raise BadInput(f"{text}: expected a folder with pictures or tables, got none in it. Name another folder, or files.")
+        return names
+    if glob.has_magic(text) and not path.exists():
+        names = sorted(glob.glob(text))
+        if not names:
+            raise BadInput(f"expected files that match {text!r}, got none. Check the pattern.")
+        return names
+    return [text]
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def _picture(name: str, model: SavedModel) -> Rows:
+    """One picture, as the network's own data set would have had it."""
+    full_ink = float(model.preprocessing.mean[0] + model.preprocessing.scale[0])  # what becomes 1 is the largest raw value
+    row = for_network(Path(name), model.picture, model.data, full_ink)
+    return Rows([Path(name).name], row[None])
+
+
+def _shown(names: Sequence[str]) -> Iterable[str]:
+    """The same names, with a bar on a terminal if there are many."""
+    if len(names) < MANY or not sys.stderr.isatty():
+        return names
+    from tqdm import tqdm
+
+    bar: Iterator[str] = iter(tqdm(names, unit="picture", leave=False))
+    return bar

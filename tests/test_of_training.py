@@ -1,0 +1,93 @@
+"""Gradients of live networks and of runs on disk are checked on their own weights and data."""
+
+import numpy as np
+import pytest
+import torch
+
+from checks.of_training import Checker, check_network, problems_of_run
+from model.command_line import BadInput
+from model.configuration import resolve
+from model.data import load
+from model.network import MLP
+from model.run import start_run
+from model.training import Samples, Settings, Training
+
+
+def training(dtype=torch.float32, **settings):
+    generator = np.random.default_rng(0)
+    x = torch.from_numpy(generator.normal(size=(40, 5))).to(dtype)
+    y = torch.from_numpy(generator.integers(3, size=40))
+    samples = Samples(x, y)
+    return Training(MLP((5, 7, 3), dtype=dtype), samples, samples, Settings(batch_size=8, learning_rate=0.5, **settings))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("head", [("softmax", "cross-entropy"), ("softmax", "quadratic"), ("sigmoid", "quadratic")], ids="+".join)
+def test_every_parameter_is_checked_in_the_training_precision(dtype, head):
+    live = training(dtype, output=head[0], cost=head[1])
+    report = check_network(live.network, live.next_batch(), output=head[0], cost=head[1], name="now")
+    assert (report.outcome, report.gradients) == ("pass", 5 * 7 + 7 + 7 * 3 + 3)
+    assert report.dtype == str(dtype).removeprefix("torch.")
+    assert {verdict.quantity for verdict in report.verdicts} >= {"dW[1]", "db[1]", "dW[2]", "db[2]"}
+
+
+def test_checking_changes_nothing():
+    live = training()
+    before = {name: tensor.clone() for name, tensor in live.network.state_dict().items()}
+    check_network(live.network, live.next_batch(), output="softmax", cost="cross-entropy", name="now")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in live.network.state_dict().items())
+    assert all(parameter.grad is None for parameter in live.network.parameters())
+
+
+def test_checker_looks_every_so_many_epochs_and_sums_up():
+    live = training()
+    checker = Checker(live, every=2)
+    seen = [checker.look() is not None for _ in live.fit(4)]
+    assert seen == [True, False, True, False, True]
+    summary = checker.summary()
+    assert (summary["verdict"], summary["parameters"], checker.checks) == ("pass", 66, 3)
+    assert 0 < summary["worst_ratio"] < 1
+
+
+def test_checker_that_never_looks_has_nothing_to_sum_up():
+    checker = Checker(training(), every=0)
+    assert checker.look() is None
+    assert checker.summary() is None
+
+
+def test_checker_fails_when_autograd_is_wrong(monkeypatch):
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, z):
+            ctx.save_for_backward(z.sigmoid())
+            return z.sigmoid()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            (a,) = ctx.saved_tensors
+            return gradient * a  # 1 - a forgotten
+
+    monkeypatch.setattr(torch.nn.Sigmoid, "forward", lambda self, z: Wrong.apply(z))
+    live = training()
+    checker = Checker(live, every=1)
+    report = checker.look()
+    assert report.outcome == "fail"
+    assert report.failures[0].quantity == "dz[1]"
+    assert checker.summary()["verdict"] == "fail"
+
+
+def test_problems_of_a_run_have_its_weights_and_data(tmp_path):
+    run = start_run(resolve({"data": "bars", "epochs": 1}), tmp_path / "run", device="cpu")
+    for record in run.training.fit(1):
+        run.keep(record)
+    run.write()
+    (problem,) = problems_of_run(run.folder, count=1, batch=3, seed=0)
+    assert (problem.W[1] == run.training.network.W[1].detach().numpy()).all()
+    rows = {tuple(row) for row in load("bars").x}
+    assert len(problem.y) == 3
+    assert {tuple(row) for row in problem.x} <= rows
+
+
+def test_problems_of_something_that_is_no_run_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="expected the folder of a run"):
+        problems_of_run(tmp_path, count=1, batch=3, seed=0)

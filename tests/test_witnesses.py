@@ -1,0 +1,92 @@
+"""Every witness against every other: who covers what, and that none can hide."""
+
+import numpy as np
+import pytest
+
+from checks import by_autograd, by_differences, witnesses
+from checks.problem import draw, standard
+from checks.quantities import names
+from checks.witnesses import verify
+
+GRADIENTS = ("dz", "da", "dW", "db")
+
+
+def test_every_pair_compares_every_quantity_that_both_cover():
+    problem = draw((4, 6, 5, 3), 5, seed=1)
+    found = {(verdict.quantity, verdict.pair) for verdict in verify(problem)}
+    full, partial = ("by_hand", "by_autograd"), ("complex_step", "central_differences")
+    for quantity in names(3, "softmax", "cross-entropy"):
+        pairs = [full]
+        if quantity.startswith(GRADIENTS):
+            pairs += [(first, second) for first in full for second in partial] + [partial]
+        assert {pair for name, pair in found if name == quantity} == set(pairs), quantity
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_all_witnesses_agree_on_the_standard_problems(dtype):
+    for problem in standard(18):
+        rounded = problem.rounded_to(dtype)
+        failed = [verdict for verdict in verify(rounded, dtype=dtype) if verdict.outcome == "fail"]
+        assert not failed, failed[0]
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+@pytest.mark.parametrize("quantity", ["dW", "db", "dz", "da", "z", "a"])
+def test_one_wrong_entry_of_one_witness_is_named_with_its_index(monkeypatch, quantity, layer):
+    true, name = by_autograd.witness, f"{quantity}[{layer}]"
+    problem = draw((4, 6, 5, 3), 5, seed=2)
+
+    def lying(*args, **kwargs):
+        found = true(*args, **kwargs)
+        found[name][(1,) * found[name].ndim] *= 1 + 1e-9
+        return found
+
+    monkeypatch.setattr(by_autograd, "witness", lying)
+    failed = [verdict for verdict in verify(problem) if verdict.outcome == "fail" and "central_differences" not in verdict.pair]
+    assert {verdict.quantity for verdict in failed} == {name}
+    assert all("by_autograd" in verdict.pair for verdict in failed)
+    assert {verdict.worst_index for verdict in failed} == {(1,) * (1 if quantity == "db" else 2)}
+
+
+def test_a_witness_that_raises_fails_with_its_reason(monkeypatch):
+    def broken(problem):
+        raise RuntimeError("out of\nsteps")
+
+    monkeypatch.setattr(by_differences, "complex_step", broken)
+    failed = [verdict for verdict in verify(draw((3, 4, 2), 5, seed=3)) if verdict.outcome == "fail"]
+    assert failed
+    assert all("complex_step: RuntimeError: out of steps" in verdict.reason for verdict in failed)
+
+
+def test_a_witness_that_leaves_a_quantity_out_fails(monkeypatch):
+    true = by_autograd.witness
+    monkeypatch.setattr(by_autograd, "witness", lambda *a, **k: {n: v for n, v in true(*a, **k).items() if n != "db[1]"})
+    failed = [verdict for verdict in verify(draw((3, 4, 2), 5, seed=3)) if verdict.outcome == "fail"]
+    assert {verdict.quantity for verdict in failed} == {"db[1]"}
+    assert failed[0].reason == "by_autograd computed no db[1], or it has no bound"
+
+
+def test_without_bounds_nothing_passes(monkeypatch):
+    monkeypatch.setattr(witnesses.bound, "rounding", lambda *a, **k: {})
+    assert all(verdict.outcome == "fail" for verdict in verify(draw((3, 4, 2), 5, seed=3), differences=False))
+
+
+def test_float32_is_judged_against_the_float64_witness_with_float32_rounding():
+    problem = draw((20, 30, 4), 16, seed=4).rounded_to("float32")
+    found = [v for v in verify(problem, dtype="float32", differences=False) if v.quantity == "dW[1]"]
+    by_pair = {verdict.pair: verdict for verdict in found}
+    assert ("by_autograd", "complex_step") in by_pair
+    eps = np.finfo(np.float32).eps
+    assert (
+        0.01 * eps
+        < by_pair["by_autograd", "complex_step"].error / abs(by_pair["by_autograd", "complex_step"].values[1])
+        < 1e3 * eps
+    )
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_all_witnesses_agree_on_cuda(dtype):
+    for problem in standard(18):
+        failed = [v for v in verify(problem.rounded_to(dtype), device="cuda", dtype=dtype) if v.outcome == "fail"]
+        assert not failed, failed[0]
