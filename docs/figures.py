@@ -1,6 +1,6 @@
 """Make every figure and number of why-half.md and softmax.md, or check that they are still true.
 
-python -m docs.figures [--check] [--fast]
+python -m docs.figures [--check] [--fast] [--figures]
 
 Without flags it rewrites the pages and docs/figures/. With --check it changes nothing and exits with 1 if a page says something
 else. --fast leaves out what takes more than a second.
@@ -36,8 +36,11 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a page is no longer true")
     parser.add_argument("--fast", action="store_true", help="leave out the numbers that take more than a second")
+    parser.add_argument("--figures", action="store_true", help="draw the figures, and leave the numbers as they are")
     args = parser.parse_args(argv)
     print(f"numpy {np.__version__}, matplotlib {matplotlib.__version__}")
+    if args.figures:
+        return draw_all()
     texts = {name: compute() for name, compute in (numbers.FAST | ({} if args.fast else numbers.SLOW)).items()}
     wrong = [complaint for page in PAGES for complaint in differences(page, texts)]
     if args.check:
@@ -45,9 +48,13 @@ def main(argv: list[str] | None = None) -> int:
         return 1 if wrong else 0
     for page in PAGES:
         write(HERE / page, filled((HERE / page).read_text(encoding="utf-8"), texts))
-    if not args.fast:
-        for name, draw in FIGURES.items():
-            write(HERE / "figures" / f"{name}.svg", svg(draw))
+    return 0 if args.fast else draw_all()
+
+
+def draw_all() -> int:
+    """Every figure."""
+    for name, draw in FIGURES.items():
+        write(HERE / "figures" / f"{name}.svg", svg(draw))
     return 0
 
 
@@ -99,13 +106,13 @@ def outputs(figure: Figure) -> None:
         (right, "around-zero", "each weight its own, around zero"),
     ):
         W, b = remedies.weights(kind, 0)
-        at, curves = range(0, 1001, 10), []
+        at, curves = range(0, 8001, 40), []
         for _ in at:
             curves.append(by_hand.forward(X, W, b).p[:, 0])
-            W, b = descent.steps(W, b, X, remedies.Y, output="softmax", cost="cross-entropy", learning_rate=0.1, count=10)
+            W, b = descent.steps(W, b, X, remedies.Y, output="softmax", cost="cross-entropy", learning_rate=0.03, count=40)
         for picture, curve, style in zip(PICTURES, np.array(curves).T, ("-", "--", "-", "--"), strict=True):
             axes.plot(at, curve, style, color="C0" if picture in PICTURES[:2] else "C1", label=picture)
-        axes.set(title=title, xlabel="steps, learning rate 0.1", ylim=(-0.05, 1.05))
+        axes.set(title=title, xlabel="steps, learning rate 0.03", ylim=(-0.05, 1.05))
     left.set_ylabel("p[horizontal]")
     right.legend(frameon=False, fontsize=8, title="picture")
 
@@ -116,7 +123,7 @@ def rows(figure: Figure) -> None:
     after, _ = descent.steps(W, b, X, remedies.Y, output="sigmoid", cost="quadratic", learning_rate=1.0, count=2000)
     other, c = remedies.weights("around-zero", 0)
     learnt, _ = descent.steps(other, c, X, remedies.Y, output="sigmoid", cost="quadratic", learning_rate=1.0, count=2000)
-    titles = ("original, as drawn", "after 2,000 steps", "around zero, as drawn", "after 2,000 steps")
+    titles = ("original, as drawn", "2,000 steps later", "around zero, as drawn", "2,000 steps later")
     for axes, matrix, title in zip(figure.subplots(1, 4), (W[1], after[1], other[1], learnt[1]), titles, strict=True):
         heat(axes, matrix[:12], title)
         axes.set_xlabel("pixel")
@@ -130,7 +137,7 @@ def jacobian(figure: Figure) -> None:
     J = by_hand.softmax_jacobian(p)[0]
     heat(left, J, "J = diag(p) - p pᵀ")
     for (i, j), value in np.ndenumerate(J):
-        left.text(j + 0.5, i + 0.5, f"{value:.3f}", ha="center", va="center")
+        left.text(j + 0.5, i + 0.5, f"{value:.3f}", ha="center", va="center", color="white" if abs(value) > 0.15 else "black")
     left.set(xlabel="z", ylabel="p")
     Y = by_hand.one_hot(problem.y, p)[0]
     for shift, cost, dz in ((-0.2, "cross-entropy: p - Y", p[0] - Y), (0.2, "quadratic: J · 2(p - Y)", J @ (2 * (p[0] - Y)))):
@@ -154,7 +161,8 @@ def heat(axes: Axes, matrix: np.ndarray, title: str) -> None:
     largest = float(np.abs(matrix).max())
     axes.pcolormesh(matrix, cmap="RdBu", vmin=-largest, vmax=largest, edgecolors="white", linewidth=0.3)
     axes.invert_yaxis()
-    axes.set(title=title, xticks=[], yticks=[], aspect="auto")
+    axes.set_title(title, fontsize=9)
+    axes.set(xticks=[], yticks=[], aspect="auto")
 
 
 FIGURES: dict[str, Callable[[Figure], None]] = {
