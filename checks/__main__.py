@@ -19,6 +19,9 @@ def main(argv: list[str] | None = None) -> int:
     """Flags -> problems -> verdicts -> report -> exit code."""
     args = parse_args(argv)
     try:
+        if args.explain:
+            print(walk(args))
+            return GOOD
         report = verify_project(args)
     except BadInput as error:
         complain(PROGRAM, error)
@@ -47,6 +50,14 @@ def parse_args(argv: list[str] | None) -> Namespace:
         help="precision of the torch witnesses (default: float64)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object with every comparison")
+    parser.add_argument("--explain", action="store_true", help="walk through one sample with its numbers (default: 2 3 2)")
+    parser.add_argument(
+        "--notation",
+        type=one_of("backproof", "3blue1brown", "nielsen"),
+        default="backproof",
+        metavar="backproof|3blue1brown|nielsen",
+        help="whose symbols --explain uses (default: backproof)",
+    )
     args = parser.parse_args(argv)
     if args.sizes and (len(args.sizes) < 2 or args.sizes[-1] < 2):
         given = " ".join(map(str, args.sizes))
@@ -82,6 +93,14 @@ def verify_project(args: Namespace) -> Report:
         verdicts += verify(problem, device=device, dtype=args.dtype)
     parameters = sum(sum(array.size for array in (*problem.W.values(), *problem.b.values())) for problem in problems)
     return Report(verdicts, len(problems), parameters, device, args.dtype, time.perf_counter() - start)
+
+
+def walk(args: Namespace) -> str:
+    """The page of --explain, on the first problem that the same flags would verify."""
+    from checks.walkthrough import explain
+
+    args.sizes, args.batch, args.problems = args.sizes or [2, 3, 2], 1, 1
+    return explain(_problems(args)[0], args.notation)
 
 
 def _problems(args: Namespace) -> list[Problem]:

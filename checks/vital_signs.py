@@ -1,0 +1,244 @@
+"""What can be measured on a network and a sample of its data, in numbers: no judgement here, symptoms.py judges.
+
+Everything comes out of one forward and one backward pass over at most MOST_ROWS samples. Per-sample gradients need no loop over
+samples: a sample's dW[l] is the outer product of its dz[l] and its a[l-1], so its norm is the product of theirs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from checks import by_hand
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Float64, Inexact, Integer
+
+    Layers = dict[int, Float64[np.ndarray, "..."]]
+
+MOST_ROWS = 256  # samples looked at: enough for every rule, few enough to cost no more than a few training steps
+FLAT = 0.02  # a(1 - a) below this: less than a twelfth of the slope at 0.5, reached where |z| > 3.87
+COPY = (
+    1e-4  # relative distance below which two units are one: 1000 roundings of float32, 10,000 times closer than any two drawn ones
+)
+DIRECTIONS = 16  # random directions on which units are compared: two different ones agree on all of them with odds of COPY**16
+
+DEALS = 200  # random deals of the labels: their standard deviation is then known to 5%
+
+
+@dataclass(frozen=True)
+class LayerSigns:
+    """One layer's numbers.
+
+    Attributes:
+        layer: 1..L.
+        units: how many it has.
+        distinct: how many of them differ in the weights that come in, the bias or the weights that go out; None for the output.
+        saturation: which part of its a(1 - a), or of its p(1 - p), is below FLAT.
+        passed: how much of the error that arrives the sigmoids pass on, from 0 to 1 (at a = 1/2): sum |dz| over sum |da|/4; of
+            the output sum |dz| over sum |dp|/4, and 1 under cross-entropy, which cancels the slope.
+        spread: the largest difference that any two samples make to any of its units, a or p.
+        input_spread: the same of what the layer reads.
+        response: |W d| over |W||d| where d is how samples differ in what the layer reads: 0 for a layer that cannot see it.
+        gradient_response: the same of dW, in units of the samples' own gradients: 0 where descent will not change that, NaN
+            where all of them are 0.
+        cancellation: |mean of the samples' gradients of W| over the mean of their lengths; NaN where all are 0.
+        gradient: the length of dW.
+        zero: whether all of W is 0.
+        finite: whether W, b and z are finite numbers.
+    """
+
+    layer: int
+    units: int
+    distinct: int | None
+    saturation: float
+    passed: float
+    spread: float
+    input_spread: float
+    response: float
+    gradient_response: float
+    cancellation: float
+    gradient: float
+    zero: bool
+    finite: bool
+
+
+@dataclass(frozen=True)
+class VitalSigns:
+    """A network's numbers on a sample.
+
+    Attributes:
+        layers: one for each of 1..L.
+        samples: how many were looked at.
+        finite: whether every layer's weights, biases and z are finite numbers.
+        loss: their mean.
+        prior_loss: the loss of answering the class frequencies whatever goes in, the best of all constant answers.
+        output_spread: the largest difference that any two samples make to any output.
+        wrong: which part of the samples has an output that is both flat and wrong by more than 0.9.
+    """
+
+    layers: tuple[LayerSigns, ...]
+    samples: int
+    finite: bool
+    loss: float
+    prior_loss: float
+    output_spread: float
+    wrong: float
+
+
+def vital_signs(
+    W: Mapping[int, Inexact[np.ndarray, "_ _"]],
+    b: Mapping[int, Inexact[np.ndarray, " _"]],
+    x: Inexact[np.ndarray, "N n_0"],
+    y: Integer[np.ndarray, " N"],
+    *,
+    output: str,
+    cost: str,
+) -> VitalSigns:
+    """Measure a network on at most MOST_ROWS samples, taken evenly from all of x.
+
+    Args:
+        W, b: weights and biases by layer, 1..L.
+        x, y: samples as the network sees them, and their labels.
+        output, cost: the head.
+    Returns: the numbers, in float64.
+    Raises: ValueError for no samples.
+    """
+    if not len(x):
+        raise ValueError("expected at least one sample to look at, got none")
+    rows = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(np.int64)
+    x, y = x[rows].astype(np.float64), y[rows].astype(np.int64)
+    W64, b64 = ({layer: np.asarray(array, np.float64) for layer, array in arrays.items()} for arrays in (W, b))
+    with np.errstate(all="ignore"):  # a network that has diverged is measured like any other
+        return _measure(W64, b64, x, y, output, cost)
+
+
+def prior_loss(y: Integer[np.ndarray, " N"], classes: int, *, output: str, cost: str) -> float:
+    """The loss of answering the class frequencies whatever goes in.
+
+    Args:
+        y: labels, from which the frequencies are counted.
+        classes: K.
+        output, cost: the head.
+    Returns: the entropy of the frequencies in nats (cross-entropy; the sigmoid's is summed over K yes-or-no questions),
+        or the sum of f(1 - f) (quadratic): the mean of sum (f - Y)**2.
+    """
+    f = np.bincount(y, minlength=classes) / len(y)
+    if cost == "quadratic":
+        return float((f * (1 - f)).sum())
+    entropy = -_times_log(f).sum()
+    return float(entropy if output == "softmax" else entropy - _times_log(1 - f).sum())
+
+
+def distinct_units(
+    incoming: Float64[np.ndarray, "n n_in"], b: Float64[np.ndarray, " n"], outgoing: Float64[np.ndarray, "n_out n"]
+) -> int:
+    """How many units of a layer are no copies of each other.
+
+    A copy has the same weights in, the same bias and the same weights out: then its activation is the same, and what comes back to
+    it, so it receives the same gradient for ever. The same weights in alone prove nothing: zero W[1] under a random W[2] separates.
+
+    Args:
+        incoming: W[layer].
+        b: b[layer].
+        outgoing: W[layer + 1].
+    Returns: the number of groups.
+    """
+    features = np.column_stack([_scaled(np.column_stack([incoming, b])), _scaled(outgoing.T)])
+    random = np.random.default_rng(0)  # any fixed directions will do
+    seen = features @ random.normal(size=(features.shape[1], DIRECTIONS)) / np.sqrt(features.shape[1] * DIRECTIONS)
+    square = (seen**2).sum(axis=1)
+    distance = square[:, None] + square - 2 * seen @ seen.T
+    first = (distance <= COPY**2 + 1e-14 * square.max()).argmax(axis=1)  # the copy with the lowest number
+    return int((first == np.arange(len(first))).sum())
+
+
+def _measure(W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, output: str, cost: str) -> VitalSigns:
+    passed = by_hand.forward(x, W, b, output=output)
+    back = by_hand.backward(passed, W, y, output=output, cost=cost)
+    loss = float(by_hand.losses(passed.z[len(W)], y, output=output, cost=cost).mean())
+    layers, p = tuple(_layer(layer, W, b, passed, back) for layer in W), passed.p
+    wrong = np.abs(p - by_hand.one_hot(y, p)).max(axis=1) > 0.9
+    return VitalSigns(
+        layers,
+        samples=len(y),
+        finite=all(layer.finite for layer in layers),
+        loss=loss,
+        prior_loss=prior_loss(y, p.shape[1], output=output, cost=cost),
+        output_spread=_spread(p),
+        wrong=float((_flat(p, y) & wrong).mean()),
+    )
+
+
+def _layer(layer: int, W: Layers, b: Layers, passed: by_hand.Forward, back: by_hand.Backward) -> LayerSigns:
+    hidden = layer < len(W)
+    a, reads, dz, dW = passed.a[layer] if hidden else passed.p, passed.a[layer - 1], back.dz[layer], back.dW[layer]
+    arriving = back.da[layer] if hidden else back.dp
+    d = reads - reads.mean(axis=0)
+    lengths = float((np.linalg.norm(dz, axis=1) * np.linalg.norm(reads, axis=1)).sum())
+    return LayerSigns(
+        layer,
+        units=a.shape[1],
+        distinct=distinct_units(W[layer], b[layer], W[layer + 1]) if hidden else None,
+        saturation=float((a * (1 - a) < FLAT).mean()),
+        passed=1.0 if arriving is None else _over(4 * float(np.abs(dz).sum()), float(np.abs(arriving).sum())),
+        spread=_spread(a),
+        input_spread=_spread(reads),
+        response=_over(_length(d @ W[layer].T), _length(d) * _length(W[layer])),
+        gradient_response=_over(_length(d @ dW.T), _length(d) * lengths) if lengths else np.nan,
+        cancellation=_length(dW) / lengths if lengths else np.nan,
+        gradient=_length(dW),
+        zero=not W[layer].any(),
+        finite=all(bool(np.isfinite(array).all()) for array in (W[layer], b[layer], passed.z[layer])),
+    )
+
+
+def _flat(p: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which samples' p(1 - p) are flat, also compared to those at the class frequencies, which many classes make small."""
+    f = np.bincount(y, minlength=p.shape[1]) / len(y)
+    at_prior = float((f * (1 - f)).max())
+    return (p * (1 - p)).max(axis=1) < min(FLAT, at_prior / 5)
+
+
+def _spread(a: np.ndarray) -> float:
+    return float((a.max(axis=0) - a.min(axis=0)).max())
+
+
+def _length(array: np.ndarray) -> float:
+    return float(np.linalg.norm(array))
+
+
+def _scaled(rows: np.ndarray) -> np.ndarray:
+    """In units of the root mean square of all entries; zeros stay zeros."""
+    size = np.sqrt((rows**2).mean())
+    return rows / size if size > 0 else rows
+
+
+def _over(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else 0.0
+
+
+def _times_log(f: np.ndarray) -> np.ndarray:
+    """f log f, which is 0 at 0."""
+    return f * np.log(np.where(f > 0, f, 1))
+
+
+def agreement(x: Float64[np.ndarray, "N n_0"], y: Integer[np.ndarray, " N"]) -> float:
+    """How much more often a sample's nearest neighbour has its label than if labels had been dealt out at random.
+
+    Args:
+        x, y: samples and labels; at most MOST_ROWS, taken evenly, are used.
+    Returns: the excess in standard deviations: about 0 where labels do not depend on inputs, whatever the dependence looks like.
+    """
+    rows = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(np.int64)
+    x, y = x[rows].astype(np.float64), y[rows]
+    square = (x**2).sum(axis=1)
+    distance = square[:, None] + square - 2 * x @ x.T
+    np.fill_diagonal(distance, np.inf)
+    nearest, random = distance.argmin(axis=1), np.random.default_rng(0)
+    dealt = np.array([(labels == labels[nearest]).mean() for labels in (random.permutation(y) for _ in range(DEALS))])
+    return float(((y == y[nearest]).mean() - dealt.mean()) / max(dealt.std(), 1 / len(y)))

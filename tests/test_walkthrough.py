@@ -1,0 +1,130 @@
+"""The page of --explain: its numbers are those of the witnesses, in every notation, and it fits a screen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from checks import by_autograd, by_hand
+from checks.__main__ import main
+from checks.by_hand import HEADS, Backward
+from checks.notation import BACKPROOF, NOTATIONS
+from checks.problem import draw, standard
+from checks.walkthrough import COLUMNS, MOST_SHOWN, code_lines, nudged, number, walkthrough
+
+NUMBER = r"-?\d+\.\d+(?:e[+-]\d+)?"
+
+
+def head_id(head: tuple[str, str]) -> str:
+    return "+".join(head)
+
+
+def numbers(lines: list[str]) -> list[str]:
+    """Every number with decimals, in order; symbols have none, and where a line breaks does not matter."""
+    return re.findall(NUMBER, " ".join(lines))
+
+
+@pytest.mark.parametrize("head", HEADS, ids=head_id)
+@pytest.mark.parametrize("sizes", [(2, 3, 2), (3, 2), (4, 5, 3, 5)], ids=lambda sizes: "-".join(map(str, sizes)))
+def test_each_array_on_the_page_is_what_autograd_computes(sizes: tuple[int, ...], head: tuple[str, str]) -> None:
+    problem = draw(sizes, 1, seed=5, output=head[0], cost=head[1])
+    witness, page = by_autograd.witness(problem), "\n".join(walkthrough(problem, BACKPROOF))
+    compared = 0
+    for name, values in witness.items():
+        if name.startswith("z[") or name == "losses":
+            continue  # written as sums; they have tests of their own
+        rows = np.atleast_2d(values.squeeze(0) if name == "J" else values)
+        expected = [[number(float(value)).strip() for value in row] for row in rows]
+        block = re.search(rf"^    {re.escape(name)} .*(?:\n {{16,}}.*)*", page, re.MULTILINE)
+        assert block, name
+        assert [re.findall(NUMBER, line.removeprefix(f"    {name}")) for line in block[0].splitlines()] == expected, name
+        compared += len(expected)
+    assert compared >= 4
+
+
+def test_each_sum_and_the_loss_end_in_what_autograd_computes() -> None:
+    problem = draw((2, 3, 2), 1, seed=2)
+    witness, page = by_autograd.witness(problem), " ".join(" ".join(walkthrough(problem, BACKPROOF)).split())
+    for layer in problem.W:
+        for j, z in enumerate(witness[f"z[{layer}]"][0]):
+            assert re.search(rf"z\[{layer}\]\[{j}\] = [^=]* = {re.escape(number(float(z)).strip())} ", page)
+    assert f" loss = {number(float(witness['losses'][0])).strip()} " in page
+
+
+@pytest.mark.parametrize("head", HEADS, ids=head_id)
+def test_every_notation_has_the_same_numbers(head: tuple[str, str]) -> None:
+    problem = draw((3, 4, 2), 1, seed=7, output=head[0], cost=head[1])
+    pages = [numbers(walkthrough(problem, notation)) for notation in NOTATIONS.values()]
+    assert len(pages[0]) > 50
+    assert pages[0] == pages[1] == pages[2]
+
+
+@pytest.mark.parametrize("notation", NOTATIONS.values(), ids=NOTATIONS)
+@pytest.mark.parametrize("sizes", [(2, 3, 2), (1, 2), (5, 5, 5), (784, 30, 20, 10), (2, 1, 1, 1, 1, 12)], ids=str)
+def test_no_line_is_longer_than_a_screen_is_wide(sizes: tuple[int, ...], notation: object) -> None:
+    for head in HEADS:
+        for line in walkthrough(draw(sizes, 1, seed=1, output=head[0], cost=head[1]), notation):  # type: ignore[arg-type]
+            assert len(line) <= COLUMNS
+
+
+def test_a_wide_layer_says_which_part_is_shown() -> None:
+    page = "\n".join(walkthrough(draw((64, 7, 10), 1, seed=0), BACKPROOF))
+    assert "Layer 0 has 64 units; shown are the largest inputs: 33, 36, 42, 44, 54." in page
+    assert page.count(" ...") > MOST_SHOWN
+
+
+def test_the_class_is_shown_even_where_it_is_not_among_the_first() -> None:
+    problem = replace(draw((3, 12), 1, seed=0), y=np.array([11]))
+    assert "Layer 1 has 12 units; shown are units: 0, 1, 2, 3, 11." in walkthrough(problem, BACKPROOF)
+
+
+def test_nudges_agree_with_the_gradient_as_far_as_the_loss_is_straight() -> None:
+    problem = draw((2, 3, 2), 1, seed=4)
+    gradient = by_autograd.witness(problem)
+    for layer, W in problem.W.items():
+        for index in np.ndindex(W.shape):
+            # The loss is smooth: raising by h changes it by h g + h^2 f''/2, and here |f''| is below 1, so h^2 / 2 = 5e-7.
+            assert abs(nudged(problem, "W", layer, index) - 1e-3 * gradient[f"dW[{layer}]"][index]) < 5e-7
+
+
+def test_a_wrong_gradient_is_seen_beside_its_nudge(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = by_hand.backward
+
+    def without_the_derivative(*args: object, **settings: object) -> Backward:
+        back = right(*args, **settings)  # type: ignore[arg-type]
+        return replace(back, dW=back.dW | {1: back.da[1].T @ args[0].a[0]})  # type: ignore[attr-defined]
+
+    problem = draw((2, 3, 2), 1, seed=4)
+    table = re.compile(rf"^    W\[1\]\S+ +0\.001 +({NUMBER}) +({NUMBER})$", re.MULTILINE)
+    before = table.findall("\n".join(walkthrough(problem, BACKPROOF)))
+    monkeypatch.setattr(by_hand, "backward", without_the_derivative)
+    after = table.findall("\n".join(walkthrough(problem, BACKPROOF)))
+    assert all(abs(float(change) - float(says)) < 1e-6 for change, says in before)
+    assert all(abs(float(says)) > 2 * abs(float(change)) for change, says in after)
+    assert len(before) > 1
+    assert len(after) > 1
+
+
+def test_every_tag_on_the_page_quotes_a_line_of_by_hand() -> None:
+    for output, cost in HEADS:
+        page = walkthrough(draw((2, 3, 2), 1, seed=0, output=output, cost=cost), BACKPROOF)
+        for at, line in enumerate(page):
+            if tag := re.match(r"\([FB]\d\)", line):
+                quoted = " ".join(page[at + 1 : at + 3]).replace("code: ", "").split()
+                assert any(quoted[: len(code.split())] == code.split() for code in code_lines(tag[0])), line
+
+
+def test_explain_walks_through_the_problem_that_the_same_flags_verify(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--explain", "--seed", "3", "--sizes", "3", "4", "2"]) == 0
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == f"Problem {next(standard(1, 3, (3, 4, 2), 1)).id}"
+
+
+def test_an_unknown_notation_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--explain", "--notation", "sadowski"])
+    error = capsys.readouterr().err
+    assert error.startswith("python -m checks: --notation: expected one of backproof, 3blue1brown, nielsen, got 'sadowski'.")
