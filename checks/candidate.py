@@ -1,7 +1,7 @@
 """Somebody's own implementation: loaded, asked, its answers brought back into the project's conventions.
 
-The candidate runs in a process of its own (checks/sandbox.py); checks/conventions.py translates. Nothing that it does reaches us but
-arrays and a sentence.
+The candidate runs in a process of its own (checks/sandbox.py); checks/conventions.py translates. Nothing that it does reaches us
+but arrays and a sentence.
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ class Answer:
     """What came back, by layer 1..L in the project's shapes, not rescaled for the reduction or the cost's factor.
 
     Attributes:
-        dW, db: gradients; for a step, (before - after) / learning_rate. None where there are none; db is None without biases.
+        dW, db: gradients; for a step, (before - after) / learning_rate. Shapes are as they came, turned into our orientation: the
+            one who judges names the wrong ones. A layer that came as None is left out; db is None without biases.
         p: what forward says, (N, K).
         steps: what intermediates says, by name: "z[1]", "da[1]", "p".
         rounding: by name ("dW[1]"), what reading a gradient off a step may cost beyond rounding in the gradient itself; empty
             for any other question.
-        dtype: "float64", or the coarser precision in which the candidate answered; judge it by that one's eps.
-        complaint: one sentence, naming file and line where there is one, if it raised, exited, hung, or returned what cannot be used;
-            with NaN or infinity the arrays are there beside it.
+        precision: "float64", or the coarser one in which the answer came; judge it by that one's eps.
+        complaint: one sentence, naming file and line where there is one, if it raised, exited, hung, or returned what cannot be
+            used; with NaN or infinity the arrays are there beside it.
         changed_arguments: whether it edited what it was given (in a step: x or y).
     """
 
@@ -57,7 +58,7 @@ class Answer:
     p: np.ndarray | None = None
     steps: Quantities | None = None
     rounding: Quantities = field(default_factory=dict)
-    dtype: str = "float64"
+    precision: str = "float64"
     complaint: str | None = None
     changed_arguments: bool = False
 
@@ -72,4 +73,8 @@ class Candidate(Protocol):
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer a question, in that order; the calls happen one after the other in one process."""
+        ...
+
+    def under(self, conventions: Conventions) -> Candidate:
+        """The same process, asked under other conventions than those that the file declares."""
         ...

@@ -63,7 +63,7 @@ class Conventions:
     protocol: str = "gradients"
     has_forward: bool = False
     has_intermediates: bool = False
-    declared: tuple[str, ...] = ()
+    declared: frozenset[str] = frozenset()
 
     @property
     def head(self) -> tuple[str, str]:
@@ -103,7 +103,7 @@ def read(constants: Mapping[str, Any], functions: Sequence[str]) -> Conventions:
         protocol="gradients" if "gradients" in functions else "step",
         has_forward="forward" in functions,
         has_intermediates="intermediates" in functions,
-        declared=tuple(constants),
+        declared=frozenset(constants),
     )
 
 
@@ -125,46 +125,24 @@ def arguments(problem: Problem, conventions: Conventions) -> dict[str, np.ndarra
     return {name: array.copy(order="C") for name, array in given.items()}
 
 
-def weights_back(
-    arrays: Sequence[np.ndarray], problem: Problem, conventions: Conventions, name: str
-) -> tuple[dict[int, np.ndarray], str]:
-    """Weights or their gradients, layer 1 first -> by layer, (n_l, n_{l-1}); and a sentence where a shape is wrong, or "".
-
-    An undeclared transpose is not put right silently: the sentence names the constant.
-    """
-    if len(arrays) != problem.L:
-        return {}, f"returns {len(arrays)} arrays for {name}; expected {problem.L}, one a layer"
-    found = {}
-    for layer, array in enumerate(arrays, start=1):
-        expected = problem.W[layer].shape if conventions.layout == "out,in" else problem.W[layer].shape[::-1]
-        if array.shape != expected:
-            other = "in,out" if conventions.layout == "out,in" else "out,in"
-            hint = f' (the transposed shape; LAYOUT = "{other}" declares it)' if array.shape == expected[::-1] else ""
-            return {}, f"returns {name}[{layer}] of shape {array.shape}{hint}; expected {expected}, the shape of W[{layer}]"
-        found[layer] = array if conventions.layout == "out,in" else array.T
-    return found, ""
+def weights_back(arrays: Sequence[np.ndarray | None], conventions: Conventions) -> dict[int, np.ndarray]:
+    """Weights or their gradients, layer 1 first -> by layer, (n_l, n_{l-1}) if the shape was right; a None leaves its layer out."""
+    turn = conventions.layout == "in,out"
+    return {layer: array.T if turn else array for layer, array in enumerate(arrays, start=1) if array is not None}
 
 
-def biases_back(arrays: Sequence[np.ndarray], problem: Problem, name: str) -> tuple[dict[int, np.ndarray], str]:
-    """Biases or their gradients, layer 1 first -> by layer, (n_l,); a column or a row of them is as good. And a sentence, or ""."""
-    if len(arrays) != problem.L:
-        return {}, f"returns {len(arrays)} arrays for {name}; expected {problem.L}, one a layer"
-    found = {}
-    for layer, array in enumerate(arrays, start=1):
-        n = len(problem.b[layer])
-        if array.shape not in ((n,), (n, 1), (1, n)):
-            return {}, f"returns {name}[{layer}] of shape {array.shape}; expected {(n,)}, the shape of b[{layer}]"
-        found[layer] = array.reshape(n)
-    return found, ""
+def biases_back(arrays: Sequence[np.ndarray | None], problem: Problem) -> dict[int, np.ndarray]:
+    """Biases or their gradients, layer 1 first -> by layer; a column or a row of n_l becomes (n_l,), other shapes stay."""
+    found = {layer: array for layer, array in enumerate(arrays, start=1) if array is not None}
+    lines = {layer: ((len(b), 1), (1, len(b))) for layer, b in problem.b.items()}
+    return {layer: array.reshape(-1) if array.shape in lines.get(layer, ()) else array for layer, array in found.items()}
 
 
-def samples_back(array: np.ndarray, shape: tuple[int, int], conventions: Conventions, name: str) -> tuple[np.ndarray, str]:
-    """Activations or their gradients in the candidate's orientation -> (N, n); and a sentence where the shape is wrong, or ""."""
-    turned = array.T if conventions.examples == "columns" else array
-    if turned.shape == (shape[1],) and shape[0] == 1:
-        turned = turned.reshape(shape)  # one example without its batch axis
-    expected = shape[::-1] if conventions.examples == "columns" else shape
-    return turned, "" if turned.shape == shape else f"returns {name} of shape {array.shape}; expected {expected}"
+def samples_back(array: np.ndarray, n: int, conventions: Conventions) -> np.ndarray:
+    """Activations or their gradients -> (N, n), one row a sample; one example may come without its batch axis."""
+    if array.shape == (n,):
+        return array.reshape(1, n)
+    return array.T if conventions.examples == "columns" else array
 
 
 def _expect(fits: bool, name: str, expected: str, constants: Mapping[str, Any]) -> None:
