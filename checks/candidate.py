@@ -1,7 +1,6 @@
-"""Somebody's own implementation: loaded, asked, its answers brought back into the project's conventions.
+"""Somebody's own implementation, as the diagnosis sees it: questions, answers in the project's conventions, and who can be asked.
 
-The candidate runs in a process of its own (checks/sandbox.py); checks/conventions.py translates. Nothing that it does reaches us
-but arrays and a sentence.
+checks/candidate_file.py asks a file, in a process of its own. Nothing that it does reaches us but arrays and a sentence.
 """
 
 from __future__ import annotations
