@@ -17,6 +17,8 @@ from checks.problem import Problem
 from checks.quantities import Quantities
 from checks.sandbox import Ended, Sandbox
 
+FIRST_SEED = 2**31  # of NumPy's global generator, one further at each call: no number that somebody would choose
+
 
 class Unusable(Exception):
     """The file cannot be asked at all; the text says why in one sentence."""
@@ -31,6 +33,7 @@ class Habits:
         changed: the arguments that it edited, such as "W[1]", and the function that did.
         random_states: the digests of NumPy's global generator that calls left behind, where they touched it.
         reseeds, seterr: whether a call set that generator, or NumPy's error handling, for everybody.
+        lists: whether it returned anything but arrays where arrays are due.
         processes: where it started a process.
     """
 
@@ -39,6 +42,7 @@ class Habits:
     random_states: set[int] = field(default_factory=set)
     reseeds: bool = False
     seterr: bool = False
+    lists: bool = False
     processes: str = ""
 
 
@@ -74,7 +78,7 @@ class CandidateFile:
         if kind == "gradients" and self.conventions.protocol == "step":
             kind = "step"
         rate = self.conventions.learning_rate or question.learning_rate or 1.0
-        header = {"call": kind, "layers": problem.L, "learning_rate": rate, "seed": self.habits.calls}
+        header = {"call": kind, "layers": problem.L, "learning_rate": rate, "seed": FIRST_SEED + self.habits.calls}
         try:
             reply, arrays = self.sandbox.call(header, translate.arguments(problem, self.conventions))
         except Ended as ended:
@@ -99,6 +103,7 @@ class CandidateFile:
         if (state := reply.get("random")) is not None:
             habits.reseeds |= state in habits.random_states  # each call began with another seed
             habits.random_states.add(state)
+        habits.lists |= bool(reply.get("lists"))
         habits.seterr |= bool(reply.get("seterr"))
         habits.processes = habits.processes or "".join(map(str, reply.get("processes", [])))
         return bool(changed)
@@ -132,7 +137,7 @@ class CandidateFile:
         return found
 
     def _sentence(self, clause: str) -> str:
-        return f"{self.sandbox.path.name}: {clause}."
+        return f"{self.sandbox.path.name}: {clause.rstrip('.')}."
 
 
 def load(sandbox: Sandbox) -> CandidateFile:

@@ -82,8 +82,8 @@ def _load(path: str) -> tuple[types.ModuleType | None, Header]:
         return None, {"complaint": _syntax(error, path) or f"importing it {_raised(error, path)}"}
     defined = [name for name in FUNCTIONS if callable(getattr(module, name, None))]
     if not set(PROTOCOLS) & set(defined):
-        wanted = "gradients(W, b, x, y) or step(W, b, x, y, learning_rate)"
-        return None, {"complaint": f"defines neither {wanted}; {_defined(path)}"}
+        wanted = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate)"
+        return None, {"complaint": f"defines {wanted}; {_defined(path)}"}
     sys.addaudithook(_note_processes)
     constants = {name: value for name, value in vars(module).items() if name.isupper()}
     return module, {"functions": defined, "constants": {name: plain(value) for name, value in constants.items()}}
@@ -112,7 +112,8 @@ def _answer(module: types.ModuleType, path: str, header: Header, given: Arrays) 
     _watching.append(True)
     try:
         returned = getattr(module, call)(W, b, *samples, *rate)
-        reply["precision"], arrays = COLLECT[call](returned, W, b, bool(b))
+        collected, arrays = COLLECT[call](returned, W, b, bool(b))
+        reply |= collected
     except Refused as refused:
         reply["complaint"] = f"{call} {refused}"
     except BaseException as error:
@@ -180,9 +181,10 @@ def _raised(error: BaseException, path: str) -> str:
 
 def _syntax(error: BaseException, path: str) -> str:
     """Where Python cannot read the file itself, in the same words; "" for any other exception."""
-    if isinstance(error, SyntaxError) and error.filename == path:
-        return f"is not Python: {error.msg} on line {error.lineno}" + (f" ({error.text.strip()[:80]})" if error.text else "")
-    return ""
+    if not isinstance(error, SyntaxError) or error.filename not in (path, None):
+        return ""
+    where = f" on line {error.lineno}" if error.lineno else ""
+    return f"is not Python: {error.msg}{where}" + (f" ({error.text.strip()[:80]})" if error.text else "")
 
 
 def _receive(channel: socket.socket) -> bytes | None:

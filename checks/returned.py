@@ -19,8 +19,8 @@ class Refused(Exception):
     """What the candidate did or returned cannot be used; the text continues "gradients ..."."""
 
 
-# What each function returns -> the coarsest precision of the arrays, and the arrays by name: "W1", "b1", "p", "z 1".
-Collected = tuple[str, Arrays]
+# What each function returns -> {"precision": the coarsest, "lists": not all were arrays}, and the arrays by name: "W1", "p", "z 1".
+Collected = tuple[dict[str, Any], Arrays]
 
 
 def _collect_gradients(returned: object, W: list[Any], b: list[Any], biased: bool) -> Collected:
@@ -75,6 +75,8 @@ def _layers(value: object, name: str) -> dict[int, object]:
         if not all(isinstance(layer, int) for layer in value):
             raise Refused(f"returned {name} as a dictionary of {list(value)[:4]}; expected a list, layer 1 first")
         return {layer: array for layer, array in value.items() if array is not None}
+    if name in ("W", "dW") and isinstance(value, np.ndarray) and value.dtype.kind != "O" and value.ndim < 3:
+        raise Refused(f"returned {_kind(value)} for {name}; expected a list of arrays, layer 1 first")
     if isinstance(value, str | bytes) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
         raise Refused(f"returned {_kind(value)} for {name}; expected a list of arrays, layer 1 first")
     return {layer: array for layer, array in enumerate(value, start=1) if array is not None}
@@ -85,7 +87,10 @@ def _arrays(found: dict[str, object], names: dict[str, str]) -> Collected:
     arrays = {key: _array(value, names[key]) for key, value in found.items()}
     precisions = {array.dtype.itemsize for array in arrays.values() if array.dtype.kind == "f"}
     coarsest = {2: "float16", 4: "float32"}.get(min(precisions, default=8), "float64")
-    return coarsest, {key: np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape) for key, array in arrays.items()}
+    lists = not all(hasattr(value, "dtype") for value in found.values())
+    return {"precision": coarsest, "lists": lists}, {
+        key: np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape) for key, array in arrays.items()
+    }
 
 
 def _array(value: Any, name: str) -> np.ndarray:
@@ -112,7 +117,8 @@ def _kind(value: object) -> str:
         return f"an array of shape {value.shape}"
     if isinstance(value, tuple | list | dict):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def plain(value: object) -> object:

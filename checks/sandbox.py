@@ -127,7 +127,7 @@ class Sandbox:
         deadline, buffer = time.monotonic() + limit_s, bytearray()
         while True:
             if len(buffer) >= LENGTH.size and len(buffer) >= LENGTH.size + self._length(buffer, what):
-                self._read_output(0)
+                self._read_output(0.0)
                 return self._unpacked(bytes(buffer[LENGTH.size :]), what)
             if (left_s := deadline - time.monotonic()) <= 0:
                 self._end(self._hung(what, limit_s))
@@ -175,7 +175,9 @@ class Sandbox:
         """The clause on one that takes too long; a signal makes it say where it is."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGUSR1)
-        self._read_output(0.3)
+        until = time.monotonic() + 0.3
+        while (left_s := until - time.monotonic()) > 0 and not self._read_output(left_s):
+            pass
         if limit_s < self.limits.call_s:
             return f"all calls together took longer than {6 * self.limits.call_s:g} s{self._where('the last was at')}"
         return f"{what} did not return within {limit_s:g} s{self._where('it was at')}"
@@ -194,7 +196,7 @@ class Sandbox:
             name = signal.Signals(-code).name
             reason = ", as the system does when memory runs out" if name == "SIGKILL" else ""
             return f"{what} crashed: its process was ended by {name}{reason}{self._where('it was at')}"
-        return f"{what} ended its process with exit code {code} instead of returning, as os._exit does"
+        return f"{what} ended its process with exit code {code} instead of returning"
 
     def _where(self, words: str) -> str:
         """ ", it was at line 7 of loop.py (while True:)", from what faulthandler wrote; "" if it wrote nothing."""
