@@ -1,0 +1,255 @@
+"""Which suspects explain the answers: one rather than two, and all of those that the numbers cannot tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from checks import suspects_forward, suspects_state  # noqa: F401 - they enter their suspects in the register
+from checks.evidence import Evidence, Match, explain
+from checks.factors import CLOSE, CLOSE_FLOAT32, Reading, decompose
+from checks.suspects import Variant, all_variants
+from checks.wrong_pass import Hooks, Pass
+
+# How often each was found (bug-catalogue), with what has no count behind: the order in which equal explanations are named.
+ORDER = (
+    "raw-error",
+    "updated-weights",
+    "softmax-diagonal",
+    "double-softmax",
+    "bias-scalar",
+    "sigmoid-twice",
+    "sign",
+    "no-hidden-derivative",
+    "cost-mismatch",
+    "scale",
+    "bias-not-summed",
+    "stale-accumulator",
+    "learning-rate-folded",
+    "softmax-axis",
+    "no-bias-gradient",
+    "transposed",
+    "wrong-layer",
+    "in-place",
+    "labels-shifted",
+    "sample-dropped",
+    "low-precision",
+    "probability-clipped",
+    "decay-sign",
+)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One bug of an explanation."""
+
+    id: str
+    where: str
+    note: str
+
+
+@dataclass
+class Explanation:
+    """Bugs that together predict every answer.
+
+    Attributes:
+        causes: one or two, the one that comes first in ORDER first.
+        hooks, variant, readings, decays: what predicts the numbers, for the evidence sentence.
+        residual: the largest relative difference that is left.
+    """
+
+    causes: list[Cause]
+    hooks: Hooks = ()
+    variant: Variant | None = None
+    readings: list[Reading] = field(default_factory=list)
+    residual: float = 0.0
+    match: Match | None = None
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """Simple before complicated, common before rare."""
+        return (len(self.causes), *sorted(ORDER.index(cause.id) for cause in self.causes))
+
+
+def choose(evidence: list[Evidence], *, pairs: bool = True) -> list[Explanation]:
+    """Every explanation of the simplest kind that there is, the likeliest first; [] if nothing known explains the answers.
+
+    Args:
+        evidence: every answered question, in the order of asking.
+        pairs: whether two bugs at once are tried, too.
+    Returns: explanations with the same number of bugs; those after the first cannot be told apart from it by any question asked.
+    """
+    search = Search([item for item in evidence if item.is_of_gradients])
+    for stage in (search.singles, *((search.with_factor, search.pairs) if pairs else ())):
+        if found := sorted(stage(), key=lambda explanation: explanation.rank):
+            fewest = len(found[0].causes)
+            return _distinct([explanation for explanation in found if len(explanation.causes) == fewest])
+    return []
+
+
+def _distinct(found: list[Explanation]) -> list[Explanation]:
+    """One for each set of ids."""
+    by_ids: dict[frozenset[str], Explanation] = {}
+    for explanation in found:
+        by_ids.setdefault(frozenset(cause.id for cause in explanation.causes), explanation)
+    return list(by_ids.values())
+
+
+class Search:
+    """The variants that this evidence allows, and what has been learned about them."""
+
+    def __init__(self, evidence: list[Evidence]) -> None:
+        answered = [item for item in evidence if item.given is not None]
+        self.evidence = sorted(evidence, key=lambda item: (item.given is None, -len(item.wrongs), item.probe.role == "single"))
+        self.sequence = [item for item in evidence if item.probe.role in ("first", "again")]
+        self.widest = self.evidence[0]
+        self.precise = all(item.answer.precision == "float64" for item in answered)
+        self.close = CLOSE if self.precise else CLOSE_FLOAT32
+        self.variants = [v for v in all_variants(self.widest.setting) if self.precise or v.id != "low-precision"]
+
+    def singles(self) -> Iterator[Explanation]:
+        """The right pass with one factor's cause, or one variant alone."""
+        yield from self._of_right_pass(1)
+        for variant in self.variants:
+            match = explain(variant.hooks, self._held_against(variant), variant=variant, free=False)
+            if match is not None:
+                yield self._explanation([variant], match, [])
+
+    def with_factor(self) -> Iterator[Explanation]:
+        """Two causes of factors, or a variant whose gradients carry one more, or a decay."""
+        yield from self._of_right_pass(2)
+        for variant in self.variants:
+            match = explain(variant.hooks, self._held_against(variant), variant=variant)
+            readings = decompose(match.factors, self.close) if match else None
+            if match and readings and len(readings) == 1:
+                yield self._explanation([variant], match, readings)
+
+    def pairs(self) -> Iterator[Explanation]:
+        """Two variants, if together they touch what is wrong; then two and a factor, or one with a decay."""
+        for first, second in self._plausible_pairs():
+            for order in ((first, second), (second, first)) if _meet(first, second) else ((first, second),):
+                hooks = order[0].hooks + order[1].hooks
+                both = Variant(
+                    first.id, first.where, hooks, "", first.rate_from or second.rate_from, first.in_sequence or second.in_sequence
+                )
+                match = explain(hooks, self._held_against(both), variant=both, free=False)
+                if match is not None:
+                    yield self._explanation([first, second], match, [], both)
+        for variant in self.variants:
+            match = explain(variant.hooks, self._held_against(variant), variant=variant, decay=True)
+            if match is not None and _decays_alike(match) and decompose(match.factors, self.close) == []:
+                yield self._explanation([variant], match, [])
+
+    def _of_right_pass(self, most: int) -> Iterator[Explanation]:
+        for decay in (False, True):
+            match = explain((), self.evidence, decay=decay)
+            if match is None or (decay and not _decays_alike(match)):
+                continue
+            readings = decompose(match.factors, self.close)
+            bugs = len(readings or []) + bool(decay)
+            if readings is not None and 0 < bugs <= most:
+                yield self._explanation([], match, readings)
+                return
+
+    def _held_against(self, variant: Variant) -> list[Evidence]:
+        return self.sequence if variant.in_sequence else self.evidence
+
+    def _explanation(
+        self, variants: list[Variant], match: Match, readings: list[Reading], whole: Variant | None = None
+    ) -> Explanation:
+        causes = [Cause(variant.id, variant.where, variant.note) for variant in variants]
+        causes += [Cause(reading.id, reading.where, reading.note) for reading in readings]
+        if any(decays for _, decays in match.decays):
+            causes.append(_decay_cause(match))
+        causes.sort(key=lambda cause: ORDER.index(cause.id))
+        whole = whole or (variants[0] if variants else None)
+        return Explanation(causes, whole.hooks if whole else (), whole, readings, match.residual, match)
+
+    def _plausible_pairs(self) -> Iterator[tuple[Variant, Variant]]:
+        """Pairs that touch nothing but what is wrong, together all of it, and where one acts alone it acts rightly."""
+        items = (
+            self.sequence
+            if self.widest in self.sequence and all(item.given is not None for item in self.sequence)
+            else [self.widest]
+        )
+        wrong = frozenset((index, quantity) for index, item in enumerate(items) for quantity in item.wrongs)
+        effects = [effect for variant in self.variants if (effect := _effect(variant, items)) and effect.touched <= wrong]
+        for one, other in combinations(effects, 2):
+            fits = one.touched - other.touched <= one.matched and other.touched - one.touched <= other.matched
+            if fits and one.touched | other.touched == wrong and one.variant.id != other.variant.id and _near(one, other):
+                yield one.variant, other.variant
+
+
+Places = frozenset[tuple[int, str]]  # (which question, which gradient)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a variant does alone: which gradients it changes, which of those are then as they came, and how far off the rest is."""
+
+    variant: Variant
+    touched: Places
+    matched: Places
+    off: float
+
+
+def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
+    """Of a variant on some questions; None where it cannot be computed."""
+    touched, matched, off, previous = set(), set(), 0.0, None
+    for index, item in enumerate(items):
+        run = Pass(item.setting, variant.hooks, right=item.right, previous=previous)
+        run = run.shifted(1.0) if variant.rate_from else run
+        previous = run if variant.in_sequence else None
+        try:
+            predictions = {quantity: run.named(quantity) for quantity in item.setting.gradients}
+        except (ValueError, IndexError, KeyError):
+            return None
+        for quantity, predicted in predictions.items():
+            if _differs(predicted, item, quantity):
+                touched.add((index, quantity))
+            given = (item.given or {}).get(quantity)
+            if given is None or given.shape != predicted.shape:
+                off = np.inf
+                continue
+            off = max(off, float(np.abs(given - predicted).max()) / (float(np.abs(given).max()) or 1.0))
+            if variant.rate_from or bool((np.abs(given - predicted) <= item.allowed(quantity, predicted)).all()):
+                matched.add((index, quantity))
+    return Effect(variant, frozenset(touched), frozenset(matched), off)
+
+
+ROUNDED_AWAY = 0.1  # of the largest entry: float16 keeps 11 bits of each number, and sums of few of them cancel little
+
+
+def _near(one: Effect, other: Effect) -> bool:
+    """A shorter number format changes little, so its partner must come close alone."""
+    partners = [partner for effect, partner in ((one, other), (other, one)) if effect.variant.id == "low-precision"]
+    return all(partner.off < ROUNDED_AWAY for partner in partners)
+
+
+def _differs(predicted: np.ndarray, item: Evidence, quantity: str) -> bool:
+    right = item.right.named(quantity)
+    return predicted.shape != right.shape or bool((np.abs(predicted - right) > item.bounds[quantity]).any())
+
+
+def _meet(first: Variant, second: Variant) -> bool:
+    """Whether both replace the same step, so that their order matters."""
+    return bool({step for step, _ in first.hooks} & {step for step, _ in second.hooks})
+
+
+def _decays_alike(match: Match) -> bool:
+    """Whether every question that shows a multiple of W shows one and the same, and each question shows it."""
+    for _, decays in match.decays:
+        values = list(decays.values())
+        if not values or max(values) - min(values) > 1e-6 * max(map(abs, values)):
+            return False
+    return len({np.sign(next(iter(decays.values()))) for _, decays in match.decays}) == 1
+
+
+def _decay_cause(match: Match) -> Cause:
+    decays = match.decays[0][1]
+    value = next(iter(decays.values()))
+    kinds = sorted({quantity[:2] for quantity in decays})
+    return Cause("decay-sign", " and ".join(kinds), f"g {'-' if value < 0 else '+'} {abs(value):.6g} W")
