@@ -64,7 +64,7 @@ def parse_args(argv: list[str] | None) -> Namespace:
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML, too")
     parser.add_argument(
         "--time-limit",
-        type=finite(above=0),
+        type=finite(above=0.0),
         default=10.0,
         metavar="S",
         help="seconds that a candidate has for one call; twice for its import, six times for all calls (default: 10)",

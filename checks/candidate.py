@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -62,6 +62,7 @@ class Answer:
     changed_arguments: bool = False
 
 
+@runtime_checkable
 class Candidate(Protocol):
     """What the diagnosis asks."""
 

@@ -28,6 +28,7 @@ class Feedback:
     Attributes:
         candidate: its path, as it was given.
         elapsed_s: the verification itself, with the candidate's import, without starting Python for the checker.
+        asked: the function that was called and the conventions that differ from the defaults, what repeats the run.
         diagnosis: what its numbers say; None where it could not be asked.
         complaint: why it could not be asked, in one sentence, or "".
         faults: what it does beside answering that fails it: it edits its arguments, say.
@@ -36,6 +37,7 @@ class Feedback:
 
     candidate: str
     elapsed_s: float
+    asked: str = ""
     diagnosis: Diagnosis | None = None
     complaint: str = ""
     faults: Sequence[str] = field(default_factory=list)
@@ -84,18 +86,19 @@ def _bug_as_json(bug: Bug) -> dict[str, Any]:
     return {name: getattr(bug, name) for name in names}
 
 
-def as_text(feedback: Feedback, L: int = 0) -> list[str]:
+def as_text(feedback: Feedback) -> list[str]:
     """The lines for the terminal; the last one is the verdict."""
-    found, lines = feedback.diagnosis, []
+    found, lines = feedback.diagnosis, _labelled("checked", feedback.asked) if feedback.asked else []
     if found:
         lines += _labelled("right", " ".join(found.correct) or "nothing")
         lines += _labelled("wrong", " ".join(found.wrong) or "nothing")
         if found.first_wrong:
             lines += _labelled("first", f"the first wrong step is {with_formula(found.first_wrong)}")
-        for bug in found.bugs:
-            lines += _bug_lines(bug)
-        if not found.bugs and found.outcome == "fail" and not feedback.complaint:
-            lines += _labelled("unknown", found.statement)
+        for bug, before in zip(found.bugs, [None, *found.bugs], strict=False):
+            lines += _bug_lines(bug, before)
+        if not found.bugs and found.wrong and not feedback.complaint:
+            lines += _labelled("unknown", "No known bug explains these numbers, so none is named.")
+            lines += _labelled("evidence", _worst(found))
         for line in found.conventions:
             lines += _labelled("convention", line)
     for label, sentences in (("finding", [feedback.complaint, *feedback.faults]), ("note", feedback.notes)):
@@ -132,12 +135,23 @@ FORMULAS = {
 }
 
 
-def _bug_lines(bug: Bug) -> list[str]:
+def _bug_lines(bug: Bug, before: Bug | None) -> list[str]:
+    """A bug, its evidence unless that was just said of the one before, its fix, and its equation."""
     where = f"{bug.where}: " if bug.where else ""
-    lines = [*_labelled("bug", f"{where}{bug.statement} ({bug.id})"), *_labelled("evidence", bug.evidence)]
-    fix = bug.fix.splitlines() or [""]
-    lines += [f"{'fix' if i == 0 else '':<{INDENT}}{line}" for i, line in enumerate(fix)]  # code is never wrapped
-    return [*lines, *_labelled("read on", bug.see)]
+    lines = _labelled("bug", f"{where}{bug.statement} ({bug.id})")
+    lines += _labelled("evidence", bug.evidence) if before is None or before.evidence != bug.evidence else []
+    code, _, comment = bug.fix.partition("   # ")
+    lines += _labelled("fix", code) + (_labelled("", f"({comment})") if comment else [])
+    return [*lines, *_labelled("read on", f"checks/EQUATIONS.md {bug.see}")]
+
+
+def _worst(found: Diagnosis) -> str:
+    """The first comparison that fails, for somebody who has nothing else to start from."""
+    verdict = next(verdict for verdict in found.verdicts if verdict.outcome == "fail")
+    if verdict.of == 0:
+        return f"{verdict.quantity}: {verdict.reason}; {verdict.problem}"
+    yours, right = verdict.values
+    return f"{verdict.quantity}{list(verdict.worst_index)} is {yours:.6g}, right is {right:.6g}; {verdict.problem}"
 
 
 def _labelled(label: str, text: str) -> list[str]:

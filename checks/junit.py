@@ -41,7 +41,7 @@ def suite_of_candidate(found: dict[str, Any]) -> Suite:
     diagnosis, passed = found["diagnosis"], found["verdict"] == "pass"
     statement = diagnosis["statement"] or "wrong"
     details = "\n".join(
-        [f"{bug['where']}: {bug['statement']} {bug['evidence']} Fix: {bug['fix']}" for bug in diagnosis["bugs"]]
+        [f"{bug['where']}: {bug['statement']}. {bug['evidence']}. Fix: {bug['fix']}" for bug in diagnosis["bugs"]]
         + diagnosis["findings"]
     )
     verdict = Case("verdict", "" if passed else statement, details)

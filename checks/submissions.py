@@ -17,6 +17,7 @@ from typing import Any
 
 from checks import feedback, junit
 from checks.candidate_file import CandidateFile, Unusable, load
+from checks.conventions import Conventions, changed_lines
 from checks.feedback import Feedback
 from checks.sandbox import Limits, Sandbox
 from model.command_line import BAD_INPUT, GOOD, WRONG, BadInput, complain
@@ -97,9 +98,17 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
     imported = sandbox.out.count
     found = diagnose(candidate, sizes=settings.sizes, seed=settings.seed, batch=settings.batch)
     elapsed_s, complaint = time.perf_counter() - start, ""
-    if found.outcome == "fail" and not found.bugs and found.complaints:
+    if found.outcome == "fail" and found.complaints:
         complaint = found.complaints[0]
-    return Feedback(str(path), elapsed_s, found, complaint, faults(candidate), notes(candidate, imported))
+    asked = describe(candidate.conventions, settings)
+    return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), notes(candidate, imported))
+
+
+def describe(conventions: Conventions, settings: Settings) -> str:
+    """The function that was called, what the file declares beside the defaults, and the seed of the problems."""
+    function = {"gradients": "gradients(W, b, x, y)", "step": "step(W, b, x, y, learning_rate)"}[conventions.protocol]
+    declared = [line for line in changed_lines(Conventions(), conventions) if line.split(" ")[0] in conventions.declared]
+    return ", ".join([function, *declared, f"seed {settings.seed}"])
 
 
 def faults(candidate: CandidateFile) -> list[str]:
