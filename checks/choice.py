@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 
 from checks import suspects_forward, suspects_state  # noqa: F401 - they enter their suspects in the register
-from checks.evidence import Evidence, Match, explain
-from checks.factors import CLOSE, CLOSE_FLOAT32, Reading, decompose
+from checks.evidence import CLOSE, CLOSE_FLOAT32, Evidence, Match, explain
+from checks.factors import Reading, decompose
 from checks.suspects import Variant, all_variants
 from checks.wrong_pass import Hooks, Pass
 
@@ -74,34 +74,24 @@ class Explanation:
         return (len(self.causes), *sorted(ORDER.index(cause.id) for cause in self.causes))
 
 
-def choose(evidence: list[Evidence], *, pairs: bool = True) -> list[Explanation]:
-    """Every explanation of the simplest kind that there is, the likeliest first; [] if nothing known explains the answers.
-
-    Args:
-        evidence: every answered question, in the order of asking.
-        pairs: whether two bugs at once are tried, too.
-    Returns: explanations with the same number of bugs; those after the first cannot be told apart from it by any question asked.
-    """
-    search = Search([item for item in evidence if item.is_of_gradients])
-    for stage in (search.singles, *((search.with_factor, search.pairs) if pairs else ())):
-        if found := sorted(stage(), key=lambda explanation: explanation.rank):
-            fewest = len(found[0].causes)
-            return _distinct([explanation for explanation in found if len(explanation.causes) == fewest])
-    return []
-
-
-def _distinct(found: list[Explanation]) -> list[Explanation]:
-    """One for each set of ids."""
+def _ranked(found: Iterable[Explanation]) -> list[Explanation]:
+    """The likeliest first, one for each set of ids, and none with more bugs than need be."""
     by_ids: dict[frozenset[str], Explanation] = {}
-    for explanation in found:
+    ranked = sorted(found, key=lambda explanation: explanation.rank)
+    for explanation in [one for one in ranked if len(one.causes) == len(ranked[0].causes)]:
         by_ids.setdefault(frozenset(cause.id for cause in explanation.causes), explanation)
     return list(by_ids.values())
 
 
 class Search:
-    """The variants that this evidence allows, and what has been learned about them."""
+    """What explains some evidence.
+
+    Args:
+        evidence: every question, in the order of asking; at least one of them answered.
+    """
 
     def __init__(self, evidence: list[Evidence]) -> None:
+        evidence = [item for item in evidence if item.is_of_gradients]
         answered = [item for item in evidence if item.given is not None]
         self.evidence = sorted(evidence, key=lambda item: (item.given is None, -len(item.wrongs), item.probe.role == "single"))
         self.sequence = [item for item in evidence if item.probe.role in ("first", "again")]
@@ -109,6 +99,14 @@ class Search:
         self.precise = all(item.answer.precision == "float64" for item in answered)
         self.close = CLOSE if self.precise else CLOSE_FLOAT32
         self.variants = [v for v in all_variants(self.widest.setting) if self.precise or v.id != "low-precision"]
+
+    def simplest(self) -> list[Explanation]:
+        """Every explanation by one bug, the likeliest first; [] if there is none."""
+        return _ranked(self.singles())
+
+    def combined(self) -> list[Explanation]:
+        """The same by two bugs."""
+        return _ranked(self.with_factor()) or _ranked(self.pairs())
 
     def singles(self) -> Iterator[Explanation]:
         """The right pass with one factor's cause, or one variant alone."""
@@ -176,7 +174,11 @@ class Search:
             else [self.widest]
         )
         wrong = frozenset((index, quantity) for index, item in enumerate(items) for quantity in item.wrongs)
-        effects = [effect for variant in self.variants if (effect := _effect(variant, items)) and effect.touched <= wrong]
+        effects = [
+            effect
+            for variant in self.variants
+            if not variant.alone and (effect := _effect(variant, items)) and effect.touched <= wrong
+        ]
         for one, other in combinations(effects, 2):
             fits = one.touched - other.touched <= one.matched and other.touched - one.touched <= other.matched
             if fits and one.touched | other.touched == wrong and one.variant.id != other.variant.id and _near(one, other):
@@ -215,7 +217,7 @@ def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
                 off = np.inf
                 continue
             off = max(off, float(np.abs(given - predicted).max()) / (float(np.abs(given).max()) or 1.0))
-            if variant.rate_from or bool((np.abs(given - predicted) <= item.allowed(quantity, predicted)).all()):
+            if variant.rate_from or item.equals(quantity, predicted):
                 matched.add((index, quantity))
     return Effect(variant, frozenset(touched), frozenset(matched), off)
 

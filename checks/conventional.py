@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import combinations
 
 from checks.conventions import Conventions
-from checks.evidence import Evidence, explain
-from checks.factors import CLOSE, CLOSE_FLOAT32, Factors
+from checks.evidence import CLOSE, CLOSE_FLOAT32, Evidence, explain
+from checks.factors import Factors
 from checks.probes import Probe, setting_of
 from checks.wrong_pass import Setting
 

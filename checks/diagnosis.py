@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from checks.candidate import Candidate
-from checks.choice import Cause, Explanation, choose
+from checks.choice import Cause, Explanation, Search
 from checks.conventional import asked_as, other_heads, rescaled, translations
 from checks.conventions import Conventions, changed_lines
-from checks.evidence import Evidence
+from checks.evidence import Evidence, explain
 from checks.first_wrong import first_wrong
 from checks.precision import passed_through
 from checks.probes import plan, setting_of
@@ -95,15 +95,18 @@ def diagnose(candidate: Candidate, *, sizes: Sequence[int] | None = None, seed: 
         evidence, found = asked.under(declared), declared
         if (right := _right_under(declared, evidence)) is not None:
             return _passed(declared, right, evidence)
-        explanations = choose(evidence, pairs=False) if _usable(evidence) else []
+        search = Search(evidence) if _usable(evidence) else None
+        explanations = search.simplest() if search else []
         if not explanations:
             for other in _translated(asked, declared, evidence):
                 again = asked.under(other)
                 if (right := _right_under(other, again)) is not None:
                     return _passed(declared, right, again)
-                if not _usable(evidence) and _usable(again):
-                    evidence, found = again, other
-            explanations = choose(evidence) if _usable(evidence) else []
+                if search is None and _usable(again):
+                    evidence, found, search = again, other, Search(again)
+                    explanations = search.simplest()
+        if search and not explanations:
+            explanations = search.combined()
         return _failed(declared, found, evidence, explanations)
 
 
@@ -154,8 +157,9 @@ def _translated(asked: _Asked, declared: Conventions, evidence: list[Evidence]) 
     ):
         found.append(replace(declared, batch=1))
     for other in translations(declared):
-        answered = asked.under(other, first_only=True)
-        if answered[0].given is not None and not answered[0].answer.complaint:
+        (first,) = asked.under(other, first_only=True)
+        usable = first.given is not None and not first.answer.complaint
+        if usable and (evidence[0].given is None or explain((), [first]) is not None):
             found.append(other)
     return found
 
@@ -177,8 +181,11 @@ def _failed(declared: Conventions, found: Conventions, evidence: list[Evidence],
     verdicts = _verdicts(evidence)
     names = list(dict.fromkeys(verdict.quantity for verdict in verdicts))
     wrong = [name for name in names if any(v.quantity == name and v.outcome == "fail" for v in verdicts)]
+    edited = any(item.answer.changed_arguments for item in evidence)
+    if edited:  # what edits its arguments is the likeliest of all that predict the same numbers
+        explanations = sorted(explanations, key=lambda explanation: "in-place" not in {cause.id for cause in explanation.causes})
     bugs = _bugs(evidence, explanations)
-    if any(item.answer.changed_arguments for item in evidence):
+    if edited and "in-place" not in {bug.id for bug in bugs}:
         bugs.append(_edited_arguments())
     answered = [item for item in evidence if item.given is not None or not item.is_of_gradients]
     step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ("single", "intermediates")])

@@ -18,6 +18,7 @@ from checks.wrong_pass import Hooks, Pass, Setting
 # the bound of the right pass, grown with the prediction, and 64 eps of the largest entry. That is 1e-14 of a gradient, where the
 # nearest two suspects of the catalogue are 1.6e-7 apart.
 GENEROUS, OF_LARGEST = 16.0, 64.0
+CLOSE, CLOSE_FLOAT32 = 1e-6, 1e-3  # relative: far above what rounding leaves of a factor, far below 1/7 against 0.14
 FAR = 1e6  # bounds: nothing that `allowed` permits is as far off, and nearly every wrong suspect is farther
 
 
@@ -113,6 +114,13 @@ class Evidence:
             return frozenset()
         return frozenset(quantity for quantity in self.setting.gradients if self.wrong(quantity))
 
+    def equals(self, quantity: str, predicted: np.ndarray) -> bool:
+        """Whether what came is what was predicted, to within rounding."""
+        given = (self.given or {})[quantity]
+        return not _far(self, quantity, given, predicted) and bool(
+            (np.abs(given - predicted) <= self.allowed(quantity, predicted)).all()
+        )
+
     def allowed(self, quantity: str, predicted: np.ndarray) -> np.ndarray:
         """How far an answer may be from a suspect's prediction, entry by entry; see GENEROUS."""
         right, limit = self.right.named(quantity), self.bounds[quantity]
@@ -128,7 +136,7 @@ class Match:
     """How a prediction explains the evidence: by which factor each gradient differs from it, and what is left.
 
     Attributes:
-        factors: for each item of evidence and gradient, the factor; None where any would do, because both are 0.
+        factors: for each item of evidence and gradient, the factor; None where rounding leaves it open.
         decays: the same for the multiple of W that is added to it; only what was found.
         residual: the largest relative difference that is left.
     """
@@ -217,16 +225,17 @@ def _factor(
     size = float(max(np.linalg.norm(given), np.linalg.norm(item.right.named(quantity)))) or 1.0
     if not free and _far(item, quantity, given, predicted):
         return None
+    close = CLOSE if item.answer.precision == "float64" else CLOSE_FLOAT32
+    unclear = float(allowed.max()) > close * float(np.abs(predicted).max())  # rounding leaves the factor open to more than `close`
     if (np.abs(given - predicted) <= allowed).all():
-        vanishes = bool((np.abs(predicted) <= allowed).all())
-        return (None if vanishes else 1.0), 0.0, float(np.linalg.norm(given - predicted)) / size
+        return (None if unclear else 1.0), 0.0, float(np.linalg.norm(given - predicted)) / size
     if not free or not np.isfinite(given).all() or not predicted.any():
         return None if not decay else _decayed(item, quantity, given, predicted, allowed)
     factor = float((given * predicted).sum() / (predicted * predicted).sum())
     left = np.abs(given - factor * predicted)
     if (left <= allowed * max(1.0, abs(factor))).all():
         tiny = abs(factor) * float(np.abs(predicted).max()) <= float(allowed.max())
-        return (0.0 if tiny else factor), 0.0, float(np.linalg.norm(left)) / size
+        return (None if unclear else 0.0 if tiny else factor), 0.0, float(np.linalg.norm(left)) / size
     return _decayed(item, quantity, given, predicted, allowed) if decay else None
 
 

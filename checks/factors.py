@@ -11,13 +11,12 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from checks.evidence import CLOSE
 from checks.suspects import SUSPECTS, Suspect, named
 from checks.wrong_pass import Setting
 
 Factors = dict[str, float | None]  # by gradient; None where any factor would do
 
-CLOSE = 1e-6  # relative: far above the 1e-13 to which a factor of float64 gradients is known, far below 1/7 against 0.14
-CLOSE_FLOAT32 = 1e-3
 
 for entry in (
     Suspect(

@@ -31,10 +31,11 @@ class Probe:
     """A question together with what it is for.
 
     Attributes:
-        role: "first", "again", "rate", "other", "square", "order", "rare label", "rare class", "single", "forward" or "intermediates".
+        role: "first", "again", "rate", "other", "square", "order", "rare label", "rare class", "single",
+            "same z", "forward" or "intermediates".
         question: for the candidate.
         setting: the same in the terms of the mathematics.
-        sample: for "single", which sample of the first problem it is.
+        sample: for "single" and "same z", which sample of the first problem it is.
     """
 
     role: str
@@ -73,6 +74,7 @@ def plan(conventions: Conventions, *, sizes: Sequence[int] | None = None, seed: 
         probes.append(_single(conventions, first, sample, int(first.y[sample]), copies))
     for shift in range(1, min(chosen[-1], 3)):
         probes.append(_single(conventions, first, 0, (int(first.y[0]) + shift) % chosen[-1], copies))
+    probes.append(_same_z(conventions, first, copies, seed))
     for kind, exists in (("forward", conventions.has_forward), ("intermediates", conventions.has_intermediates)):
         if exists:
             probes.append(_probe(conventions, kind, first, kind=kind))
@@ -119,6 +121,25 @@ def _single(conventions: Conventions, problem: Problem, sample: int, label: int,
     y = np.full(copies, label, dtype=np.int64)
     alone = _rows(problem, [sample] * copies, y, f"sample {sample} label {label}")
     return _probe(conventions, "single", alone, sample=sample)
+
+
+def _same_z(conventions: Conventions, problem: Problem, copies: int, seed: int) -> Probe:
+    """The first sample with other weights and biases that lead to the very same z in every layer.
+
+    To W[l] is added what is orthogonal to a[l - 1], and what b[l] gains W[l] loses along a[l - 1]. A wrong function of z cannot
+    tell the difference; a wrong z does.
+    """
+    alone = _single(conventions, problem, 0, int(problem.y[0]), copies).setting.problem
+    random = np.random.default_rng([seed, len(problem.y), 7])
+    activations = by_hand.forward(alone.x, alone.W, alone.b, output=alone.output).a
+    W, b = {}, {}
+    for layer in alone.W:
+        a = activations[layer - 1][0]
+        noise = random.normal(size=alone.W[layer].shape) / np.sqrt(len(a))
+        gain = random.normal(size=len(alone.b[layer])) if conventions.bias else np.zeros(len(alone.b[layer]))
+        W[layer] = alone.W[layer] + noise - np.outer(noise @ a + gain, a) / (a @ a)
+        b[layer] = alone.b[layer] + gain
+    return _probe(conventions, "same z", replace(alone, W=W, b=b, name=f"{alone.name} same z"), sample=0)
 
 
 def _extreme(problem: Problem, what: str, copies: int) -> Problem:

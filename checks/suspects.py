@@ -29,6 +29,7 @@ class Variant:
         hooks: the steps that it replaces.
         note: which of the bug's forms, in the notation of EQUATIONS.md; ends the statement.
         rate_from: the layer whose dW tells at which rate W was changed, for the suspect that has an unknown rate.
+        alone: a rare form, tried as the only bug and with a factor, but not in pairs.
         in_sequence: it shows only in a sequence of calls, and is held against the first calls of a process alone.
     """
 
@@ -38,6 +39,7 @@ class Variant:
     note: str
     rate_from: int | None = None
     in_sequence: bool = False
+    alone: bool = False
 
 
 Variants = Callable[[Setting], Iterator[Variant]]
@@ -239,7 +241,7 @@ def _wrong_product(L: int) -> Iterator[Variant]:
 
         note = f"da[l] = dz[l + {delta}] @ W[{f'l + {matrix}' if matrix else 'l'}]"
         for layers in places(range(1, L + 1 - max(delta, matrix))):
-            yield Variant("wrong-layer", named(layers, L), (("da", at(layers, product)),), note)
+            yield Variant("wrong-layer", named(layers, L), (("da", at(layers, product)),), note, alone=(delta, matrix) != (2, 2))
 
 
 def _wrong_bias(L: int) -> Iterator[Variant]:
@@ -362,10 +364,11 @@ def low_precision(setting: Setting) -> Iterator[Variant]:
             for layers in places(range(1, L + 1)):
                 for step in ("dz", "left"):
                     note = f"{dtype}{when}" + (", on the way into dW alone" if step == "left" else "")
-                    yield Variant("low-precision", named(layers, L), ((step, at(layers, cast)),), note)
+                    rare = step == "left" or cast is unscaled
+                    yield Variant("low-precision", named(layers, L), ((step, at(layers, cast)),), note, alone=rare)
             for step, layers in (("e", range(L, L + 1)), ("da", range(1, L)), ("up", range(2, L + 1))):
                 for some in places(layers):
-                    yield Variant("low-precision", named(some, L), ((step, at(some, cast)),), f"{dtype}{when}")
+                    yield Variant("low-precision", named(some, L), ((step, at(some, cast)),), f"{dtype}{when}", alone=True)
         whole: Hooks = tuple((step, at(range(1, L + 1), rounded)) for step in ("dz", "da"))
         yield Variant("low-precision", named(range(1, L + 1), L), whole, dtype)
         result: Hooks = tuple((step, at(range(1, L + 1), rounded)) for step in ("dW", "db"))

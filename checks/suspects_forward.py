@@ -65,6 +65,8 @@ def double_softmax(setting: Setting) -> Iterator[Variant]:
         ("J(p) @ (softmax(p) - Y)", lambda run: back(run, error(run))),
         ("softmax(p) - Y", error),
     ]
+    if output == "sigmoid":
+        forms.append(("(diag(p) - p p^T) @ (softmax(p) - Y)", lambda run: times(softmax_jacobian(run.p), error(run))))
     if cost == "quadratic":
         forms += [
             (
@@ -228,8 +230,8 @@ def probability_clipped(setting: Setting) -> Iterator[Variant]:
                 lambda run, c=clip: _delta(run, run.p, run.p) * _unclipped(run, c(run)),
             ),
         ]
-        for variant in _heads("probability-clipped", L, forms):
-            yield Variant(variant.id, OUTPUT, variant.hooks, f"{variant.note}, eps = {eps:g}")
+        for index, variant in enumerate(_heads("probability-clipped", L, forms)):
+            yield Variant(variant.id, OUTPUT, variant.hooks, f"{variant.note}, eps = {eps:g}", alone=index > 3)
 
 
 CLIPS = (*(10.0**-k for k in range(1, 17)), 5e-2, 5e-4, float(np.finfo(np.float32).eps), float(np.finfo(np.float64).eps))

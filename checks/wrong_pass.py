@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -90,7 +91,7 @@ class Pass:
         for step, hook in hooks:
             self._hooks.setdefault(step, []).append(hook)
         self._base = right
-        self._shared = {step for step, needs in NEEDS.items() if right is not None and not needs & self._hooks.keys()}
+        self._shared = _untouched(frozenset(self._hooks)) if right is not None else frozenset()
         self._known: dict[tuple[str, int], np.ndarray] = {}
 
     def get(self, step: str, layer: int) -> np.ndarray:
@@ -103,6 +104,10 @@ class Pass:
                 value = hook(self, layer, value)
             self._known[step, layer] = value
         return self._known[step, layer]
+
+    def put(self, step: str, layer: int, value: np.ndarray) -> None:
+        """Let everything that follows be computed from somebody else's value."""
+        self._known[step, layer] = value
 
     def named(self, quantity: str) -> np.ndarray:
         """The value of a quantity by its name, such as "dW[2]"."""
@@ -179,6 +184,12 @@ class Pass:
 
     def _db(self, layer: int) -> np.ndarray:
         return self.get("dz", layer).sum(axis=0)  # (B3)
+
+
+@lru_cache(maxsize=256)
+def _untouched(changed: frozenset[str]) -> frozenset[str]:
+    """The steps that do not change when some do."""
+    return frozenset(step for step, needs in NEEDS.items() if not needs & changed)
 
 
 def times(J: np.ndarray, vectors: np.ndarray) -> np.ndarray:
