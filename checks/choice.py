@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from checks import suspects_forward, suspects_state  # noqa: F401 - they enter their suspects in the register
+from checks import suspects_backward, suspects_forward, suspects_layers, suspects_output, suspects_state  # noqa: F401 - they enter the register
 from checks.evidence import CLOSE, CLOSE_FLOAT32, Evidence, Match, explain
 from checks.factors import Reading, decompose
 from checks.suspects import Variant, all_variants
@@ -242,12 +242,19 @@ def _meet(first: Variant, second: Variant) -> bool:
 
 
 def _decays_alike(match: Match) -> bool:
-    """Whether every question that shows a multiple of W shows one and the same, and each question shows it."""
-    for _, decays in match.decays:
-        values = list(decays.values())
-        if not values or max(values) - min(values) > 1e-6 * max(map(abs, values)):
-            return False
-    return len({np.sign(next(iter(decays.values()))) for _, decays in match.decays}) == 1
+    """Whether every question shows one multiple of W, or one multiple of W before each gradient got its factor."""
+    if not all(decays for _, decays in match.decays):
+        return False
+    plain = [list(decays.values()) for _, decays in match.decays]
+    before = [
+        [multiple / (factors[quantity] or 1.0) for quantity, multiple in decays.items()]
+        for (_, factors), (_, decays) in zip(match.factors, match.decays, strict=True)
+    ]
+    return any(all(_alike(values) for values in form) and len({np.sign(v[0]) for v in form}) == 1 for form in (plain, before))
+
+
+def _alike(values: list[float]) -> bool:
+    return max(values) - min(values) <= CLOSE * max(map(abs, values))
 
 
 def _decay_cause(match: Match) -> Cause:

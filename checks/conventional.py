@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 from checks.conventions import Conventions
 from checks.evidence import CLOSE, CLOSE_FLOAT32, Evidence, explain
@@ -31,8 +32,7 @@ def rescaled(conventions: Conventions, evidence: list[Evidence]) -> Conventions 
         ratio = _ratios(conventions, other, match.factors)
         if ratio is not None and _uniform(match.factors, ratio, close):
             return other
-    rate = _own_rate(conventions, match.factors, close)
-    return rate
+    return _own_rate(conventions, match.factors, close)
 
 
 def _factor_conventions(conventions: Conventions) -> Iterator[Conventions]:
@@ -50,7 +50,7 @@ def _ratios(declared: Conventions, other: Conventions, table: list[tuple[Setting
 
 
 def _ratio(declared: Conventions, other: Conventions, setting: Setting) -> float:
-    """How much larger each call's gradient is under another reduction or cost; the answers of several calls are put together as declared."""
+    """How much larger gradients are under another reduction or cost; several calls are put together as declared."""
     ratio = setting_of(other, setting.problem, None).weight / setting.weight
     if other.reduction != declared.reduction:
         ratio *= setting.calls if declared.reduction == "sum" else 1 / setting.calls
@@ -111,7 +111,7 @@ def translations(conventions: Conventions) -> list[Conventions]:
     found = []
     for size in range(1, len(TRANSLATED) + 1):
         for names in combinations(TRANSLATED, size):
-            changes = {name: _flip(name, getattr(conventions, name)) for name in names}
+            changes: dict[str, Any] = {name: _flip(name, getattr(conventions, name)) for name in names}
             declared = sum(name.upper() in conventions.declared for name in names)
             found.append((declared, size, replace(conventions, **changes)))
     return [other for _, _, other in sorted(found, key=lambda entry: entry[:2])]

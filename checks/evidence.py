@@ -233,7 +233,8 @@ def _factor(
         return None if not decay else _decayed(item, quantity, given, predicted, allowed)
     factor = float((given * predicted).sum() / (predicted * predicted).sum())
     left = np.abs(given - factor * predicted)
-    if (left <= allowed * max(1.0, abs(factor))).all():
+    believable = not unclear or abs(factor) < 1e3  # a huge factor on what is lost in rounding would explain anything
+    if believable and (left <= allowed * max(1.0, abs(factor))).all():
         tiny = abs(factor) * float(np.abs(predicted).max()) <= float(allowed.max())
         return (None if unclear else 0.0 if tiny else factor), 0.0, float(np.linalg.norm(left)) / size
     return _decayed(item, quantity, given, predicted, allowed) if decay else None

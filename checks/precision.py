@@ -52,8 +52,11 @@ def _deltas(item: Evidence, layer: int) -> Iterator[np.ndarray]:
 
 
 def _representable(value: np.ndarray, dtype: str) -> bool:
-    """Whether every entry is a number of the format, but for the rounding of what was computed from it since."""
-    if not np.isfinite(value).all() or not value.any():
+    """Whether every entry is a number of the format, but for the rounding of what was computed from it since.
+
+    Whole numbers fit every format, so they show nothing.
+    """
+    if not np.isfinite(value).all() or (value == np.round(value)).all():
         return False
     rounded = value.astype(dtype).astype(np.float64)
     slack = 64 * np.finfo(np.float64).eps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -108,7 +108,8 @@ def _into_the_first(value: np.ndarray, before: np.ndarray | None) -> np.ndarray:
     return value if before is None else np.concatenate([value[:1] + before[-1:], value[1:]])
 
 
-CARRIED = (
+Carry = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+CARRIED: tuple[tuple[str, Carry], ...] = (
     ("between samples", _between_samples),
     ("between calls", _between_calls),
     ("between samples and calls", _between_both),
@@ -116,12 +117,12 @@ CARRIED = (
 )
 
 
-def _carried(step: str, layers: tuple[int, ...], carry: object) -> Hook:
+def _carried(step: str, layers: tuple[int, ...], carry: Carry) -> Hook:
     """The buffer of one quantity that has a row a sample."""
 
     def hook(run: Pass, layer: int, value: np.ndarray) -> np.ndarray:
         before = run.previous.get(step, layer) if run.previous else None
-        return np.asarray(carry(value, before))  # type: ignore[operator]
+        return carry(value, before)
 
     return at(layers, hook)
 

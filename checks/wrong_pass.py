@@ -32,6 +32,8 @@ NEEDS = {  # each step, and every step whose change could change it
     "right": _FORWARD | {"right"},
     "dW": _DELTA | {"left", "right", "dW"},
     "db": _DELTA | {"db"},
+    "returned_dW": _DELTA | {"left", "right", "dW", "returned_dW"},
+    "returned_db": _DELTA | {"db", "returned_db"},
 }
 
 
@@ -110,8 +112,9 @@ class Pass:
         self._known[step, layer] = value
 
     def named(self, quantity: str) -> np.ndarray:
-        """The value of a quantity by its name, such as "dW[2]"."""
+        """The value of a quantity by its name, such as "dW[2]": of a gradient, what is returned in the end."""
         step, layer = quantity.rstrip("]").split("[")
+        step = f"returned_{step}" if step in ("dW", "db") else step
         return self.get(step, int(layer))
 
     def shifted(self, rate: float) -> Pass:
@@ -184,6 +187,12 @@ class Pass:
 
     def _db(self, layer: int) -> np.ndarray:
         return self.get("dz", layer).sum(axis=0)  # (B3)
+
+    def _returned_dW(self, layer: int) -> np.ndarray:
+        return self.get("dW", layer)
+
+    def _returned_db(self, layer: int) -> np.ndarray:
+        return self.get("db", layer)
 
 
 @lru_cache(maxsize=256)
