@@ -168,21 +168,31 @@ class Search:
 
     def _plausible_pairs(self) -> Iterator[tuple[Variant, Variant]]:
         """Pairs that touch nothing but what is wrong, together all of it, and where one acts alone it acts rightly."""
-        items = (
-            self.sequence
-            if self.widest in self.sequence and all(item.given is not None for item in self.sequence)
-            else [self.widest]
-        )
+        yield from self._pairs_on([self.widest], in_sequence=False)
+        if len(self.sequence) == 2 and all(item.given is not None for item in self.sequence):
+            yield from self._pairs_on(self.sequence, in_sequence=True)
+
+    def _pairs_on(self, items: list[Evidence], in_sequence: bool) -> Iterator[tuple[Variant, Variant]]:
+        """Those that show on some questions; with one that shows in a sequence, or without any."""
         wrong = frozenset((index, quantity) for index, item in enumerate(items) for quantity in item.wrongs)
-        effects = [
-            effect
-            for variant in self.variants
-            if not variant.alone and (effect := _effect(variant, items)) and effect.touched <= wrong
-        ]
+        tried = [variant for variant in self.variants if not variant.alone and (in_sequence or not variant.in_sequence)]
+        effects = [effect for variant in tried if (effect := _effect(variant, items)) and effect.touched <= wrong]
         for one, other in combinations(effects, 2):
-            fits = one.touched - other.touched <= one.matched and other.touched - one.touched <= other.matched
-            if fits and one.touched | other.touched == wrong and one.variant.id != other.variant.id and _near(one, other):
+            if one.variant.id == other.variant.id or one.touched | other.touched != wrong:
+                continue
+            if in_sequence and not (one.variant.in_sequence or other.variant.in_sequence):
+                continue
+            if _stands_beside(one, other) and _stands_beside(other, one) and _near(one, other):
                 yield one.variant, other.variant
+
+
+def _stands_beside(one: Effect, other: Effect) -> bool:
+    """Whether what only one of two changes came as that one predicts alone; a replaced delta may hide what comes from above it."""
+    only = one.touched - other.touched
+    if any(step == "up" for step, _ in other.variant.hooks):
+        highest = max((int(quantity[3:-1]) for _, quantity in only), default=0)
+        only = frozenset(place for place in only if int(place[1][3:-1]) == highest)
+    return only <= one.matched
 
 
 Places = frozenset[tuple[int, str]]  # (which question, which gradient)

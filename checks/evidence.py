@@ -159,8 +159,8 @@ def explain(
 
     Args:
         hooks: the steps that are replaced; none is the right pass.
-        evidence: in the order of asking. A complaint agrees with everything, a prediction that cannot be computed only with a complaint
-            or with wrong shapes.
+        evidence: in the order of asking. A complaint agrees with everything, a prediction that cannot be computed only with a
+            complaint or with wrong shapes.
         variant: where the rate or the sequence of calls matters.
         free: whether each gradient may carry a factor of its own.
         decay: whether it may carry a multiple of W or b, too.

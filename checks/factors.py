@@ -1,7 +1,7 @@
 """Suspects that merely multiply gradients: which factors, where, and what could have put them there.
 
-A prediction that fits up to one factor for each gradient leaves a table of factors. `decompose` reads it: reversed signs, db that is
-zero or a mean, the mean or the 2 forgotten or taken twice, a learning rate that has got into the gradient. Each reading says which
+A prediction that fits up to one factor for each gradient leaves a table of factors. `decompose` reads it: reversed signs, db that
+is zero or a mean, the mean or the 2 forgotten or taken twice, a learning rate that has got into the gradient. Each reading says which
 factor it expects on any other question, so that 1/N is told from 1/7 by asking with another N.
 """
 
@@ -175,7 +175,7 @@ def _causes(setting: Setting, where: set[str], value: float, close: float) -> It
         for power, text in ((1, "twice"), (-1, "not at all"), (2, "three times")):
             if math.isclose(rate**power, value, rel_tol=close):
                 note = f"the learning rate is applied {text}"
-                yield _reading("learning-rate-folded", where, setting, note, lambda at, p=power: (at.learning_rate or 1.0) ** p)
+                yield _reading("learning-rate-folded", where, setting, note, _rate_to(power))
     if rate is None and _looks_like_a_rate(value, close):
         yield _reading("learning-rate-folded", where, setting, f"{value:.6g} times the gradient", lambda at: value)
     if rate is not None and _looks_like_a_rate(value * rate, close):
@@ -183,8 +183,12 @@ def _causes(setting: Setting, where: set[str], value: float, close: float) -> It
         yield _reading("learning-rate-folded", where, setting, note, lambda at: value * rate / (at.learning_rate or 1.0))
 
 
+def _rate_to(power: int) -> Callable[[Setting], float]:
+    return lambda at: (at.learning_rate or 1.0) ** power
+
+
 def _looks_like_a_rate(value: float, close: float) -> bool:
-    """Whether somebody would have typed this number, or its reciprocal or square, as a learning rate: two digits, such as 0.05 or 0.25."""
+    """Whether somebody would have typed this number, its reciprocal or its root as a learning rate: two digits, such as 0.05."""
     for candidate in (value, 1 / value, math.sqrt(value), 1 / math.sqrt(value)):
         digits = float(f"{candidate:.1e}")
         if 1e-7 < candidate < 10 and math.isclose(digits, candidate, rel_tol=close):
@@ -210,7 +214,11 @@ def _geometric(setting: Setting, sizes: dict[str, float], close: float) -> Itera
     for name, base in _bases(setting, ratio, close):
         id = "learning-rate-folded" if name.startswith("eta") else "scale"
         note = f"{name}^(L - l) times the gradient"
-        yield [*common, Reading(id, _where(behind, L), note, lambda at, q, base=base: base(at) ** (at.problem.L - _layer(q)))]
+        yield [*common, Reading(id, _where(behind, L), note, _once_a_layer(base))]
+
+
+def _once_a_layer(base: Callable[[Setting], float]) -> Callable[[Setting, str], float]:
+    return lambda at, quantity: base(at) ** (at.problem.L - _layer(quantity))
 
 
 def _bases(setting: Setting, ratio: float, close: float) -> Iterator[tuple[str, Callable[[Setting], float]]]:

@@ -115,7 +115,7 @@ def _expected(single: Single, layer: int) -> np.ndarray:
 
 
 def _follows(singles: list[Single], layer: int) -> bool:
-    """Whether the next dz follows from the right dz[layer], whatever dW[layer] shows: then dW[layer] is wrong, and dz[layer] is not."""
+    """Whether the next dz follows from the right dz[layer], whatever dW[layer] shows: then only dW[layer] is wrong."""
     if layer == 1:
         return False
     return all_close((single.from_dW(layer - 1), single.next_dz(layer - 1, _expected(single, layer))) for single in singles)

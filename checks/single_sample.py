@@ -100,6 +100,10 @@ def p_behind(singles: list[Single]) -> np.ndarray | None:
     seen = [(single, dz) for single in same if (dz := single.seen_dz(single.L)) is not None]
     if len({int(single.item.setting.problem.y[0]) for single, _ in seen}) < 2:
         return None
+    problem = seen[0][0].item.setting.problem
+    if problem.cost == "cross-entropy":
+        found = [dz / single.scale + one_hot(single.item.setting.problem.y[:1], dz[None])[0] for single, dz in seen]
+        return found[0] if all(close(p, found[0]) for p in found) else None
     logits = np.array(seen[0][0].item.right.get("z", seen[0][0].L)[0])
 
     def misfit(z: np.ndarray) -> np.ndarray:
@@ -109,7 +113,7 @@ def p_behind(singles: list[Single]) -> np.ndarray | None:
     for _ in range(40):
         left = misfit(logits)
         if float(np.abs(left).max()) <= LOOSE * 1e-3 * largest:
-            return softmax(logits[None])[0] if seen[0][0].item.setting.problem.output == "softmax" else sigmoid(logits)
+            return softmax(logits[None])[0] if problem.output == "softmax" else sigmoid(logits)
         change = np.linalg.lstsq(_slopes(misfit, logits, left), -left, rcond=1e-8)[0]
         logits = logits + np.clip(change, -1, 1)
     return None

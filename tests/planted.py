@@ -47,7 +47,7 @@ class InProcess:
         now = {f"W{i + 1}": w for i, w in enumerate(W)} | {f"b{i + 1}": v for i, v in enumerate(b)} | copies
         now |= {f"W{i + 1}": w for i, w in enumerate(W)} | {f"b{i + 1}": v for i, v in enumerate(b)}
         changed = [name for name in given if given[name].shape != now[name].shape or (given[name] != now[name]).any()]
-        return {**reply, "changed": changed}, arrays
+        return {**reply, "changed": changed, "seed": header["seed"]}, arrays
 
 
 def in_process(functions: dict[str, Any], conventions: Conventions) -> CandidateFile:
