@@ -17,6 +17,7 @@ from checks.problem import Problem
 from checks.quantities import Quantities
 from checks.sandbox import Ended, Sandbox
 
+PRECISIONS = ("float64", "float32", "float16")
 FIRST_SEED = 2**31  # of NumPy's global generator, one further at each call: no number that somebody would choose
 
 
@@ -84,11 +85,15 @@ class CandidateFile:
         except Ended as ended:
             return Answer(complaint=self._sentence(str(ended)))
         try:
+            if reply["seed"] != header["seed"]:
+                raise ValueError("an answer to another question")
             changed = self._note_habits(kind, reply)
             if isinstance(complaint := reply.get("complaint"), str):
                 return Answer(complaint=self._sentence(complaint), changed_arguments=changed)
-            answer = self._translated(kind, problem, rate, str(reply["precision"]), arrays)
-        except (KeyError, TypeError, ValueError):  # a frame that our side of the process did not write
+            if reply["precision"] not in PRECISIONS:
+                raise ValueError("a precision that returned.py does not know")
+            answer = self._translated(kind, problem, rate, reply["precision"], arrays)
+        except (LookupError, TypeError, ValueError):  # a frame that our side of the process did not write
             return Answer(complaint=self._sentence(f"{kind} wrote on the pipe between its process and the checker"))
         complaint = answer.complaint or not_finite(kind, answer)
         return replace(answer, complaint=complaint and self._sentence(complaint), changed_arguments=changed)

@@ -104,7 +104,7 @@ def _answer(module: types.ModuleType, path: str, header: Header, given: Arrays) 
     b = [copies[f"b{layer}"] for layer in range(1, L + 1) if f"b{layer}" in copies]
     samples = {"forward": [copies["x"]]}.get(call, [copies["x"], copies["y"]])
     rate = [header["learning_rate"]] if call == "step" else []
-    reply: Header = {}
+    reply: Header = {"seed": header["seed"]}
     arrays: Arrays = {}
     np.random.seed(header["seed"])
     state, errors = _random_state(), np.geterr()

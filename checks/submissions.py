@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import sys
 import time
 from argparse import Namespace
@@ -13,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from checks import feedback, junit
 from checks.candidate_file import CandidateFile, Unusable, load
@@ -21,6 +22,9 @@ from checks.conventions import Conventions, changed_lines
 from checks.feedback import Feedback
 from checks.sandbox import Limits, Sandbox
 from model.command_line import BAD_INPUT, GOOD, WRONG, BadInput, complain
+
+if TYPE_CHECKING:
+    from checks.diagnosis import Diagnosis
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def check_all(args: Namespace, program: str) -> int:
         raise BadInput(*unreadable.values())
     settings = Settings(tuple(args.sizes) if args.sizes else None, args.seed, args.batch, args.time_limit)
     suites, failed = [], 0
-    for checked in _progress(_in_parallel(args.candidates, settings), len(args.candidates)):
+    for checked in _progress(check_all_of(args.candidates, settings), len(args.candidates)):
         print(json.dumps(checked.found) if args.json else "\n".join(checked.lines), flush=True)
         failed += checked.found["verdict"] != "pass"
         suites.append(junit.suite_of_candidate(checked.found))
@@ -98,10 +102,19 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
     imported = sandbox.out.count
     found = diagnose(candidate, sizes=settings.sizes, seed=settings.seed, batch=settings.batch)
     elapsed_s, complaint = time.perf_counter() - start, ""
-    if found.outcome == "fail" and found.complaints:
-        complaint = found.complaints[0]
+    sentences = [*found.complaints, *([] if found.bugs else wrong_shapes(found, path.name))]
+    if found.outcome == "fail" and sentences:
+        complaint = sentences[0]
     asked = describe(candidate.conventions, settings)
     return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), notes(candidate, imported))
+
+
+def wrong_shapes(found: Diagnosis, name: str) -> Iterator[str]:
+    """A sentence for each gradient that came in another shape, or not at all."""
+    for verdict in (verdict for verdict in found.verdicts if verdict.of == 0):
+        shapes = re.match(r"shape (\(.*?\)) against (\(.*?\))", verdict.reason)
+        said = f"{verdict.quantity} has the shape {shapes[1]}; expected {shapes[2]}" if shapes else verdict.reason
+        yield f"{name}: {said}."
 
 
 def describe(conventions: Conventions, settings: Settings) -> str:
@@ -145,7 +158,7 @@ def _line(candidate: CandidateFile, text: str) -> str:
     return next((f" on line {number}" for number, line in enumerate(lines, start=1) if text in line), "")
 
 
-def _in_parallel(paths: Sequence[Path], settings: Settings) -> Iterator[Checked]:
+def check_all_of(paths: Sequence[Path], settings: Settings) -> Iterator[Checked]:
     """Results in the order of the paths. A process of ours that dies costs one file at most: the rest is asked again."""
     workers = min(len(paths), os.cpu_count() or 1)
     if workers == 1:

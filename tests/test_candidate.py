@@ -12,7 +12,7 @@ import pytest
 
 from checks import by_hand, conventions
 from checks.candidate import Answer, Question
-from checks.candidate_file import CandidateFile, Unusable, load
+from checks.candidate_file import FIRST_SEED, CandidateFile, Unusable, load
 from checks.conventions import Conventions, NotAConvention
 from checks.frames import pack, unpack
 from checks.problem import Problem, draw
@@ -296,6 +296,29 @@ def test_what_it_does_beside_answering_is_noticed(tmp_path: Path, habit: str, no
 
 
 NEITHER = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate)"
+FORGED = """
+import os, struct
+for fd in range(3, 40):
+    try:
+        if os.readlink(f"/proc/self/fd/{fd}").startswith("socket"):
+            os.write(fd, struct.pack("<Q", len(FRAME)) + FRAME)
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to find the pipe")
+@pytest.mark.parametrize("precision", ["float64", "float99"])
+def test_a_forged_answer_is_a_complaint(tmp_path: Path, precision: str) -> None:
+    header = f'{{"arrays": [["W1", "<f8", [1]]], "precision": "{precision}", "changed": [""], "seed": {FIRST_SEED}}}\\n'
+    forging = f"    FRAME = b'{header}12345678'\n" + "".join(f"    {line}\n" for line in FORGED.splitlines())
+    question = Question(draw((4, 7, 6, 3), 5, seed=0))
+    with running(tmp_path, ending_with(f"pass\n{forging}    return dW, db")) as candidate:
+        first, second = candidate.ask([question, question])
+    assert first.complaint == "mine.py: gradients wrote on the pipe between its process and the checker." or first.db == {}
+    assert second.complaint == "mine.py: gradients wrote on the pipe between its process and the checker."
+
+
 UNUSABLE = {
     "def gradients(W, b, x, y)\n    pass": "mine.py: is not Python: expected ':' on line 1 (def gradients(W, b, x, y)).",
     "\x00": "mine.py: is not Python: ",

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command import ROOT, checks
 
-ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PAGE = (ROOT / "docs" / "check-yours.md").read_text()
 MARK = "# Added to check it"
-
-
-def run(*arguments: str, folder: Path = ROOT) -> tuple[int, str]:
-    """`python -m checks` as a person types it, in a folder."""
-    command = [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from checks.__main__ import main; "]
-    command[-1] += "sys.exit(main(sys.argv[1:]))"
-    done = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
-    return done.returncode, done.stdout
 
 
 def comparable(text: str) -> str:
@@ -32,10 +21,10 @@ def comparable(text: str) -> str:
 @pytest.fixture(scope="module")
 def verdicts() -> dict[str, str]:
     """All examples in one call; one block of lines each, which ends with the verdict."""
-    code, printed = run(*(str(path.relative_to(ROOT)) for path in EXAMPLES))
-    assert code == 1
-    blocks = re.findall(r"(?s).*?^(?:pass|fail): [^\n]*\n", printed, flags=re.MULTILINE)
-    assert printed.removeprefix("".join(blocks)) == "8 candidates: 3 pass, 5 fail\n"
+    done = checks(*(path.relative_to(ROOT) for path in EXAMPLES))
+    assert (done.code, done.err) == (1, "")
+    blocks = re.findall(r"(?s).*?^(?:pass|fail): [^\n]*\n", done.out, flags=re.MULTILINE)
+    assert done.out.removeprefix("".join(blocks)) == "8 candidates: 3 pass, 5 fail\n"
     return dict(zip([path.stem for path in EXAMPLES], blocks, strict=True))
 
 
@@ -65,10 +54,10 @@ def test_the_walk_through_of_the_page_prints_what_the_page_shows(tmp_path: Path)
     shown = re.search(r"```text\n\$ python -m checks my_network.py\n(.*?)```", PAGE, flags=re.DOTALL)
     assert shown is not None
     (tmp_path / "my_network.py").write_text(f"{script}\n\n{adapter}")
-    code, printed = run("my_network.py", folder=tmp_path)
-    assert code == 1
-    assert comparable(printed) == comparable(shown[1])
+    done = checks("my_network.py", folder=tmp_path)
+    assert done.code == 1
+    assert comparable(done.out) == comparable(shown[1])
     repaired = script.replace(*re.findall(r"replace `(.*?)` by `(.*?)`", PAGE)[0])
     assert repaired != script
     (tmp_path / "my_network.py").write_text(f"{repaired}\n\n{adapter}")
-    assert run("my_network.py", folder=tmp_path)[0] == 0
+    assert checks("my_network.py", folder=tmp_path).code == 0
