@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from argparse import Namespace
@@ -32,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
         return BAD_INPUT
     except KeyboardInterrupt:
         complain(PROGRAM, "interrupted before the verification was complete; nothing was concluded.")
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever reads the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
     print(json.dumps(as_json(report)) if args.json else "\n".join(as_text(report)))
     return GOOD if report.outcome == "pass" else WRONG

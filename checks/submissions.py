@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import time
 from argparse import Namespace
@@ -177,7 +178,8 @@ def check_all_of(paths: Sequence[Path], settings: Settings) -> Iterator[Checked]
 
 def _pooled(paths: Sequence[Path], settings: Settings, workers: int) -> Iterator[Checked]:
     """Our own processes, one a core, each with its candidate's beside it; only plain data crosses between them."""
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # we end them, not Ctrl-C
         try:
             yield from pool.map(check_file, paths, [settings] * len(paths))
         except BaseException:
