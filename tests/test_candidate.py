@@ -290,9 +290,13 @@ def test_what_it_does_beside_answering_is_noticed(tmp_path: Path, habit: str, no
     with running(tmp_path, ending_with(f"{habit}; return dW, db")) as candidate:
         assert [answer.complaint for answer in candidate.ask([question, question])] == [None, None]
         assert noticed(candidate)
+
+
+def test_one_without_habits_has_none(tmp_path: Path) -> None:
+    question = Question(draw((4, 7, 6, 3), 5, seed=0))
     with running(tmp_path, PLAIN) as candidate:
         candidate.ask([question, question])
-        assert not noticed(candidate)
+        assert not any(noticed(candidate) for noticed in HABITS.values())
 
 
 NEITHER = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate)"
