@@ -71,7 +71,7 @@ def parse_args(argv: list[str] | None) -> Namespace:
         type=finite(above=0.0),
         default=10.0,
         metavar="S",
-        help="seconds that a candidate has for one call; twice for its import, six times for all calls (default: 10)",
+        help="seconds that a candidate has for one call; three times that for its import, six times for all calls (default: 10)",
     )
     args = parser.parse_intermixed_args(argv)
     if args.sizes and (len(args.sizes) < 2 or args.sizes[-1] < 2):

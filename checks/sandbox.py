@@ -34,7 +34,7 @@ QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS":
 class Limits:
     """What a candidate may use: seconds of the clock for one call, and bytes.
 
-    Its import may take twice as long as a call, all calls together six times.
+    Its import may take three times as long as a call, because torch takes seconds on a busy machine; all calls together six times.
     """
 
     call_s: float = 10.0
@@ -67,7 +67,7 @@ class Sandbox:
         self.out, self.err = Output(), Output()
         self._spent_s, self._ended = 0.0, ""
         self._channel, theirs = socket.socketpair()
-        everything_s = int(8 * limits.call_s) + 10
+        everything_s = int(9 * limits.call_s) + 10
         settings = {"DATA": limits.memory_bytes, "CPU": everything_s, "FSIZE": limits.file_bytes, "CORE": 0}
         home = str(Path(__file__).resolve().parent.parent)
         self._process = subprocess.Popen(
@@ -103,7 +103,7 @@ class Sandbox:
 
         Raises: Ended if there was none.
         """
-        return self._receive("importing it", 2 * self.limits.call_s)[0]
+        return self._receive("importing it", 3 * self.limits.call_s)[0]
 
     def call(self, header: Header, arrays: Arrays) -> tuple[Header, Arrays]:
         """One call of one function.
