@@ -10,6 +10,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from checks import junit
+from checks.finding import Symptom
 from checks.problem import HARD_KINDS, Problem, standard
 from checks.report import Report, as_json, as_text
 from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, WRONG, BadInput, Parser, complain, finite, one_of, whole_number
@@ -40,7 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads the output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
-    print(json.dumps(as_json(report)) if args.json else "\n".join(as_text(report)))
+    symptoms = _symptoms(args)
+    if args.json:
+        print(json.dumps(as_json(report) | {"symptoms": [symptom.as_json() for symptom in symptoms]}))
+    else:
+        print("\n".join([*(f"symptom {symptom.line}" for symptom in symptoms), *as_text(report)]))
     return GOOD if report.outcome == "pass" else WRONG
 
 
@@ -130,6 +135,15 @@ def verify_project(args: Namespace) -> Report:
         verdicts += verify(problem, device=device, dtype=args.dtype)
     parameters = sum(sum(array.size for array in (*problem.W.values(), *problem.b.values())) for problem in problems)
     return Report(verdicts, len(problems), parameters, device, args.dtype, time.perf_counter() - start)
+
+
+def _symptoms(args: Namespace) -> list[Symptom]:
+    """Why the network of --run does not learn, as far as its weights and data show it."""
+    if not args.run:
+        return []
+    from checks.of_training import symptoms_of_run
+
+    return symptoms_of_run(args.run)
 
 
 def walk(args: Namespace) -> str:
