@@ -156,7 +156,8 @@ def train(run: Run, given: Namespace, start: float) -> int:
                     code = WRONG
                     break
     except KeyboardInterrupt:
-        complain(PROGRAM, f"interrupted; everything up to epoch {run.last.epoch if run.last else 0} is saved.")
+        saved = f"everything up to epoch {run.last.epoch} is saved" if run.last else "nothing was saved yet"
+        complain(PROGRAM, f"interrupted; {saved}.")
         code = INTERRUPTED
     finally:
         run.write()

@@ -212,6 +212,18 @@ def test_sigint_from_outside_saves_and_the_resumed_run_ends_the_same(capsys):
     assert weights("parts") == weights("whole")
 
 
+def test_ctrl_c_before_the_first_epoch_does_not_claim_to_have_saved(monkeypatch, capsys):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Training, "next_batch", interrupt)  # the first check's
+    assert run(*BARS, "--json") == 130
+    out, err = capsys.readouterr()
+    assert err == "train.py: interrupted; nothing was saved yet.\n"
+    assert json.loads(out.splitlines()[-1])["accuracy"] is None
+    assert not Path("runs/bars-1/model.safetensors").exists()
+
+
 def test_ctrl_c_before_training_leaves_nothing(monkeypatch, capsys):
     def interrupt(_):
         raise KeyboardInterrupt
