@@ -33,6 +33,7 @@ from model.command_line import (
 )
 
 if TYPE_CHECKING:
+    from checks.finding import Symptom
     from checks.of_training import Checker
     from model.run import Run
     from model.training import Record
@@ -129,13 +130,17 @@ def prepare(given: Namespace) -> Run:
 def train(run: Run, given: Namespace, start: float) -> int:
     """Check, show and save, epoch by epoch; then the summary. The screen gets a few epochs, TensorBoard all of them."""
     from checks.of_training import Checker
+    from checks.watch import Watcher
     from model.dashboard import Dashboard
 
     print("\n".join(introduction(run)), flush=True)
+    watcher = Watcher(run.training)
     checker, code = Checker(run.training, every=0 if given.no_check else given.check_every or 1), GOOD
     try:
         with Dashboard(run.folder, run.resumed_after) as dashboard:
             for record in progress(run):
+                for symptom in watcher.look(record):
+                    print(f"warning: {symptom.line}", flush=True)
                 if record.diverged:
                     complain(
                         PROGRAM, f"expected a finite loss, got {record.train.loss} in epoch {record.epoch}. Try a smaller --lr."
@@ -144,21 +149,24 @@ def train(run: Run, given: Namespace, start: float) -> int:
                     break
                 report = checker.look()
                 if record.epoch != run.resumed_after:
-                    dashboard.write(record, report.worst.ratio if report and report.worst else None)
+                    dashboard.write(record, report.worst.ratio if report and report.worst else None, watcher.measures)
                 run.keep(record)
                 if report and report.outcome == "fail":
                     print("\n".join(as_text(report)))
                     code = WRONG
                     break
     except KeyboardInterrupt:
-        complain(PROGRAM, f"interrupted; everything up to epoch {run.last.epoch if run.last else 0} is saved.")
+        saved = f"everything up to epoch {run.last.epoch} is saved" if run.last else "nothing was saved yet"
+        complain(PROGRAM, f"interrupted; {saved}.")
         code = INTERRUPTED
     finally:
         run.write()
-    seconds = time.perf_counter() - start
-    print("\n".join(summary(run, checker, seconds)))
+    seconds, symptoms = time.perf_counter() - start, watcher.conclude(ended=code == GOOD)
+    told = [f"{symptom.name}: {symptom.where}, still so at the end: {symptom.evidence}" for symptom in symptoms]
+    told = [short if watcher.reported(symptom) else symptom.line for short, symptom in zip(told, symptoms, strict=True)]
+    print("\n".join(summary(run, checker, told, seconds)))
     if given.json:
-        print(json.dumps(as_json(run, checker, seconds)))
+        print(json.dumps(as_json(run, checker, symptoms, seconds)))
     return code
 
 
@@ -196,7 +204,7 @@ def progress(run: Run) -> Iterator[Record]:
             yield record
 
 
-def summary(run: Run, checker: Checker, seconds: float) -> list[str]:
+def summary(run: Run, checker: Checker, symptoms: list[str], seconds: float) -> list[str]:
     """The last lines: how good, how sure, where, and what to do next."""
     checked, folder = checker.summary(), run.folder
     lines = [f"gradients not checked: {'--no-check' if not checked else ''}"]
@@ -204,6 +212,7 @@ def summary(run: Run, checker: Checker, seconds: float) -> list[str]:
         worst = f"the largest error was {checker.worst_ratio:.2g} of what rounding explains"
         times = f"{checker.checks} time{'s' if checker.checks != 1 else ''}"
         lines = [f"gradients {checked['verdict']}: all {checked['parameters']:,} parameters, {times}, three ways; {worst}"]
+    lines += [f"symptom {symptom}" for symptom in symptoms]
     if not run.last:
         return [*lines, f"stopped before the first epoch was saved, in {seconds:.1f} s"]
     accuracy = f"test accuracy {run.last.test.accuracy:.2%} after {run.last.epoch} epochs"
@@ -224,7 +233,7 @@ def label_command(run: Run) -> str:
     return shlex.join([*command, *(f"{value:g}" for value in first)] if few else [*command, str(run.folder / SAMPLES)])
 
 
-def as_json(run: Run, checker: Checker, seconds: float) -> dict[str, Any]:
+def as_json(run: Run, checker: Checker, symptoms: list[Symptom], seconds: float) -> dict[str, Any]:
     """The object of --json."""
     last = run.last
     return {
@@ -236,7 +245,7 @@ def as_json(run: Run, checker: Checker, seconds: float) -> dict[str, Any]:
         "loss": {"train": last.train.loss, "test": last.test.loss} if last else None,
         "accuracy": {"train": last.train.accuracy, "test": last.test.accuracy} if last else None,
         "gradient_check": checker.summary(),
-        "symptoms": [],
+        "symptoms": [symptom.as_json() for symptom in symptoms],
     }
 
 

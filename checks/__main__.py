@@ -1,16 +1,19 @@
-"""python -m checks: verify the project itself, every witness against every other."""
+"""python -m checks: verify somebody's own backprop, or without a file the project itself, every witness against every other."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from argparse import Namespace
 from pathlib import Path
 
+from checks import junit
+from checks.finding import Symptom
 from checks.problem import HARD_KINDS, Problem, standard
 from checks.report import Report, as_json, as_text
-from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, WRONG, BadInput, Parser, complain, one_of, whole_number
+from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, WRONG, BadInput, Parser, complain, finite, one_of, whole_number
 
 PROGRAM = "python -m checks"
 
@@ -22,20 +25,40 @@ def main(argv: list[str] | None = None) -> int:
         if args.explain:
             print(walk(args))
             return GOOD
+        if args.candidates:
+            from checks.submissions import check_all
+
+            return check_all(args, PROGRAM)
         report = verify_project(args)
+        if args.junit:
+            junit.write(args.junit, junit.suites_of_report(as_json(report)))
     except BadInput as error:
         complain(PROGRAM, error)
         return BAD_INPUT
     except KeyboardInterrupt:
         complain(PROGRAM, "interrupted before the verification was complete; nothing was concluded.")
         return INTERRUPTED
-    print(json.dumps(as_json(report)) if args.json else "\n".join(as_text(report)))
+    except BrokenPipeError:  # whoever reads the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+    symptoms = _symptoms(args)
+    if args.json:
+        print(json.dumps(as_json(report) | {"symptoms": [symptom.as_json() for symptom in symptoms]}))
+    else:
+        print("\n".join([*(f"symptom {symptom.line}" for symptom in symptoms), *as_text(report)]))
     return GOOD if report.outcome == "pass" else WRONG
 
 
 def parse_args(argv: list[str] | None) -> Namespace:
     """The contract of the command line."""
     parser = Parser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
+    parser.add_argument(
+        "candidates",
+        type=Path,
+        nargs="*",
+        metavar="CANDIDATE.py",
+        help="somebody's own gradients(W, b, x, y) or step(W, b, x, y, learning_rate); several are checked in parallel",
+    )
     parser.add_argument("--run", type=Path, metavar="DIR", help="verify the weights of this run on its own data")
     parser.add_argument("--sizes", type=whole_number(1), nargs="+", metavar="N", help="units, such as 784 16 16 10")
     parser.add_argument("--batch", type=whole_number(1), metavar="N", help="samples in a problem (default: varies)")
@@ -49,7 +72,15 @@ def parse_args(argv: list[str] | None) -> Namespace:
         metavar="float64|float32",
         help="precision of the torch witnesses (default: float64)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object with every comparison")
+    parser.add_argument("--json", action="store_true", help="print one JSON object (a line for each candidate)")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML, too")
+    parser.add_argument(
+        "--time-limit",
+        type=finite(above=0.0),
+        default=10.0,
+        metavar="S",
+        help="seconds that a candidate has for one call; three times that for its import, six times for all calls (default: 10)",
+    )
     parser.add_argument("--explain", action="store_true", help="walk through one sample with its numbers (default: 2 3 2)")
     parser.add_argument(
         "--notation",
@@ -58,21 +89,32 @@ def parse_args(argv: list[str] | None) -> Namespace:
         metavar="backproof|3blue1brown|nielsen",
         help="whose symbols --explain uses (default: backproof)",
     )
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     if args.sizes and (len(args.sizes) < 2 or args.sizes[-1] < 2):
         given = " ".join(map(str, args.sizes))
         parser.error(f"--sizes: expected an input size and at least one layer, the last of 2 classes or more, got {given}.")
+    if args.candidates and (args.run or args.problems or (args.device, args.dtype) != ("cpu", "float64")):
+        parser.error(
+            "--run, --problems, --device and --dtype: expected no candidate beside them, got one. Leave one of the two out."
+        )
     return args
 
 
 EPILOG = """\
-Columns of the report: how many comparisons fail, the largest error in units of what rounding explains (above 1 fails), the
-quantity where it is, how many comparisons, the problem. Tags such as (B2) are equations of checks/EQUATIONS.md.
+A candidate runs in a process of its own, with limits; what it does there (crash, hang, print, edit its arguments) is a finding. It
+says in constants where it differs from the defaults: LAYOUT, EXAMPLES, LABELS, OUTPUT, COST, REDUCTION, BIAS, SIZES, BATCH,
+LEARNING_RATE. docs/check-yours.md shows how.
 
-exit code: 0 everything agrees, 1 something is wrong, 2 bad usage, 130 interrupted
+Columns of the report on the project itself: how many comparisons fail, the largest error in units of what rounding explains (above
+1 fails), the quantity where it is, how many comparisons, the problem. Tags such as (B2) are equations of checks/EQUATIONS.md.
+
+exit code: 0 everything is right, 1 something is wrong (a candidate that is no valid Python or defines neither function, too),
+           2 bad usage, or a file that is not there or is no .py file, 130 interrupted
 
 examples:
   python -m checks
+  python -m checks my_backprop.py
+  python -m checks SUBMISSIONS/*.py --json --junit verdicts.xml
   python -m checks --sizes 784 16 16 10 --batch 16 --problems 4
   python -m checks --run runs/digits-1 --dtype float32
 """
@@ -93,6 +135,15 @@ def verify_project(args: Namespace) -> Report:
         verdicts += verify(problem, device=device, dtype=args.dtype)
     parameters = sum(sum(array.size for array in (*problem.W.values(), *problem.b.values())) for problem in problems)
     return Report(verdicts, len(problems), parameters, device, args.dtype, time.perf_counter() - start)
+
+
+def _symptoms(args: Namespace) -> list[Symptom]:
+    """Why the network of --run does not learn, as far as its weights and data show it."""
+    if not args.run:
+        return []
+    from checks.of_training import symptoms_of_run
+
+    return symptoms_of_run(args.run)
 
 
 def walk(args: Namespace) -> str:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from checks.finding import Symptom
 from checks.problem import Problem
 from checks.report import Report
+from checks.symptoms import look
 from checks.witnesses import verify
-from model.checkpoint import load_config, load_model
+from model.checkpoint import SavedModel, load_config, load_model
 from model.data import load
 from model.network import MLP
 from model.training import Samples, Training
@@ -93,11 +95,25 @@ def problems_of_run(run: Path, *, count: int, batch: int, seed: int) -> list[Pro
         seed: of the draws.
     Raises: BadInput if the folder is not a run or its data cannot be found.
     """
+    model, x, y = _model_and_data(run)
+    return [_problem_of_run(run, model.W, model.b, x, y, model.output, model.cost, batch, seed + i) for i in range(count)]
+
+
+def symptoms_of_run(run: Path) -> list[Symptom]:
+    """Why a run's network does not learn, as far as its weights and training data show it.
+
+    Raises: BadInput if the folder is not a run or its data cannot be found.
+    """
+    model, x, y = _model_and_data(run)
+    return look(model.W, model.b, x, y, output=model.output, cost=model.cost)
+
+
+def _model_and_data(run: Path) -> tuple[SavedModel, Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
+    """A run's network and its training samples, preprocessed."""
     model, config = load_model(run), load_config(run)
     data_dir = config.get("data_dir")
     dataset = load(str(config.get("data", model.data)), Path(data_dir) if data_dir else None)
-    x, y = dataset.training(np.float64)
-    return [_problem_of_run(run, model.W, model.b, x, y, model.output, model.cost, batch, seed + i) for i in range(count)]
+    return model, *dataset.training(np.float64)
 
 
 def _problem_of_run(

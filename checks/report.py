@@ -91,12 +91,13 @@ def as_json(report: Report, diagnosis: Any = None) -> dict[str, Any]:
         "problems": report.problems,
         "gradients": report.gradients,
         "seconds": report.elapsed_s,
-        "comparisons": [_comparison(verdict) for verdict in report.verdicts],
+        "comparisons": [comparison_as_json(verdict) for verdict in report.verdicts],
         "diagnosis": diagnosis,
     }
 
 
-def _comparison(verdict: Verdict) -> dict[str, Any]:
+def comparison_as_json(verdict: Verdict) -> dict[str, Any]:
+    """One comparison of `--json`; numbers that are not finite become null."""
     return {
         "problem": verdict.problem,
         "quantity": verdict.quantity,

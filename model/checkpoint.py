@@ -143,7 +143,7 @@ def free_run(folder: Path, data: str) -> Path:
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_atomically(path, save(contiguous, metadata={"format": FORMAT, "facts": json.dumps(facts)}))
 
 

@@ -68,14 +68,14 @@ def resume(given: Mapping[str, Any], saved: Mapping[str, Any], run: Path) -> Con
         run: its folder, for what is said when they differ.
     Raises: BadInput if config.json has not every setting, or a flag contradicts it.
     """
+    for name, is_valid in VALID.items():
+        if name in saved and not is_valid(saved[name]):
+            came = f"{name} {saved[name]!r}"
+            raise BadInput(f"{run}/config.json: expected a setting that train.py knows, got {came}. Choose another run.")
     try:
         before = Configuration(**{**saved, "hidden": tuple(saved["hidden"])})
     except (TypeError, KeyError) as error:
         raise BadInput(f"{run}/config.json: expected every setting of a run, got {error}. Choose another run.") from error
-    for name, is_valid in VALID.items():
-        if not is_valid(getattr(before, name)):
-            came = getattr(before, name)
-            raise BadInput(f"{run}/config.json: expected a setting that train.py knows, got {name} {came!r}. Choose another run.")
     for name, value in _said(given).items():
         old = getattr(before, name)
         if name not in CHANGEABLE and value != old:
@@ -97,7 +97,7 @@ def _finite(value: Any) -> bool:
 VALID: dict[str, Callable[[Any], bool]] = {  # what may stand in config.json, which anybody can edit
     "data": lambda value: isinstance(value, str),
     "data_dir": lambda value: value is None or isinstance(value, str),
-    "hidden": lambda value: all(_whole(n, 1) for n in value),
+    "hidden": lambda value: isinstance(value, list) and all(_whole(n, 1) for n in value),
     "epochs": lambda value: _whole(value, 0),
     "batch_size": lambda value: _whole(value, 1),
     "seed": lambda value: _whole(value, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -27,12 +28,13 @@ class Dashboard:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._writer.close()
 
-    def write(self, record: Record, worst_ratio: float | None = None) -> None:
+    def write(self, record: Record, worst_ratio: float | None = None, measures: Mapping[str, float] | None = None) -> None:
         """Add one epoch.
 
         Args:
             record: of the epoch.
             worst_ratio: the gradient check's largest error over what rounding explains, where one was made.
+            measures: what else was measured, by tag: signs of a network that cannot learn.
         """
         scalars = {
             "loss/train": record.train.loss,
@@ -44,6 +46,7 @@ class Dashboard:
         scalars |= {f"gradient_norm/layer_{layer}": norm for layer, norm in record.gradient_norms.items()}
         if worst_ratio is not None:
             scalars["gradient_check/worst_ratio"] = worst_ratio
+        scalars |= measures or {}
         for tag, value in scalars.items():
             self._writer.add_scalar(tag, value, record.epoch)
         self._writer.flush()

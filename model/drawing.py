@@ -15,7 +15,7 @@ import numpy as np
 from model.command_line import BadInput
 from model.ink import clean, crossings, pooled, separate
 from model.picture_file import SUFFIXES, lightness
-from model.strokes import cropped, dilated, resized, upright
+from model.strokes import cropped, dilated, eroded, resized, upright
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Real, UInt8
@@ -90,7 +90,7 @@ def as_digits(ink: Float64[np.ndarray, "h w"]) -> UInt8[np.ndarray, "8 8"]:
     bitmap = np.pad(resized(crop, *BITMAP) > 0.5, ((0, 0), (6, 6)))
     on = np.count_nonzero(bitmap)
     for limit in ERODE:
-        bitmap = ~dilated(~bitmap) if on > limit else bitmap
+        bitmap = eroded(bitmap) if on > limit else bitmap
     for limit in DILATE:
         bitmap = dilated(bitmap) if on < limit else bitmap
     return upright(bitmap).reshape(8, 4, 8, 4).sum(axis=(1, 3)).astype(np.uint8)

@@ -36,7 +36,7 @@ def read_inputs(inputs: Sequence[str], model: SavedModel, run: Path) -> Rows:
 def _expanded(text: str) -> list[str]:
     """A folder is the pictures and tables in it, a pattern the files that it matches, anything else itself."""
     path = Path(text)
-    if path.is_dir():
+    if text.strip() and path.is_dir():  # no name at all is not the current folder
         names = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in (*SUFFIXES, *TABLES))
         if not names:
             raise BadInput(f"{text}: expected a folder with pictures or tables, got none in it. Name another folder, or files.")

@@ -93,7 +93,8 @@ def _standard_input() -> str:
 def _array(path: Path, n_0: int, run: Path) -> tuple[Sequence[int], np.ndarray]:
     """Rows of an .npy file; one row may be a vector, and a stack of pictures is flattened."""
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:  # NumPy itself would leave an archive open
+            array = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
         raise BadInput(f"{path}: expected an .npy file of numbers, got {_reason(error)}. Write it with numpy.save.") from error
     if not (isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.size and array.ndim):

@@ -53,6 +53,12 @@ def dilated(bitmap: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     return bitmap | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
 
 
+def eroded(bitmap: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Turn off what has a pixel that is off, or the edge of the bitmap, above, below, left or right of it."""
+    padded = np.pad(bitmap, 1)
+    return bitmap & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+
+
 def upright(bitmap: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Shift rows until the leftmost pixels near the top and near the bottom lie in one column."""
     rows = np.flatnonzero(bitmap.any(axis=1))

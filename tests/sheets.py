@@ -43,6 +43,13 @@ def _card() -> Image.Image:
     return card
 
 
+def _black_and_white_on_clear() -> Image.Image:
+    """Strokes whose upper half is white and whose lower half is black."""
+    colour = Image.new("L", (300, 240), 0)
+    colour.paste(255, (0, 0, 300, 120))
+    return Image.merge("LA", (colour, inverted(seven())))
+
+
 def _red_on_green() -> Image.Image:
     """Both of nearly the same lightness: 0.299 * 255 = 76 and 0.587 * 130 = 76."""
     ink = inverted(seven())
@@ -63,6 +70,7 @@ FILES = {  # what a file may be like -> the picture
     "L-pale": lambda: seven(dark=120, light=160),
     "LA-dark-on-clear": lambda: _on_clear(0),
     "LA-light-on-clear": lambda: _on_clear(255),
+    "LA-two-colours-on-clear": _black_and_white_on_clear,
     "P": lambda: seven().convert("P"),
     "P-inverted": lambda: seven(dark=255, light=0).convert("P"),
     "RGB": lambda: seven().convert("RGB"),

@@ -183,6 +183,14 @@ def test_digits_have_the_data_sets_size_and_ink_whatever_the_pen():
         assert digits.max() == 16
 
 
+def test_a_bitmap_with_too_much_on_is_thinned_from_every_side():
+    blot = np.zeros((500, 400))
+    blot[60:380, 50:250] = 1  # all 20 x 32 pixels on, 640 > 560: two layers come off
+    field = np.zeros((32, 32), dtype=int)
+    field[2:30, 8:24] = 1
+    assert np.array_equal(drawing.as_digits(blot), field.reshape(8, 4, 8, 4).sum(axis=(1, 3)))
+
+
 def test_digits_stand_upright(monkeypatch):
     slanted = np.zeros((320, 320))
     for row in range(320):

@@ -96,3 +96,10 @@ def test_pooling_keeps_the_mean_and_the_maximum(shape):
     assert maximum.max() == array.max()
     sizes = [np.diff(np.arange(m) * n // m, append=n) for m, n in zip(mean.shape, shape, strict=True)]
     assert (mean * np.outer(*sizes)).sum() == pytest.approx(array.sum())
+
+
+def test_a_blot_that_covers_most_of_the_picture_is_ink_where_the_edge_is_paper():
+    y, x = np.mgrid[-1:1:200j, -1:1:200j]
+    blot = np.hypot(x, y) < 0.88  # 61% of the picture, and nothing of its edge
+    for grey in (1 - 0.7 * blot, 0.3 + 0.7 * blot):
+        assert np.array_equal(ink.separate(grey)[0] > 0.5, blot)

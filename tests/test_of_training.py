@@ -1,10 +1,13 @@
 """Gradients of live networks and of runs on disk are checked on their own weights and data."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from checks.of_training import Checker, check_network, problems_of_run
+from checks.__main__ import main
+from checks.of_training import Checker, check_network, problems_of_run, symptoms_of_run
 from model.command_line import BadInput
 from model.configuration import resolve
 from model.data import load
@@ -91,3 +94,16 @@ def test_problems_of_a_run_have_its_weights_and_data(tmp_path):
 def test_problems_of_something_that_is_no_run_are_refused(tmp_path):
     with pytest.raises(BadInput, match="expected the folder of a run"):
         problems_of_run(tmp_path, count=1, batch=3, seed=0)
+
+
+def test_symptoms_of_a_run_are_those_of_its_network(tmp_path, capsys):
+    settings = {"data": "bars", "hidden": [6], "init": "row-constant", "epochs": 1}
+    run = start_run(resolve(settings), tmp_path / "run", device="cpu")
+    for record in run.training.fit(1):
+        run.keep(record)
+    run.write()
+    assert "input-blind" in {symptom.name for symptom in symptoms_of_run(run.folder)}
+    assert main(["--run", str(run.folder), "--problems", "1"]) == 0
+    assert capsys.readouterr().out.startswith("symptom input-blind: layer 1 cannot tell its inputs apart")
+    assert main(["--run", str(run.folder), "--problems", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["symptoms"][0]["where"] == "layer 1"

@@ -16,10 +16,11 @@ def pen(ink):
     return crop.sum() / length * 20 / max(crop.shape)
 
 
-@pytest.mark.parametrize("width", [1, 2, 4, 8, 16, 24, 40, 60])
+@pytest.mark.parametrize("width", [1, 2, 4, 8, 16, 24, 40, 60, 80])
 def test_any_pen_becomes_one_of_mnists(width):
     ink = 1 - np.asarray(seven((400, 500), width)) / 255
-    assert PEN[0] * 0.75 < pen(cropped(ink)) < PEN[1] * 1.25  # growing the strokes by a pen's width grows the box by a tenth, too
+    # thickening by a pen's width makes the box a tenth larger, and so the pen that much thinner in it; unchanged, 80 would be 4.3
+    assert PEN[0] * 0.85 < pen(cropped(ink)) < PEN[1]
 
 
 def test_a_pen_like_mnists_is_left_alone():

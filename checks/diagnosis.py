@@ -1,0 +1,288 @@
+"""Somebody's implementation: right, right under another convention, or wrong, where first, and by which bug.
+
+The simplest explanation wins: right, then a convention, then one bug, then two. Nothing is named that does not predict every
+answer to within rounding; where nothing does, the first wrong step is all that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from checks.candidate import Candidate
+from checks.choice import Cause, Explanation, Search
+from checks.conventional import asked_as, other_heads, rescaled, translations
+from checks.conventions import Conventions, changed_lines
+from checks.evidence import Evidence, explain
+from checks.first_wrong import first_wrong
+from checks.precision import passed_through
+from checks.probes import plan, setting_of
+from checks.quantities import equation
+from checks.suspects import SUSPECTS
+from checks.verdict import Verdict, judge, missing
+from checks.wrong_pass import Pass
+
+PAIR = ("candidate", "by_hand")
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One bug, in words that somebody can act on.
+
+    Attributes:
+        id: its name in the catalogue.
+        where: "layer 1", "the output layer".
+        statement: what the code does, in a sentence.
+        evidence: how well its prediction fits the answers, and how badly the right gradients do.
+        residual: the largest relative difference between prediction and answers.
+        fix: the line that repairs it.
+        see: the equation in checks/EQUATIONS.md.
+    """
+
+    id: str
+    where: str
+    statement: str
+    evidence: str
+    residual: float
+    fix: str
+    see: str
+
+
+@dataclass
+class Diagnosis:
+    """Everything that is to be said about a candidate.
+
+    Attributes:
+        outcome: "pass" if every answer is right, under the declared conventions or under those of `conventions`.
+        statement: the whole in a sentence.
+        correct, wrong: quantities by name, over all problems.
+        first_wrong: tag and name of the first wrong step, such as "(B4) da[1]".
+        bugs: what explains the numbers, the likeliest first; empty when nothing known does.
+        conventions: constants that the file should declare, such as `REDUCTION = "sum"`.
+        verdicts: every answered gradient against the right one.
+        complaints: what kept questions from being answered, each once.
+        problems, gradients: how many were asked and answered, and how many entries of dW and db they have.
+    """
+
+    outcome: str
+    statement: str
+    correct: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    first_wrong: str | None = None
+    bugs: list[Bug] = field(default_factory=list)
+    conventions: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    problems: int = 0
+    gradients: int = 0
+
+
+def diagnose(candidate: Candidate, *, sizes: Sequence[int] | None = None, seed: int = 0, batch: int | None = None) -> Diagnosis:
+    """Ask a candidate, and say what its answers mean.
+
+    Args:
+        candidate: whoever can be asked.
+        sizes: units of the input and of each layer of the first problems, unless the candidate has its own built in.
+        seed: of the problems.
+        batch: samples of the first problems, unless the candidate has its own.
+    Returns: the diagnosis. Answers that cannot be used are in it as complaints; nothing is raised for them.
+    """
+    with np.errstate(all="ignore"):
+        declared = candidate.conventions
+        asked = _Asked(candidate, sizes, seed, batch)
+        evidence, found = asked.under(declared), declared
+        if (right := _right_under(declared, evidence)) is not None:
+            return _passed(declared, right, evidence)
+        search = Search(evidence) if _usable(evidence) else None
+        explanations = search.simplest() if search else []
+        if not explanations:
+            for other in _translated(asked, declared, evidence):
+                again = asked.under(other)
+                if (right := _right_under(other, again)) is not None:
+                    return _passed(declared, right, again)
+                if search is None and _usable(again):
+                    evidence, found, search = again, other, Search(again)
+                    explanations = search.simplest()
+        if search and not explanations:
+            explanations = search.combined()
+        return _failed(declared, found, evidence, explanations)
+
+
+class _Asked:
+    """A candidate and the problems that it is asked."""
+
+    def __init__(self, candidate: Candidate, sizes: Sequence[int] | None, seed: int, batch: int | None) -> None:
+        self.candidate, self.sizes, self.seed, self.batch = candidate, sizes, seed, batch
+
+    def under(self, conventions: Conventions, first_only: bool = False) -> list[Evidence]:
+        """All questions, or the first alone, under some conventions."""
+        probes = plan(conventions, sizes=self.sizes, seed=self.seed, batch=self.batch)[: 1 if first_only else None]
+        candidate = self.candidate if conventions == self.candidate.conventions else self.candidate.under(conventions)
+        answers = candidate.ask([probe.question for probe in probes])
+        return [Evidence(probe, answer) for probe, answer in zip(probes, answers, strict=True)]
+
+
+def _usable(evidence: list[Evidence]) -> bool:
+    return any(item.given is not None and item.is_of_gradients for item in evidence)
+
+
+def _right_under(conventions: Conventions, evidence: list[Evidence]) -> Conventions | None:
+    """The conventions under which everything is right: those given, others that differ by a factor, or another head."""
+    if any(item.answer.changed_arguments for item in evidence) or any(item.answer.complaint for item in evidence):
+        return None
+    if not any(item.is_wrong for item in evidence):
+        return conventions
+    gradients = [item for item in evidence if item.is_of_gradients]
+    if not any(item.is_wrong for item in evidence if not item.is_of_gradients) and (other := rescaled(conventions, gradients)):
+        return other
+    for head in other_heads(conventions):
+        as_head = [asked_as(head, item) for item in evidence]
+        if not any(item.is_wrong for item in as_head):
+            return head
+        if other := rescaled(head, [item for item in as_head if item.is_of_gradients]):
+            return other
+    return None
+
+
+def _translated(asked: _Asked, declared: Conventions, evidence: list[Evidence]) -> list[Conventions]:
+    """Other ways to put the question, those alone under which the first one is answered."""
+    singles = [item for item in evidence if item.probe.role == "single"]
+    found = []
+    if (
+        declared.batch is None
+        and any(item.answer.complaint for item in evidence[:1])
+        and not any(s.answer.complaint for s in singles)
+    ):
+        found.append(replace(declared, batch=1))
+    for other in translations(declared):
+        (first,) = asked.under(other, first_only=True)
+        usable = first.given is not None and not first.answer.complaint
+        if usable and (evidence[0].given is None or explain((), [first]) is not None):
+            found.append(other)
+    return found
+
+
+def _passed(declared: Conventions, right: Conventions, evidence: list[Evidence]) -> Diagnosis:
+    """Right, possibly under conventions that the file does not declare."""
+    lines = changed_lines(declared, right)
+    settled = [asked_as(right, item) for item in evidence] if lines else evidence
+    verdicts = _verdicts(settled)
+    names = list(dict.fromkeys(verdict.quantity for verdict in verdicts))
+    statement = "Every gradient is right."
+    if lines:
+        statement = f"Every gradient is right, under a convention that the file does not declare: write {' and '.join(lines)}."
+    return _counted(Diagnosis("pass", statement, correct=names, conventions=lines, verdicts=verdicts), settled)
+
+
+def _failed(declared: Conventions, found: Conventions, evidence: list[Evidence], explanations: list[Explanation]) -> Diagnosis:
+    """Wrong: what, where first, and why if that is known."""
+    verdicts = _verdicts(evidence)
+    names = list(dict.fromkeys(verdict.quantity for verdict in verdicts))
+    wrong = [name for name in names if any(v.quantity == name and v.outcome == "fail" for v in verdicts)]
+    edited = any(item.answer.changed_arguments for item in evidence)
+    if edited:  # what edits its arguments is the likeliest of all that predict the same numbers
+        explanations = sorted(explanations, key=lambda explanation: "in-place" not in {cause.id for cause in explanation.causes})
+    bugs = _bugs(evidence, explanations)
+    if edited and "in-place" not in {bug.id for bug in bugs}:
+        bugs.append(_edited_arguments())
+    answered = [item for item in evidence if item.given is not None or not item.is_of_gradients]
+    step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ("single", "intermediates")])
+    complaints = list(dict.fromkeys(item.answer.complaint for item in evidence if item.answer.complaint))
+    diagnosis = Diagnosis("fail", _statement(wrong, step, bugs, complaints), first_wrong=step if wrong else None, bugs=bugs)
+    diagnosis.correct, diagnosis.wrong = [name for name in names if name not in wrong], wrong
+    diagnosis.conventions, diagnosis.verdicts, diagnosis.complaints = changed_lines(declared, found), verdicts, complaints
+    return _counted(diagnosis, evidence)
+
+
+def _counted(diagnosis: Diagnosis, evidence: list[Evidence]) -> Diagnosis:
+    answered = [item for item in evidence if item.given is not None]
+    diagnosis.problems = len({item.setting.problem.id for item in answered})
+    diagnosis.gradients = sum(item.right.named(quantity).size for item in answered for quantity in item.setting.gradients)
+    return diagnosis
+
+
+def _statement(wrong: list[str], step: str | None, bugs: list[Bug], complaints: list[str]) -> str:
+    """The whole in a sentence."""
+    if bugs:
+        return f"{bugs[0].id}, {bugs[0].where}: {bugs[0].statement}."
+    if not wrong and complaints:
+        return complaints[0]
+    first = f"; the first wrong step is {step}" if step else ""
+    return f"{', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong{first}. No known bug explains the numbers."
+
+
+def _bugs(evidence: list[Evidence], explanations: list[Explanation]) -> list[Bug]:
+    """The causes of the likeliest explanation, then those of the others that fit as well."""
+    if not explanations:
+        return [_in_words(cause, "", evidence_text, 0.0) for cause, evidence_text in passed_through(evidence)]
+    bugs: list[Bug] = []
+    for index, explanation in enumerate(explanations):
+        text = _fit(evidence, explanation)
+        for cause in explanation.causes:
+            if cause.id not in {bug.id for bug in bugs}:
+                bugs.append(_in_words(cause, "" if index == 0 else OR, text, explanation.residual))
+    return bugs
+
+
+OR = "or, which no question can tell apart here, "
+
+
+def _in_words(cause: Cause, before: str, evidence: str, residual: float) -> Bug:
+    words = SUSPECTS[cause.id]
+    return Bug(cause.id, cause.where, f"{before}{words.statement} ({cause.note})", evidence, residual, words.fix, words.see)
+
+
+def _edited_arguments() -> Bug:
+    words = SUSPECTS["in-place"]
+    text = "after the call, the arrays that were passed in hold other numbers than before"
+    return Bug("in-place", "its arguments", "it edits the arrays that it is given", text, 0.0, "x = x.copy()", words.see)
+
+
+def _fit(evidence: list[Evidence], explanation: Explanation) -> str:
+    """ "your dW[1] equals this prediction to 2e-16, the right one to 3e-1"."""
+    best = ""
+    largest = -1.0
+    previous = None
+    sequential = explanation.variant is not None and explanation.variant.in_sequence
+    for item in evidence:
+        if item.given is None or not item.is_of_gradients or (sequential and item.probe.role not in ("first", "again")):
+            continue
+        run = Pass(item.setting, explanation.hooks, right=item.right, previous=previous)
+        previous = run if sequential else None
+        for quantity in item.setting.gradients:
+            given = item.given.get(quantity)
+            right = item.right.named(quantity)
+            if given is None or quantity not in item.wrongs:
+                continue
+            wrong_by = _relative(given, right)
+            if wrong_by > largest and np.isfinite(wrong_by):
+                largest = wrong_by
+                best = f"your {quantity} equals this prediction to {explanation.residual:.0e}, the right one to {wrong_by:.0e}"
+                best += f" (of its size; {item.setting.problem.id})"
+    return best or "your gradients have the shapes that this predicts"
+
+
+def _relative(given: np.ndarray, right: np.ndarray) -> float:
+    if given.shape != right.shape:
+        return float("nan")
+    size = max(float(np.linalg.norm(given)), float(np.linalg.norm(right)))
+    return float(np.linalg.norm(given - right)) / size if size else 0.0
+
+
+def _verdicts(evidence: list[Evidence]) -> list[Verdict]:
+    """Every answered quantity against the right one; a layer that is missing fails."""
+    found = []
+    for item in evidence:
+        problem = item.setting.problem
+        for quantity, given in item.compared.items():
+            named = (problem.id, quantity, equation(quantity, problem.L, problem.output, problem.cost), PAIR)
+            if given is None:
+                found.append(missing(*named, f"the candidate gave no {quantity}"))
+            else:
+                found.append(judge(*named, np.asarray(given, dtype=np.float64), item.expected(quantity), item.bounds[quantity]))
+    return found
+
+
+__all__ = ["Bug", "Diagnosis", "diagnose", "setting_of"]

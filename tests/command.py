@@ -1,0 +1,34 @@
+"""`python -m checks` as a person types it: in a process of its own, where types are not checked at run time and time is real."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """One JSON object a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def checks(*arguments: object, folder: Path = ROOT) -> Done:
+    """Run the program in a folder."""
+    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from checks.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-P", "-c", start, *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)

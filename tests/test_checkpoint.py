@@ -1,0 +1,289 @@
+"""What a run leaves on disk comes back as it was; what is not a run's is refused in one line."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from model import atomic
+from model.checkpoint import (
+    CHECKPOINT,
+    MODEL,
+    SavedModel,
+    free_run,
+    load_config,
+    load_model,
+    load_state,
+    newest_run,
+    save_config,
+    save_model,
+    save_state,
+)
+from model.command_line import BadInput
+from model.preprocessing import Preprocessing
+
+ROOT = Path(__file__).parents[1]
+
+
+def a_model(dtype=np.float32):
+    generator = np.random.default_rng(4)
+    W = {1: generator.normal(size=(3, 4)).astype(dtype), 2: generator.normal(size=(2, 3)).astype(dtype)}
+    b = {1: generator.normal(size=3).astype(dtype), 2: generator.normal(size=2).astype(dtype)}
+    preprocessing = Preprocessing(generator.normal(size=4), np.array([1.0, 2.0, 1e-3, 1e9]))
+    return SavedModel(W, b, preprocessing, ("ägypten", "日本"), "bars", "sigmoid", "quadratic", (2, 2), {"epoch": 7})
+
+
+def refusal(call, *arguments):
+    with pytest.raises(BadInput) as error:
+        call(*arguments)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_model_comes_back_bit_for_bit(tmp_path, dtype):
+    model = a_model(dtype)
+    save_model(tmp_path, model)
+    again = load_model(tmp_path)
+    for before, after in ((model.W, again.W), (model.b, again.b)):
+        assert before.keys() == after.keys()
+        for layer, array in before.items():
+            assert after[layer].dtype == array.dtype
+            assert np.array_equal(after[layer], array)
+    assert np.array_equal(again.preprocessing.mean, model.preprocessing.mean)
+    assert np.array_equal(again.preprocessing.scale, model.preprocessing.scale)
+    for name in ("classes", "data", "output", "cost", "picture", "facts", "sizes"):
+        assert getattr(again, name) == getattr(model, name)
+
+
+def test_layers_beyond_nine_keep_their_order(tmp_path):
+    W = {layer: np.full((1, 1), float(layer)) for layer in range(1, 13)}
+    W[12] = np.zeros((2, 1))
+    b = {layer: np.zeros(len(array)) for layer, array in W.items()}
+    save_model(tmp_path, SavedModel(W, b, Preprocessing(np.zeros(1), np.ones(1)), ("a", "b"), "t", "softmax", "quadratic"))
+    assert [float(array[0, 0]) for array in load_model(tmp_path).W.values()] == [*range(1, 12), 0]
+
+
+def test_a_transposed_array_is_saved_as_it_reads(tmp_path):
+    model = a_model()
+    save_model(tmp_path, replace(model, W={1: model.W[1], 2: np.asfortranarray(model.W[2])}))
+    assert np.array_equal(load_model(tmp_path).W[2], model.W[2])
+
+
+def test_a_state_comes_back_bit_for_bit(tmp_path):
+    arrays = {"network.W": np.array([1 / 3, np.pi], np.float32), "optimizer.steps": np.array(5)}
+    save_state(tmp_path, arrays, {"epoch": 3, "digest": "abc"})
+    again, facts = load_state(tmp_path)
+    assert facts == {"epoch": 3, "digest": "abc"}
+    assert again.keys() == arrays.keys()
+    assert all(again[name].dtype == array.dtype and np.array_equal(again[name], array) for name, array in arrays.items())
+
+
+def test_a_config_comes_back(tmp_path):
+    save_config(tmp_path, {"lr": 0.1, "hidden": [8], "data_dir": None})
+    assert load_config(tmp_path) == {"lr": 0.1, "hidden": [8], "data_dir": None}
+
+
+def test_a_write_that_fails_leaves_the_old_model(tmp_path, monkeypatch):
+    save_model(tmp_path, a_model())
+    before = (tmp_path / MODEL).read_bytes()
+
+    def fail(*_):
+        raise OSError("power cut")
+
+    monkeypatch.setattr(atomic.os, "replace", fail)
+    with pytest.raises(OSError, match="power cut"):
+        save_model(tmp_path, replace(a_model(), data="other"))
+    assert (tmp_path / MODEL).read_bytes() == before
+    assert os.listdir(tmp_path) == [MODEL]
+
+
+def test_nothing_is_pickled():
+    sources = [*(ROOT / "model").glob("*.py"), *(ROOT / "checks").glob("*.py"), ROOT / "train.py", ROOT / "label.py"]
+    for source in sources:
+        text = source.read_text()
+        for word in ("import pickle", "torch.save(", "torch.load(", "allow_pickle=True", "np.save("):
+            assert word not in text, source
+
+
+def test_reading_a_checkpoint_does_not_import_torch():
+    program = "import sys, model.checkpoint; print('torch' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert answer.stdout == "False\n"
+
+
+def header(text):
+    content = text if isinstance(text, bytes) else json.dumps(text).encode()
+    return len(content).to_bytes(8, "little") + content
+
+
+def metadata(facts):
+    return {"__metadata__": {"format": "backproof 1", "facts": facts}}
+
+
+BROKEN = {
+    "empty": (b"", "expected a whole safetensors file"),
+    "short": (b"\1\2\3\4", "expected a whole safetensors file"),
+    "garbage": (b"\xff" * 400, "expected a whole safetensors file"),
+    "text": (b"this is no safetensors file at all", "expected a whole safetensors file"),
+    "header of 2**60 bytes": ((2**60).to_bytes(8, "little") + b"{}", "expected a whole safetensors file"),
+    "header that is no JSON": (header(b"{"), "expected a whole safetensors file"),
+    "no metadata": (header({}), "expected a file written by train.py (backproof 1), got a foreign one"),
+    "another format": (header({"__metadata__": {"format": "pt"}}), "got a foreign one"),
+    "a later format": (header({"__metadata__": {"format": "backproof 99"}}), "got a foreign one"),
+    "no facts": (header({"__metadata__": {"format": "backproof 1"}}), "expected its facts as JSON, got 'facts'"),
+    "facts that are no JSON": (header(metadata("nul")), "expected its facts as JSON"),
+    "facts that are a list": (header(metadata("[1]")), "expected its facts as a JSON object, got a list"),
+    "facts without end": (header(metadata("[" * 100_000)), "expected its facts as JSON"),
+}
+
+
+@pytest.mark.parametrize(("name", "load"), [(MODEL, load_model), (CHECKPOINT, load_state)], ids=["model", "state"])
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_file_is_refused(tmp_path, name, load, broken):
+    content, message = BROKEN[broken]
+    (tmp_path / name).write_bytes(content)
+    line = refusal(load, tmp_path)
+    assert line.startswith(f"{tmp_path / name}: ")
+    assert message in line
+    assert line.endswith("or train one with python train.py.")
+
+
+def test_a_precision_that_numpy_has_not_is_refused(tmp_path):
+    weights = {"W.1": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}
+    (tmp_path / MODEL).write_bytes(header({**metadata("{}"), **weights}) + b"\0\0")
+    assert refusal(load_model, tmp_path).startswith(f"{tmp_path / MODEL}: expected ")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.05, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(tmp_path, kept):
+    save_model(tmp_path, a_model())
+    content = (tmp_path / MODEL).read_bytes()
+    (tmp_path / MODEL).write_bytes(content[: int(kept * len(content))])
+    assert "expected a whole safetensors file" in refusal(load_model, tmp_path)
+
+
+def test_a_valid_file_of_somebody_else_is_refused(tmp_path):
+    save_file({"embedding": np.zeros((2, 2))}, tmp_path / MODEL, metadata={"format": "pt"})
+    assert "got a foreign one" in refusal(load_model, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["missing folder", "empty folder", "file", "directory in its place"])
+def test_what_is_no_run_is_refused(tmp_path, kind):
+    run = tmp_path / "r"
+    if kind == "file":
+        run.write_text("hello")
+    elif kind != "missing folder":
+        (run / MODEL if kind == "directory in its place" else run).mkdir(parents=True)
+    expected = f"{run}: expected the folder of a run with a {MODEL}, got none there. Choose another run than {run}, "
+    assert refusal(load_model, run) == expected + "or train one with python train.py."
+
+
+def edited(folder, arrays=None, facts=None):
+    """Save a model, then change what its file holds."""
+    save_model(folder, a_model())
+    with safe_open(folder / MODEL, "numpy") as file:
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        about = json.loads(file.metadata()["facts"])
+    stored.update(arrays or {})
+    about.update(facts or {})
+    kept = {name: array for name, array in stored.items() if array is not None}
+    save_file(kept, folder / MODEL, metadata={"format": "backproof 1", "facts": json.dumps(about)})
+
+
+f4 = np.float32
+WRONG_ARRAYS = {
+    "too few inputs": {"W.1": np.zeros((3, 3), f4)},
+    "layers that don't fit": {"W.2": np.zeros((2, 5), f4)},
+    "a vector": {"W.1": np.zeros(3, f4)},
+    "a number": {"W.1": np.zeros((), f4)},
+    "a stack": {"W.1": np.zeros((3, 4, 1), f4)},
+    "a column of biases": {"b.1": np.zeros((3, 1), f4)},
+    "a bias that is a number": {"b.1": np.zeros((), f4)},
+    "too many biases": {"b.2": np.zeros(4, f4)},
+    "no weights": {"W.1": None},
+    "no biases": {"b.2": None},
+    "a gap": {"W.4": np.zeros((2, 2), f4)},
+    "NaN": {"W.1": np.full((3, 4), np.nan, f4)},
+    "infinity": {"b.1": np.full(3, np.inf, f4)},
+    "integers": {"W.1": np.zeros((3, 4), np.int64)},
+    "half precision": {"W.1": np.zeros((3, 4), np.float16)},
+    "no mean": {"x.mean": None},
+    "a short mean": {"x.mean": np.zeros(3)},
+    "a scale that would broadcast": {"x.scale": np.ones(1)},
+    "scale zero": {"x.scale": np.zeros(4)},
+}
+WRONG_FACTS = {
+    "too few classes": {"classes": ["a"]},
+    "no classes": {"classes": None},
+    "numbers for classes": {"classes": [1, 2]},
+    "lists for classes": {"classes": [["a"], ["b"]]},
+    "the same class twice": {"classes": ["a", "a"]},
+    "unknown output": {"output": "relu"},
+    "no output": {"output": None},
+    "picture of another size": {"picture": [3, 3]},
+    "picture that is a number": {"picture": 7},
+    "picture that is text": {"picture": "ab"},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ARRAYS)
+def test_wrong_arrays_are_refused(tmp_path, wrong):
+    edited(tmp_path, arrays=WRONG_ARRAYS[wrong])
+    assert refusal(load_model, tmp_path).startswith(f"{tmp_path / MODEL}: expected the weights of a Backproof run, got ")
+
+
+@pytest.mark.parametrize("wrong", WRONG_FACTS)
+def test_wrong_facts_are_refused(tmp_path, wrong):
+    edited(tmp_path, facts=WRONG_FACTS[wrong])
+    assert refusal(load_model, tmp_path).startswith(f"{tmp_path / MODEL}: expected the weights of a Backproof run, got ")
+
+
+def test_an_edit_that_changes_nothing_is_accepted(tmp_path):
+    edited(tmp_path)
+    assert load_model(tmp_path).classes == a_model().classes
+
+
+CONFIGS = {"missing": None, "empty": b"", "half": b'{"a": 1', "binary": b"\xff\xfe{", "without end": b"[" * 100_000}
+
+
+@pytest.mark.parametrize("content", CONFIGS.values(), ids=CONFIGS.keys())
+def test_a_broken_config_is_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "config.json").write_bytes(content)
+    assert refusal(load_config, tmp_path).startswith(f"{tmp_path}: expected the folder of a run with a config.json, got ")
+
+
+def test_a_config_that_is_a_list_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("[]")
+    assert "expected a JSON object, got a list" in refusal(load_config, tmp_path)
+
+
+def test_the_newest_run_is_the_one_whose_weights_were_written_last(tmp_path):
+    for age, name in enumerate(["digits-10", "digits-9", "bars-1"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / MODEL).touch()
+        os.utime(tmp_path / name / MODEL, ns=(0, 1000 - age))
+    (tmp_path / "unfinished").mkdir()
+    assert newest_run(tmp_path) == tmp_path / "digits-10"
+
+
+def test_no_run_at_all_is_refused(tmp_path):
+    expected = f"expected a run in {tmp_path}/, got none. Train one with python train.py, or name one with --run."
+    assert refusal(newest_run, tmp_path) == expected
+
+
+def test_free_runs_are_numbered_and_fill_gaps(tmp_path):
+    assert free_run(tmp_path / "none", "digits") == tmp_path / "none" / "digits-1"
+    for name in ("digits-1", "digits-3", "bars-2", "digits-x"):
+        (tmp_path / name).mkdir()
+    assert free_run(tmp_path, "digits") == tmp_path / "digits-2"
+    assert free_run(tmp_path, "bars") == tmp_path / "bars-1"
+    assert free_run(tmp_path, "/some where/flowers.csv") == tmp_path / "flowers-1"
