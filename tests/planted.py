@@ -158,7 +158,7 @@ class Planted:
     def target(self, y: Any, n: int, K: int) -> Any:
         t, shift = np.zeros(K), self.bugs.get("labels-shifted", {})
         if shift.get("form") == "rows":
-            t[y[n - shift["by"]]] = 1
+            t[y[(n - shift["by"]) % len(y)]] = 1
         elif shift:
             t[(y[n] + shift["by"]) % K] = 1
         else:
