@@ -98,7 +98,19 @@ class Search:
         self.widest = self.evidence[0]
         self.precise = all(item.answer.precision == "float64" for item in answered)
         self.close = CLOSE if self.precise else CLOSE_FLOAT32
-        self.variants = [v for v in all_variants(self.widest.setting) if self.precise or v.id != "low-precision"]
+        self.variants = [
+            variant
+            for variant in all_variants(self.widest.setting)
+            if (self.precise or variant.id != "low-precision") and (self.keeps_state or not variant.in_sequence)
+        ]
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the same question got another answer the second time."""
+        if len(self.sequence) < 2 or any(item.given is None for item in self.sequence):
+            return False
+        first, again = (item.given or {} for item in self.sequence)
+        return first.keys() != again.keys() or any(not np.array_equal(first[q], again[q], equal_nan=True) for q in first)
 
     def simplest(self) -> list[Explanation]:
         """Every explanation by one bug, the likeliest first; [] if there is none."""
@@ -169,16 +181,16 @@ class Search:
     def _plausible_pairs(self) -> Iterator[tuple[Variant, Variant]]:
         """Pairs that touch nothing but what is wrong, together all of it, and where one acts alone it acts rightly."""
         yield from self._pairs_on([self.widest], in_sequence=False)
-        if len(self.sequence) == 2 and all(item.given is not None for item in self.sequence):
+        if self.keeps_state:
             yield from self._pairs_on(self.sequence, in_sequence=True)
 
     def _pairs_on(self, items: list[Evidence], in_sequence: bool) -> Iterator[tuple[Variant, Variant]]:
         """Those that show on some questions; with one that shows in a sequence, or without any."""
         wrong = frozenset((index, quantity) for index, item in enumerate(items) for quantity in item.wrongs)
         tried = [variant for variant in self.variants if not variant.alone and (in_sequence or not variant.in_sequence)]
-        effects = [effect for variant in tried if (effect := _effect(variant, items)) and effect.touched <= wrong]
+        effects = [effect for variant in tried if (effect := _effect(variant, items))]
         for one, other in combinations(effects, 2):
-            if one.variant.id == other.variant.id or one.touched | other.touched != wrong:
+            if one.variant.id == other.variant.id or not _covers(one, other, wrong):
                 continue
             if in_sequence and not (one.variant.in_sequence or other.variant.in_sequence):
                 continue
@@ -186,12 +198,20 @@ class Search:
                 yield one.variant, other.variant
 
 
+def _covers(one: Effect, other: Effect, wrong: Places) -> bool:
+    """Whether two touch all that is wrong, and nothing else; but one that replaces a delta may hide what the other does."""
+    touched = one.touched | other.touched
+    return touched >= wrong if one.hides or other.hides else touched == wrong
+
+
 def _stands_beside(one: Effect, other: Effect) -> bool:
-    """Whether what only one of two changes came as that one predicts alone; a replaced delta may hide what comes from above it."""
+    """Whether what only one of two changes came as that one predicts alone; not below a delta that the other replaces."""
     only = one.touched - other.touched
-    if any(step == "up" for step, _ in other.variant.hooks):
+    if other.hides:
         highest = max((int(quantity[3:-1]) for _, quantity in only), default=0)
         only = frozenset(place for place in only if int(place[1][3:-1]) == highest)
+    if one.variant.id == "wrong-layer":  # its db is made of another layer's delta, which the other may have changed
+        only = frozenset(place for place in only if place[1].startswith("dW"))
     return only <= one.matched
 
 
@@ -206,6 +226,11 @@ class Effect:
     touched: Places
     matched: Places
     off: float
+
+    @property
+    def hides(self) -> bool:
+        """Whether it sends something else back than the delta, so that what happened to the delta is not seen further back."""
+        return any(step == "up" for step, _ in self.variant.hooks)
 
 
 def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
@@ -222,7 +247,7 @@ def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
         for quantity, predicted in predictions.items():
             if _differs(predicted, item, quantity):
                 touched.add((index, quantity))
-            given = (item.given or {}).get(quantity)
+            given = item.came(quantity, predicted.shape)
             if given is None or given.shape != predicted.shape:
                 off = np.inf
                 continue

@@ -106,14 +106,15 @@ def asked_as(conventions: Conventions, item: Evidence) -> Evidence:
     return Evidence(Probe(probe.role, replace(probe.question, problem=problem), setting, probe.sample), item.answer)
 
 
-def translations(conventions: Conventions) -> list[Conventions]:
-    """Other layouts, examples and labels: those that the file does not declare first, few changes before many."""
+def translations(conventions: Conventions, *, against_declared: bool) -> list[Conventions]:
+    """Other layouts, examples and labels, few changes before many: what the file leaves open, or what it declares, too."""
     found = []
     for size in range(1, len(TRANSLATED) + 1):
         for names in combinations(TRANSLATED, size):
             changes: dict[str, Any] = {name: _flip(name, getattr(conventions, name)) for name in names}
             declared = sum(name.upper() in conventions.declared for name in names)
-            found.append((declared, size, replace(conventions, **changes)))
+            if bool(declared) == against_declared:
+                found.append((declared, size, replace(conventions, **changes)))
     return [other for _, _, other in sorted(found, key=lambda entry: entry[:2])]
 
 

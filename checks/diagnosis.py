@@ -7,7 +7,7 @@ answer to within rounding; where nothing does, the first wrong step is all that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -95,19 +95,28 @@ def diagnose(candidate: Candidate, *, sizes: Sequence[int] | None = None, seed: 
         evidence, found = asked.under(declared), declared
         if (right := _right_under(declared, evidence)) is not None:
             return _passed(declared, right, evidence)
-        search = Search(evidence) if _usable(evidence) else None
-        explanations = search.simplest() if search else []
-        if not explanations:
-            for other in _translated(asked, declared, evidence):
-                again = asked.under(other)
-                if (right := _right_under(other, again)) is not None:
-                    return _passed(declared, right, again)
-                if search is None and _usable(again):
-                    evidence, found, search = again, other, Search(again)
-                    explanations = search.simplest()
-        if search and not explanations:
-            explanations = search.combined()
+        for other in _translated(asked, declared, evidence, against_declared=False):
+            again = asked.under(other)
+            if (right := _right_under(other, again)) is not None:
+                return _passed(declared, right, again)
+            if not _usable(evidence) and _usable(again):
+                evidence, found = again, other
+        explanations = _explained(asked, declared, evidence)
+        if isinstance(explanations, Diagnosis):
+            return explanations
         return _failed(declared, found, evidence, explanations)
+
+
+def _explained(asked: _Asked, declared: Conventions, evidence: list[Evidence]) -> list[Explanation] | Diagnosis:
+    """Bugs that explain wrong numbers; before two are believed in at once, that the file declares the wrong convention."""
+    search = Search(evidence) if any(item.wrongs for item in evidence) else None
+    if search and (simplest := search.simplest()):
+        return simplest
+    for other in _translated(asked, declared, evidence, against_declared=True):
+        again = asked.under(other)
+        if (right := _right_under(other, again)) is not None:
+            return _passed(declared, right, again)
+    return search.combined() if search else []
 
 
 class _Asked:
@@ -146,17 +155,10 @@ def _right_under(conventions: Conventions, evidence: list[Evidence]) -> Conventi
     return None
 
 
-def _translated(asked: _Asked, declared: Conventions, evidence: list[Evidence]) -> list[Conventions]:
-    """Other ways to put the question, those alone under which the first one is answered."""
-    singles = [item for item in evidence if item.probe.role == "single"]
+def _translated(asked: _Asked, declared: Conventions, evidence: list[Evidence], *, against_declared: bool) -> list[Conventions]:
+    """Other ways to put the question: those alone under which the first one gets an answer, if it had one a right one."""
     found = []
-    if (
-        declared.batch is None
-        and any(item.answer.complaint for item in evidence[:1])
-        and not any(s.answer.complaint for s in singles)
-    ):
-        found.append(replace(declared, batch=1))
-    for other in translations(declared):
+    for other in translations(declared, against_declared=against_declared):
         (first,) = asked.under(other, first_only=True)
         usable = first.given is not None and not first.answer.complaint
         if usable and (evidence[0].given is None or explain((), [first]) is not None):
@@ -190,10 +192,20 @@ def _failed(declared: Conventions, found: Conventions, evidence: list[Evidence],
     answered = [item for item in evidence if item.given is not None or not item.is_of_gradients]
     step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ("single", "intermediates")])
     complaints = list(dict.fromkeys(item.answer.complaint for item in evidence if item.answer.complaint))
-    diagnosis = Diagnosis("fail", _statement(wrong, step, bugs, complaints), first_wrong=step if wrong else None, bugs=bugs)
+    statement = _statement(wrong, step, bugs, complaints)
+    if _one_at_a_time(evidence):
+        statement += " Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."
+    diagnosis = Diagnosis("fail", statement, first_wrong=step if wrong else None, bugs=bugs)
     diagnosis.correct, diagnosis.wrong = [name for name in names if name not in wrong], wrong
     diagnosis.conventions, diagnosis.verdicts, diagnosis.complaints = changed_lines(declared, found), verdicts, complaints
     return _counted(diagnosis, evidence)
+
+
+def _one_at_a_time(evidence: list[Evidence]) -> bool:
+    """Whether batches bring complaints, and single examples right answers."""
+    singles = [item for item in evidence if item.probe.role == "single"]
+    complains = all(item.answer.complaint for item in evidence if item.setting.N > 1)
+    return complains and bool(singles) and not any(item.answer.complaint or item.is_wrong for item in singles)
 
 
 def _counted(diagnosis: Diagnosis, evidence: list[Evidence]) -> Diagnosis:

@@ -114,9 +114,18 @@ class Evidence:
             return frozenset()
         return frozenset(quantity for quantity in self.setting.gradients if self.wrong(quantity))
 
+    def came(self, quantity: str, shape: tuple[int, ...]) -> np.ndarray | None:
+        """What was given; a single number as often as a prediction repeats it, a column or a row as the line that it is."""
+        given = (self.given or {}).get(quantity)
+        if given is not None and given.size == 1:
+            return np.full(shape, given.reshape(-1)[0])
+        return given.reshape(shape) if given is not None and max(given.shape, default=0) == given.size == np.prod(shape) else given
+
     def equals(self, quantity: str, predicted: np.ndarray) -> bool:
         """Whether what came is what was predicted, to within rounding."""
-        given = (self.given or {})[quantity]
+        given = self.came(quantity, predicted.shape)
+        if given is None or given.shape != predicted.shape:
+            return False
         return not _far(self, quantity, given, predicted) and bool(
             (np.abs(given - predicted) <= self.allowed(quantity, predicted)).all()
         )
@@ -195,14 +204,13 @@ def _explains(run: Pass, item: Evidence, match: Match, free: bool, decay: bool) 
     factors: dict[str, float | None] = {}
     decays: dict[str, float] = {}
     for quantity in item.setting.gradients:
-        predicted, given = run.named(quantity), item.given.get(quantity)
+        predicted = run.named(quantity)
+        given = item.came(quantity, predicted.shape)
         if given is None:
             if not free or not quantity.startswith("db"):
                 return False
             factors[quantity] = 0.0
             continue
-        if given.size == 1 and predicted.size > 1:
-            given = np.full(predicted.shape, given.reshape(-1)[0])
         if given.shape != predicted.shape:
             return False
         found = _factor(item, quantity, given, predicted, free, decay)
@@ -227,8 +235,9 @@ def _factor(
         return None
     close = CLOSE if item.answer.precision == "float64" else CLOSE_FLOAT32
     unclear = float(allowed.max()) > close * float(np.abs(predicted).max())  # rounding leaves the factor open to more than `close`
-    if (np.abs(given - predicted) <= allowed).all():
-        return (None if unclear else 1.0), 0.0, float(np.linalg.norm(given - predicted)) / size
+    off = np.abs(given - predicted)
+    if (off <= allowed).all():
+        return (None, 0.0, 0.0) if unclear else (1.0, 0.0, float(np.linalg.norm(off)) / size)
     if not free or not np.isfinite(given).all() or not predicted.any():
         return None if not decay else _decayed(item, quantity, given, predicted, allowed)
     factor = float((given * predicted).sum() / (predicted * predicted).sum())
@@ -236,7 +245,7 @@ def _factor(
     believable = not unclear or abs(factor) < 1e3  # a huge factor on what is lost in rounding would explain anything
     if believable and (left <= allowed * max(1.0, abs(factor))).all():
         tiny = abs(factor) * float(np.abs(predicted).max()) <= float(allowed.max())
-        return (None if unclear else 0.0 if tiny else factor), 0.0, float(np.linalg.norm(left)) / size
+        return (None, 0.0, 0.0) if unclear else (0.0 if tiny else factor, 0.0, float(np.linalg.norm(left)) / size)
     return _decayed(item, quantity, given, predicted, allowed) if decay else None
 
 

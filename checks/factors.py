@@ -1,8 +1,8 @@
 """Suspects that merely multiply gradients: which factors, where, and what could have put them there.
 
 A prediction that fits up to one factor for each gradient leaves a table of factors. `decompose` reads it: reversed signs, db that
-is zero or a mean, the mean or the 2 forgotten or taken twice, a learning rate that has got into the gradient. Each reading says which
-factor it expects on any other question, so that 1/N is told from 1/7 by asking with another N.
+is zero or a mean, the mean or the 2 forgotten or taken twice, a learning rate that has got into the gradient. Each reading says
+which factor it expects on any other question, so that 1/N is told from 1/7 by asking with another N.
 """
 
 from __future__ import annotations

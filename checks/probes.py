@@ -20,7 +20,7 @@ from checks.problem import Problem, draw
 from checks.wrong_pass import Setting
 
 DEFAULT_SIZES, OTHER_SIZES, SQUARE_SIZES = (4, 8, 6, 3), (5, 6, 9, 4), (4, 4, 4, 4)
-N_FIRST, N_OTHER, N_SQUARE = 7, 11, 6  # with K and 2, and their products, all different: a factor tells where it comes from
+N_FIRST, N_OTHER, N_SQUARE = 7, 11, 7  # primes: a factor tells where it comes from, and no small batch size divides both
 RATE, OTHER_RATE = 0.7, 1.9  # large, so that an update shows in what is computed after it; no power of one is a factor of scale
 SINGLES = 4  # samples asked one by one
 SMALLEST_LOGIT = -38.0  # exp of it is 3e-17, below every clip in use, and far above where exp underflows

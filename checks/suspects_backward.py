@@ -44,8 +44,18 @@ def updated_weights(setting: Setting) -> Iterator[Variant]:
     def updated(run: Pass, layer: int, W: np.ndarray) -> np.ndarray:
         return W - run.rate * run.get("dW", layer)
 
+    def in_each_call(run: Pass, layer: int, da: np.ndarray) -> np.ndarray:
+        """da[layer], where each call of a few samples sees its own update of W[layer + 1]."""
+        parts = [
+            np.split(run.get(step, layer + 1), run.setting.calls) for step in ("up", "left", "right")
+        ]  # of the samples, call by call
+        W = run.get("M", layer + 1)
+        return np.concatenate([up @ (W - run.rate * left.T @ right) for up, left, right in zip(*parts, strict=True)])
+
     for layers in places(range(2, L + 1)):
         hooks: Hooks = (("M", at(layers, updated)),)
+        if setting.calls > 1:
+            hooks = (("da", at([layer - 1 for layer in layers], in_each_call)),)
         yield Variant("updated-weights", named(layers, L), hooks, "W[l] - eta * dW[l]", rate_from=max(layers) - 1)
 
 

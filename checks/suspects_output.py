@@ -166,8 +166,10 @@ def _clipped(run: Pass, form: int, eps: float) -> np.ndarray:
             return _delta(run, clipped, p)
         case 2:
             return _delta(run, p, p, kept)
-        case 3:
+        case 3 if run.problem.cost == "cross-entropy":
             return run.w * (clipped - Y)
+        case 3:
+            return _delta(run, clipped, clipped)
         case 4:
             return _delta(run, p, p) * kept
         case 5:

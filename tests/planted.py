@@ -17,15 +17,14 @@ import numpy as np
 from checks.candidate_file import CandidateFile
 from checks.conventions import Conventions
 from checks.returned import COLLECT, Refused
+from checks.sandbox import Sandbox
 
 
-@dataclass
-class InProcess:
-    """What checks.sandbox.Sandbox does, without a process."""
+class InProcess(Sandbox):
+    """A sandbox without a process: the call happens here."""
 
-    functions: dict[str, Any]
-    path: Path = Path("planted.py")
-    calls: int = 0
+    def __init__(self, functions: dict[str, Any]) -> None:
+        self.functions, self.path, self.calls = functions, Path("planted.py"), 0
 
     def call(self, header: dict[str, Any], given: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         self.calls += 1
@@ -52,7 +51,7 @@ class InProcess:
 
 def in_process(functions: dict[str, Any], conventions: Conventions) -> CandidateFile:
     """A candidate out of functions; what it leaves behind between calls stays."""
-    return CandidateFile(InProcess(functions), conventions)  # type: ignore[arg-type]
+    return CandidateFile(InProcess(functions), conventions)
 
 
 def sig(z: Any) -> Any:
@@ -159,7 +158,7 @@ class Planted:
     def target(self, y: Any, n: int, K: int) -> Any:
         t, shift = np.zeros(K), self.bugs.get("labels-shifted", {})
         if shift.get("form") == "rows":
-            t[y[n - shift["by"]]] = 1
+            t[y[(n - shift["by"]) % len(y)]] = 1
         elif shift:
             t[(y[n] + shift["by"]) % K] = 1
         else:
