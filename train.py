@@ -130,6 +130,7 @@ def prepare(given: Namespace) -> Run:
 def train(run: Run, given: Namespace, start: float) -> int:
     """Check, show and save, epoch by epoch; then the summary. The screen gets a few epochs, TensorBoard all of them."""
     from checks.of_training import Checker
+    from checks.page import as_page
     from checks.watch import Watcher
     from model.dashboard import Dashboard
 
@@ -137,7 +138,7 @@ def train(run: Run, given: Namespace, start: float) -> int:
     watcher = Watcher(run.training)
     checker, code = Checker(run.training, every=0 if given.no_check else given.check_every or 1), GOOD
     try:
-        with Dashboard(run.folder, run.resumed_after) as dashboard:
+        with Dashboard(run) as dashboard:
             for record in progress(run):
                 for symptom in watcher.look(record):
                     print(f"warning: {symptom.line}", flush=True)
@@ -149,7 +150,8 @@ def train(run: Run, given: Namespace, start: float) -> int:
                     break
                 report = checker.look()
                 if record.epoch != run.resumed_after:
-                    dashboard.write(record, report.worst.ratio if report and report.worst else None, watcher.measures)
+                    page = as_page(report) if report and dashboard.due(record.epoch) else None
+                    dashboard.write(record, report.worst.ratio if report and report.worst else None, watcher.measures, page)
                 run.keep(record)
                 if report and report.outcome == "fail":
                     print("\n".join(as_text(report)))

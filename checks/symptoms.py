@@ -78,7 +78,7 @@ def measures(
     output: str,
     cost: str,
 ) -> dict[str, float]:
-    """What a dashboard draws: "saturation/layer_1", "distinct_units/layer_1", "cancellation/layer_1", ..., "output_spread".
+    """What a dashboard draws: "saturation/layer_1", "distinct_units/layer_1", "cancellation/layer_1", ..., "output_spread/output".
 
     Args: as those of `look`.
     Returns: the numbers by name; what the output layer does not have is left out.
@@ -88,7 +88,7 @@ def measures(
 
 def dashboard(signs: VitalSigns) -> dict[str, float]:
     """The same from signs that were measured already."""
-    found = {"output_spread": signs.output_spread}
+    found = {"output_spread/output": signs.output_spread}
     for layer in signs.layers:
         found[f"cancellation/layer_{layer.layer}"] = layer.cancellation
         if layer.distinct is not None:

@@ -1,52 +1,193 @@
-"""Records -> TensorBoard, flushed after every epoch so that a killed run keeps all its finished ones."""
+"""Records -> TensorBoard: numbers after every epoch, everything that takes longer at epochs 0, 1, 2, 4, 8, ... and the last.
+
+What each tag answers is written in runs/README.md; a test holds the two together. An epoch's numbers are with the operating
+system before the next one begins, so that a killed run keeps all its finished epochs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import re
+import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
+import numpy as np
+import torch
 
+from model.events import EventFile
+from model.graph import graph_of
+from model.pictures import confusion_picture, mistakes_picture, png, weights_picture
+from model.projector import points_of, write_points, write_setting
+from model.reading import LOOK_FIRST, mistakes_table, settings_table
+from model.run import Run
+from model.snapshot import Snapshot, take
+from model.summaries import finished, histogram, hyperparameters, layout, picture, precision_recall, scalar, text
 from model.training import Record
+
+MOST_MISTAKES = 24
+MOST_CURVES = 20  # classes that get one
+METRICS = ("accuracy/test", "accuracy/train", "loss/test", "loss/train")
+CHARTS: dict[str, dict[str, list[str]]] = {
+    "learning": {"loss": ["loss/train", "loss/test"], "accuracy": ["accuracy/train", "accuracy/test"]},
+    "gradients": {
+        "gradient norm by layer": ["gradient_norm/layer_.*"],
+        "update ratio by layer": ["update_ratio/layer_.*"],
+        "largest error over what rounding explains": ["gradient_check/worst_ratio"],
+    },
+}
 
 
 class Dashboard:
-    """A context manager that writes a run's scalars into its folder.
+    """A context manager that writes what a run does into its folder.
 
     Args:
-        run: the run's folder; TensorBoard is pointed at it or at its parent.
-        resumed_after: the epoch that a resumed run goes on from: TensorBoard drops what was written beyond it.
+        run: in the state that it starts or goes on from. What an earlier session wrote of later epochs is cut off.
     """
 
-    def __init__(self, run: Path, resumed_after: int | None = None) -> None:
-        self._writer = SummaryWriter(str(run), purge_step=None if resumed_after is None else resumed_after + 1)
+    def __init__(self, run: Run) -> None:
+        self._run, self._events = run, EventFile(run.folder, run.resumed_after)
+        self._network = run.training.network
+        self._W = self._weights()
+        self._opened, self._last = False, -1
 
     def __enter__(self) -> Dashboard:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._writer.close()
+        complete = kind is None and self._last >= self._run.configuration.epochs
+        if self._opened:
+            self._events.write([finished(complete, time.time())], self._last)
+        self._events.close()
 
-    def write(self, record: Record, worst_ratio: float | None = None, measures: Mapping[str, float] | None = None) -> None:
-        """Add one epoch.
+    def due(self, epoch: int) -> bool:
+        """Whether the pictures, histograms and tables are written after this epoch: a few times, however long the run."""
+        return epoch & (epoch - 1) == 0 or epoch == self._run.configuration.epochs
+
+    def write(
+        self,
+        record: Record,
+        worst_ratio: float | None = None,
+        measures: Mapping[str, float] | None = None,
+        verification: str | None = None,
+    ) -> None:
+        """Add one epoch; to be called while the network is as the epoch left it.
 
         Args:
             record: of the epoch.
             worst_ratio: the gradient check's largest error over what rounding explains, where one was made.
-            measures: what else was measured, by tag: signs of a network that cannot learn.
+            measures: more numbers, by tag, such as "saturation/layer_1". Tags with one first segment share a chart.
+            verification: the gradient check's report in Markdown; only used where `due`.
         """
+        values = [scalar(tag, value) for tag, value in self._scalars(record, worst_ratio, measures or {}).items()]
+        graph = None
+        if not self._opened:
+            graph = self._graph() if self._run.resumed_after is None else None
+            values += self._opening(measures or {})
+        if self.due(record.epoch):
+            values += self._pages(verification)
+        self._events.write(values, record.epoch, graph)
+        self._opened, self._last = True, record.epoch
+
+    def _scalars(self, record: Record, worst_ratio: float | None, measures: Mapping[str, float]) -> dict[str, float]:
+        """Every number of the epoch by its tag."""
+        before, self._W = self._W, self._weights()
         scalars = {
             "loss/train": record.train.loss,
             "loss/test": record.test.loss,
             "accuracy/train": record.train.accuracy,
             "accuracy/test": record.test.accuracy,
             "optimizer/learning_rate": record.learning_rate,
+            "time/epoch_s": record.elapsed_s,
         }
-        scalars |= {f"gradient_norm/layer_{layer}": norm for layer, norm in record.gradient_norms.items()}
+        for layer, norm in record.gradient_norms.items():
+            scalars[f"gradient_norm/layer_{layer}"] = norm
+            if size := float(before[layer].norm()):  # weights that were 0 have no size to compare with
+                scalars[f"update_ratio/layer_{layer}"] = float((self._W[layer] - before[layer]).norm()) / size
         if worst_ratio is not None:
             scalars["gradient_check/worst_ratio"] = worst_ratio
-        scalars |= measures or {}
-        for tag, value in scalars.items():
-            self._writer.add_scalar(tag, value, record.epoch)
-        self._writer.flush()
+        return {**scalars, **measures}
+
+    def _weights(self) -> dict[int, torch.Tensor]:
+        return {layer: W.detach().clone() for layer, W in self._network.W.items()}
+
+    def _graph(self) -> Any:
+        head = self._run.configuration
+        return graph_of(self._run.sizes, head.output, head.cost)
+
+    def _opening(self, measures: Mapping[str, float]) -> list[Any]:
+        """What is said once; a resumed run says again only what may have changed."""
+        data, settings = self._run.dataset, self._run.configuration
+        write_setting(self._run.folder, self._projected()[0], data.x[data.test[: self._projected()[1]]], data.picture)
+        configuration = text("read_me/settings", settings_table(settings.as_json()))
+        if self._run.resumed_after is not None:
+            return [configuration]
+        groups = sorted({tag.split("/")[0] for tag in measures})
+        symptoms = {"symptoms": {group.replace("_", " "): [f"{group}/.*"] for group in groups}} if groups else {}
+        return [
+            configuration,
+            text("read_me/look_first", LOOK_FIRST),
+            layout({**CHARTS, **symptoms}),
+            *hyperparameters(self._hyperparameters(), METRICS, time.time()),
+        ]
+
+    def _hyperparameters(self) -> dict[str, float | str]:
+        """A run's settings, less the number of epochs: it may be raised later, and TensorBoard believes the first word."""
+        settings = self._run.configuration.as_json()
+        named = {"data": self._run.dataset.name, "hidden": "-".join(map(str, settings["hidden"])) or "none"}
+        kept = ("lr", "batch_size", "optimizer", "momentum", "weight_decay", "init", "output", "cost", "seed", "dtype")
+        return {**named, **{name: settings[name] for name in kept}}
+
+    def _projected(self) -> tuple[str, int]:
+        """What the projector calls its points, and how many they are. Without a hidden layer it shows the output."""
+        depth, width = self._network.depth, self._network.sizes[-2 if self._network.depth > 1 else -1]
+        name = f"a[{depth - 1}], the last hidden layer" if depth > 1 else "p, the output"
+        return name, min(points_of(width), len(self._run.training.test.y))
+
+    def _pages(self, verification: str | None) -> list[Any]:
+        """Everything that takes longer than a few numbers."""
+        now = take(self._run.training)
+        count = self._projected()[1]
+        points = (now.a[self._network.depth - 1] if now.a else now.p)[:count]
+        write_points(self._run.folder, points, now.y[:count], now.said[:count], self._run.dataset.classes)
+        pages = [text("read_me/verification", verification)] if verification else []
+        return [*pages, *self._histograms(now), *self._pictures(now), *self._curves(now)]
+
+    def _histograms(self, now: Snapshot) -> list[Any]:
+        arrays: dict[str, np.ndarray] = {f"activations/layer_{layer}": a for layer, a in now.a.items()}
+        arrays["activations/output"] = now.p
+        for layer, W in self._network.W.items():
+            arrays[f"weights/layer_{layer}"] = _array(W)
+            if W.grad is not None:
+                arrays[f"gradients/layer_{layer}"] = _array(W.grad)
+        return [histogram(tag, values) for tag, values in arrays.items() if np.isfinite(values).all()]
+
+    def _pictures(self, now: Snapshot) -> list[Any]:
+        data = self._run.dataset
+        worst = now.worst(MOST_MISTAKES)
+        rows, names = data.test[worst], data.classes
+        captions = [
+            (f"said {names[now.said[i]]} ({now.p[i, now.said[i]]:.0%})", f"is {names[now.y[i]]} ({now.p[i, now.y[i]]:.0%})")
+            for i in worst
+        ]
+        images = {"pictures/confusion_matrix": confusion_picture(now.confusion(), names)}
+        if data.picture:
+            images["pictures/first_layer"] = weights_picture(_array(self._network.W[1]), data.picture)
+            images["pictures/worst_mistakes"] = mistakes_picture(data.x[rows], data.picture, captions)
+        tables = [] if data.picture else [text("read_me/worst_mistakes", mistakes_table(captions, rows.tolist()))]
+        return [*tables, *(picture(tag, png(image), image.size) for tag, image in images.items())]
+
+    def _curves(self, now: Snapshot) -> list[Any]:
+        p = now.p.astype(np.float64)
+        tags = class_tags(self._run.dataset.classes[:MOST_CURVES])
+        return [precision_recall(f"precision_recall/{tag}", now.y == k, p[:, k]) for k, tag in enumerate(tags)]
+
+
+def class_tags(classes: Sequence[str]) -> list[str]:
+    """Names of classes in lower case and without signs; those that would not differ get their numbers as well."""
+    tags = [f"class_{re.sub('[^a-z0-9]+', '_', name.lower()).strip('_')}" for name in classes]
+    return [tag if tags.count(tag) == 1 and tag != "class_" else f"{tag}_{k}".replace("__", "_") for k, tag in enumerate(tags)]
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()

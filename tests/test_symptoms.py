@@ -201,10 +201,10 @@ def test_a_finding_goes_into_json_as_the_contract_says() -> None:
 
 def test_measures_are_named_as_the_dashboard_draws_them() -> None:
     found = measures(*original(0), **HEAD)
-    assert set(found) == {"output_spread"} | {f"cancellation/layer_{layer}" for layer in (1, 2, 3)} | {
+    assert set(found) == {"output_spread/output"} | {f"cancellation/layer_{layer}" for layer in (1, 2, 3)} | {
         f"{name}/layer_{layer}" for name in ("saturation", "distinct_units") for layer in (1, 2)
     }
-    assert found["output_spread"] == 0.0
+    assert found["output_spread/output"] == 0.0
     assert found["distinct_units/layer_1"] <= 7
 
 
