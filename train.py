@@ -98,6 +98,12 @@ def parse_args(argv: list[str] | None) -> Namespace:
     how.add_argument("--optimizer", type=one_of("sgd", "adam"), metavar="sgd|adam", help="(digits: adam)")
     how.add_argument("--momentum", type=finite(at_least=0.0), metavar="F", help="of sgd (default: 0)")
     how.add_argument("--weight-decay", type=finite(at_least=0.0), metavar="F", help="added to the gradient, times W (default: 0)")
+    how.add_argument(
+        "--backward",
+        type=one_of("autograd", "by-hand"),
+        metavar="autograd|by-hand",
+        help="the gradients' source (default: by-hand)",
+    )
     how.add_argument("--seed", type=whole_number(0), metavar="N", help="of the first weights and the shuffles (default: 0)")
     how.add_argument("--dtype", type=one_of("float32", "float64"), metavar="float32|float64", help="(default: float32)")
     how.add_argument("--device", type=one_of("auto", "cpu", "cuda"), metavar="auto|cpu|cuda", help="(default: auto)")

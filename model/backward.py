@@ -98,18 +98,21 @@ class Backward:
         # Transposed views are made here because making one takes as long as a small product.
         self._W_T = {layer: W.t() for layer, W in self._W.items()}
         self._dz_T = {layer: dz.t() for layer, dz in self.dz.items()}
-        self._ones, self._row = like.new_ones(N), like.new_empty(N, 1)
+        self._p_rows, self._dp_columns = self.p[:, None, :], self.dz[self._L][:, :, None]
+        self._ones, self._dots = like.new_ones(N), like.new_empty(N, 1, 1)
+        self._identity = torch.eye(sizes[-1], dtype=like.dtype, device=like.device)
         self._scale = (2 if cost == "quadratic" else 1) / like.new_tensor(mean_over or N)
 
-    def __call__(self, x: Float[Tensor, "N n_0"], Y: Float[Tensor, "N K"]) -> None:
+    def __call__(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> None:
         """Feed a batch forward and back, and leave the gradient of the mean loss in every .grad.
 
         Args:
             x: one sample a row.
-            Y: one-hot labels.
+            y: class labels.
+        Raises: IndexError if a label lies outside [0, K).
         """
         self._forward(x)
-        self._output_dz(Y)
+        self._output_dz(y)
         for layer in range(self._L, 0, -1):
             below = self.a[layer - 1] if layer > 1 else x
             # dz.T is a view, and the library multiplies transposed operands as they lie. The .grad itself is the result: what
@@ -133,17 +136,18 @@ class Backward:
         else:
             self.p.sigmoid_()  # (F3)
 
-    def _output_dz(self, Y: Tensor) -> None:
+    def _output_dz(self, y: Tensor) -> None:
         """dz[L], the only lines that know the head: under the quadratic cost dp is made first, in the same place."""
-        dz = torch.sub(self.p, Y, out=self.dz[self._L]).mul_(self._scale)  # (B1), (B9); or dp of (B7), (B8)
+        Y = torch.index_select(self._identity, 0, y, out=self.dz[self._L])  # row y[n] of the identity is the one-hot y[n]
+        dz = torch.sub(self.p, Y, out=Y).mul_(self._scale)  # (B1), (B9); or dp of (B7), (B8)
         if self._cost == "cross-entropy":
             return
         if self._output == "sigmoid":
             torch.ops.aten.sigmoid_backward.grad_input(dz, self.p, grad_input=dz)  # (B8)
         else:
-            # J dp = p * (dp - p . dp): the (K, K) matrix of (B6) is never made. One row's dot product is one number, kept in _row.
-            torch.linalg.vecdot(self.p, dz, out=self._row[:, 0])
-            dz.sub_(self._row).mul_(self.p)  # (B7)
+            # J dp = p * (dp - p . dp): the (K, K) matrix of (B6) is never made. The dot product is one number a row.
+            torch.bmm(self._p_rows, self._dp_columns, out=self._dots)
+            dz.sub_(self._dots[:, :, 0]).mul_(self.p)  # (B7)
 
 
 def flat_gradients(network: MLP) -> Float[Tensor, " P"]:

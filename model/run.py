@@ -154,6 +154,7 @@ def _training(configuration: Configuration, dataset: Dataset, device: str) -> Tr
         weight_decay=configuration.weight_decay,
         output=configuration.output,
         cost=configuration.cost,
+        backward=configuration.backward,
         seed=configuration.seed,
     )
     return Training(network, train, test, settings)

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.backward import Backward, flat_gradients
+from model.batches import Batches
 from model.costs import cost_of
 from model.network import MLP
 from model.optimizers import SGD, Adam, Optimizer
@@ -37,6 +39,7 @@ class Settings:
         momentum: of sgd.
         weight_decay: lambda: lambda W is added to the gradient of every W, not of b.
         output, cost: the head.
+        backward: "by-hand" or "autograd": who computes the gradients.
         seed: of the shuffles.
     """
 
@@ -47,6 +50,7 @@ class Settings:
     weight_decay: float = 0.0
     output: str = "softmax"
     cost: str = "cross-entropy"
+    backward: str = "by-hand"
     seed: int = 0
 
 
@@ -99,6 +103,9 @@ class Training:
         self.cost = cost_of(settings.output, settings.cost)
         self.optimizer = _optimizer(network, settings)
         self.epoch = 0
+        self._flat = flat_gradients(network)
+        self._batches = Batches(train.x, train.y, settings.batch_size)
+        self._backward: dict[int, Backward] = {}  # by size: an epoch has one for its batches, and one for its last if it is smaller
 
     def fit(self, epochs: int) -> Iterator[Record]:
         """Train up to `epochs` epochs in all, yielding a record after each; the first is of the state as it is.
@@ -120,15 +127,24 @@ class Training:
     def run_epoch(self) -> None:
         """Every training sample once, in the order of `shuffle`."""
         order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y)))
-        for rows in torch.split(order.to(self.train.y.device), self.settings.batch_size):
-            self.step(self.train.x[rows], self.train.y[rows])
+        for x, y, _ in self._batches(order.to(self.train.y.device)):
+            self.step(x, y)
         self.epoch += 1
 
     def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> None:
         """One batch forward, backward, and the optimizer's step."""
-        self.network.zero_grad()
-        self.cost(self.network(x), y).backward()
+        if self.settings.backward == "by-hand":
+            self._by_hand(len(y))(x, y)
+        else:
+            self._flat.zero_()
+            self.cost(self.network(x), y).backward()
         self.optimizer.step()
+
+    def _by_hand(self, N: int) -> Backward:
+        """The hand-written passes for batches of N samples."""
+        if N not in self._backward:
+            self._backward[N] = Backward(self.network, N, self.settings.output, self.settings.cost)
+        return self._backward[N]
 
     def next_batch(self) -> Samples:
         """The batch that the next epoch begins with: what a gradient check should look at."""
