@@ -66,7 +66,8 @@ def main(argv: list[str] | None = None) -> int:
     start = time.perf_counter()
     given = parse_args(argv)
     try:
-        return train(prepare(given), given, start)
+        run = prepare(given)
+        return train(run, given, start) if run.training.processes.leads else follow(run)
     except BadInput as error:
         complain(PROGRAM, error)
         return BAD_INPUT
@@ -98,6 +99,12 @@ def parse_args(argv: list[str] | None) -> Namespace:
     how.add_argument("--optimizer", type=one_of("sgd", "adam"), metavar="sgd|adam", help="(digits: adam)")
     how.add_argument("--momentum", type=finite(at_least=0.0), metavar="F", help="of sgd (default: 0)")
     how.add_argument("--weight-decay", type=finite(at_least=0.0), metavar="F", help="added to the gradient, times W (default: 0)")
+    how.add_argument(
+        "--backward",
+        type=one_of("autograd", "by-hand"),
+        metavar="autograd|by-hand",
+        help="the gradients' source (default: by-hand)",
+    )
     how.add_argument("--seed", type=whole_number(0), metavar="N", help="of the first weights and the shuffles (default: 0)")
     how.add_argument("--dtype", type=one_of("float32", "float64"), metavar="float32|float64", help="(default: float32)")
     how.add_argument("--device", type=one_of("auto", "cpu", "cuda"), metavar="auto|cpu|cuda", help="(default: auto)")
@@ -114,6 +121,7 @@ def prepare(given: Namespace) -> Run:
     """A new run, or the one that --resume names."""
     from model.configuration import resolve  # these imports wait here, so that --help and bad usage answer without torch
     from model.device import usable
+    from model.distributed import join
     from model.run import resume_run, start_run
 
     device = usable(given.device or "auto")
@@ -122,9 +130,10 @@ def prepare(given: Namespace) -> Run:
             raise BadInput(
                 f"--run-dir: expected nothing beside --resume, got {given.run_dir}. A resumed run goes on in its folder."
             )
-        return resume_run(vars(given), given.resume, device=device)
-    configuration = resolve(vars(given))
-    return start_run(configuration, given.run_dir or free_run(RUNS, configuration.data), device=device, download=given.download)
+        return resume_run(vars(given), given.resume, device=device, processes=join(device))
+    configuration, processes = resolve(vars(given)), join(device)
+    folder = given.run_dir or free_run(RUNS, configuration.data)
+    return start_run(configuration, folder, device=device, download=given.download, processes=processes)
 
 
 def train(run: Run, given: Namespace, start: float) -> int:
@@ -133,6 +142,7 @@ def train(run: Run, given: Namespace, start: float) -> int:
     from checks.page import as_page
     from checks.watch import Watcher
     from model.dashboard import Dashboard
+    from model.distributed import LostProcess, leave
 
     print("\n".join(introduction(run)), flush=True)
     watcher = Watcher(run.training)
@@ -156,13 +166,18 @@ def train(run: Run, given: Namespace, start: float) -> int:
                 if report and report.outcome == "fail":
                     print("\n".join(as_text(report)))
                     code = WRONG
+                if run.training.processes.any(code == WRONG):
                     break
     except KeyboardInterrupt:
         saved = f"everything up to epoch {run.last.epoch} is saved" if run.last else "nothing was saved yet"
         complain(PROGRAM, f"interrupted; {saved}.")
         code = INTERRUPTED
+    except LostProcess as error:
+        complain(PROGRAM, f"{lost(run, error)} Go on with --resume {shlex.quote(str(run.folder))}.")
+        code = WRONG
     finally:
         run.write()
+    leave(run.training.processes)
     seconds, symptoms = time.perf_counter() - start, watcher.conclude(ended=code == GOOD)
     told = [f"{symptom.name}: {symptom.where}, still so at the end: {symptom.evidence}" for symptom in symptoms]
     told = [short if watcher.reported(symptom) else symptom.line for short, symptom in zip(told, symptoms, strict=True)]
@@ -170,6 +185,33 @@ def train(run: Run, given: Namespace, start: float) -> int:
     if given.json:
         print(json.dumps(as_json(run, checker, symptoms, seconds)))
     return code
+
+
+def follow(run: Run) -> int:
+    """Do this process's part of a run that another one leads: its rows of every batch, and not a word."""
+    from model.distributed import LostProcess, leave
+
+    code = GOOD
+    try:
+        for record in run.training.fit(run.configuration.epochs):
+            if record.diverged or run.training.processes.any(False):
+                break
+    except LostProcess as error:
+        complain(PROGRAM, lost(run, error))
+        code = WRONG
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    leave(run.training.processes)
+    return code
+
+
+def lost(run: Run, error: Exception) -> str:
+    """What is known when another process is gone."""
+    processes, epoch = run.training.processes, run.training.epoch
+    return (
+        f"expected {processes.world} processes until the end, process {processes.rank} lost one after epoch {epoch}: "
+        f"{error}. Everything up to the last epoch that was saved is there."
+    )
 
 
 def introduction(run: Run) -> list[str]:

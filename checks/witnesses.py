@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from checks import bound, by_autograd, by_differences, by_hand
+from checks import bound, by_autograd, by_differences, by_fast_backward, by_hand
 from checks.problem import Problem
 from checks.quantities import Quantities, by_name, collect, equation, names
 from checks.verdict import Verdict, judge, missing
@@ -36,7 +36,9 @@ class Testimony:
     failure: str | None = None
 
     def covers(self, quantity: str) -> bool:
-        """Whether this witness is asked for a quantity: differences know nothing but gradients by layer."""
+        """Whether this witness is asked for a quantity: the fast backward keeps what it needs, differences know only gradients."""
+        if self.witness == "fast_backward":
+            return quantity == "p" or quantity.startswith(("a[", "dz", "dW", "db"))
         return self.witness in FULL_WITNESSES or quantity[:2] in ("dz", "da", "dW", "db")
 
 
@@ -65,6 +67,7 @@ def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -
     if dtype != "float64":
         yield _hear(f"by_hand_{dtype}", lambda: (hand(problem, dtype), bounds[dtype]))
     yield _hear("by_autograd", lambda: (by_autograd.witness(problem, device=device, dtype=dtype), bounds[dtype]))
+    yield _hear("fast_backward", lambda: (by_fast_backward.witness(problem, device=device, dtype=dtype), bounds[dtype]))
     yield _hear("complex_step", lambda: _with_rounding(by_differences.complex_step(problem), bounds["float64"]))
     if differences:
         yield _hear("central_differences", lambda: by_differences.central_differences(problem, device=device, dtype=dtype))

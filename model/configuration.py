@@ -35,6 +35,7 @@ class Configuration:
     init: str = "pytorch"
     output: str = "softmax"
     cost: str = "cross-entropy"
+    backward: str = "by-hand"
     seed: int = 0
     dtype: str = "float32"
 

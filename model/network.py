@@ -114,11 +114,18 @@ class MLP(nn.Module):
         return self.layers.get_submodule(f"sigmoid{layer}")  # type: ignore[return-value]
 
 
+class _Linear(nn.Linear):
+    """nn.Linear that draws no first weights of its own. (Making it on the "meta" device would import a quarter of torch again.)"""
+
+    def reset_parameters(self) -> None:
+        """Leave the memory as it is: `MLP` fills it."""
+
+
 def _modules(sizes: Sequence[int], dtype: torch.dtype, device: torch.device | str) -> list[tuple[str, nn.Module]]:
     """linear1, sigmoid1, ..., linearL: parameters not yet filled, so that no global random state is touched."""
     modules: list[tuple[str, nn.Module]] = []
     for layer in range(1, len(sizes)):
-        linear = nn.Linear(sizes[layer - 1], sizes[layer], dtype=dtype, device="meta").to_empty(device=device)
+        linear = _Linear(sizes[layer - 1], sizes[layer], dtype=dtype, device=device)
         modules += [(f"linear{layer}", linear), (f"sigmoid{layer}", nn.Sigmoid())]
     return modules[:-1]
 

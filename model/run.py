@@ -27,6 +27,7 @@ from model.command_line import BadInput
 from model.configuration import Configuration, resume
 from model.data import Dataset, load
 from model.device import bytes_for, memory, threads_for
+from model.distributed import Processes
 from model.network import MLP
 from model.training import Record, Samples, Settings, Training
 
@@ -87,13 +88,23 @@ class Run:
         return SavedModel(W, b, data.preprocessing, data.classes, data.name, settings.output, settings.cost, data.picture, facts)
 
 
-def start_run(configuration: Configuration, folder: Path, *, device: str, download: bool = False) -> Run:
+def start_run(
+    configuration: Configuration, folder: Path, *, device: str, download: bool = False, processes: Processes | None = None
+) -> Run:
     """Lay out a new run: its data, its first weights, its folder.
 
+    Args:
+        configuration: its settings.
+        folder: where it will be written, by the process that leads.
+        device: "cpu" or "cuda".
+        download: whether missing MNIST files may be fetched.
+        processes: that share the work; None for this one alone.
     Raises: BadInput if the data cannot be used, the network does not fit into memory, or the folder holds a run already.
     """
     dataset = load(configuration.data, _path(configuration.data_dir), download)
-    training = _training(configuration, dataset, device)
+    training = _training(configuration, dataset, device, processes)
+    if not training.processes.leads:
+        return Run(folder, configuration, dataset, training)
     taken = next((name for name in (MODEL, CHECKPOINT, CONFIG) if (folder / name).exists()), None)
     if taken:
         raise BadInput(f"--run-dir {folder}: expected a folder without a run, got one with {taken}. Give another, or --resume it.")
@@ -103,11 +114,14 @@ def start_run(configuration: Configuration, folder: Path, *, device: str, downlo
     return Run(folder, configuration, dataset, training)
 
 
-def resume_run(given: dict[str, Any], folder: Path, *, device: str) -> Run:
+def resume_run(given: dict[str, Any], folder: Path, *, device: str, processes: Processes | None = None) -> Run:
     """Go on with a run from its last saved epoch.
 
     Args:
         given: the flags of the command line, which may raise the number of epochs and must not contradict the run.
+        folder: the run's, which every process must be able to read.
+        device: "cpu" or "cuda".
+        processes: that share the work; None for this one alone.
     Raises: BadInput if the folder is no run, its data has changed, or a flag contradicts it.
     """
     configuration = resume(given, load_config(folder), folder)
@@ -115,7 +129,7 @@ def resume_run(given: dict[str, Any], folder: Path, *, device: str) -> Run:
     dataset = load(configuration.data, _path(configuration.data_dir))
     if facts.get("digest") != dataset.digest:
         raise BadInput(f"{configuration.data}: expected the data that {folder} was trained on, got other data. Start a new run.")
-    training = _training(configuration, dataset, device)
+    training = _training(configuration, dataset, device, processes)
     try:
         training.restore(arrays, facts)
     except ValueError as error:
@@ -126,16 +140,24 @@ def resume_run(given: dict[str, Any], folder: Path, *, device: str) -> Run:
         raise BadInput(
             f"--epochs: expected more than the {training.epoch} that {folder} has, got {configuration.epochs}. Give more."
         )
-    save_config(folder, configuration.as_json())
+    if training.processes.leads:
+        save_config(folder, configuration.as_json())
     return Run(folder, configuration, dataset, training, resumed_after=training.epoch)
 
 
-def _training(configuration: Configuration, dataset: Dataset, device: str) -> Training:
+def _training(configuration: Configuration, dataset: Dataset, device: str, processes: Processes | None) -> Training:
     """Network, data and optimizer on the device, before the first step."""
+    processes = processes or Processes()
+    if configuration.batch_size < processes.world:
+        raise BadInput(
+            f"--batch-size: expected a sample or more for each of {processes.world} processes, got {configuration.batch_size}. "
+            "Give more, or start fewer processes."
+        )
     sizes = (dataset.x.shape[1], *configuration.hidden, len(dataset.classes))
     dtype = getattr(torch, configuration.dtype)
     if device == "cpu":
-        torch.set_num_threads(threads_for(sizes, configuration.batch_size))
+        threads = threads_for(sizes, configuration.batch_size // processes.world)
+        torch.set_num_threads(max(1, threads // processes.local_world))
     shape = "-".join(map(str, sizes))
     if bytes_for(sizes, np.dtype(configuration.dtype).itemsize) > memory():
         raise BadInput(f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units.")
@@ -154,9 +176,10 @@ def _training(configuration: Configuration, dataset: Dataset, device: str) -> Tr
         weight_decay=configuration.weight_decay,
         output=configuration.output,
         cost=configuration.cost,
+        backward=configuration.backward,
         seed=configuration.seed,
     )
-    return Training(network, train, test, settings)
+    return Training(network, train, test, settings, processes)
 
 
 def _samples(x: np.ndarray, y: np.ndarray, device: str) -> Samples:

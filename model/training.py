@@ -9,14 +9,18 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from model.backward import Backward, flat_gradients
+from model.batches import Batches
 from model.costs import cost_of
+from model.distributed import Processes, noticing_loss
 from model.network import MLP
 from model.optimizers import SGD, Adam, Optimizer
 
@@ -37,6 +41,7 @@ class Settings:
         momentum: of sgd.
         weight_decay: lambda: lambda W is added to the gradient of every W, not of b.
         output, cost: the head.
+        backward: "by-hand" or "autograd": who computes the gradients.
         seed: of the shuffles.
     """
 
@@ -47,6 +52,7 @@ class Settings:
     weight_decay: float = 0.0
     output: str = "softmax"
     cost: str = "cross-entropy"
+    backward: str = "by-hand"
     seed: int = 0
 
 
@@ -94,11 +100,16 @@ class Record:
 class Training:
     """A network on its way: `fit` goes on from `epoch`, `state` and `restore` move it to disk and back."""
 
-    def __init__(self, network: MLP, train: Samples, test: Samples, settings: Settings) -> None:
+    def __init__(self, network: MLP, train: Samples, test: Samples, settings: Settings, processes: Processes | None = None) -> None:
         self.network, self.train, self.test, self.settings = network, train, test, settings
+        self.processes = processes or Processes()
         self.cost = cost_of(settings.output, settings.cost)
         self.optimizer = _optimizer(network, settings)
         self.epoch = 0
+        self._flat = flat_gradients(network)
+        self._batches = Batches(train.x, train.y, settings.batch_size, self.processes.rank, self.processes.world)
+        self._by_size: dict[tuple[int, int], Backward] = {}  # an epoch has one for its batches, and one for a smaller last
+        self._shared = _shared(network, self.processes) if settings.backward == "autograd" else network
 
     def fit(self, epochs: int) -> Iterator[Record]:
         """Train up to `epochs` epochs in all, yielding a record after each; the first is of the state as it is.
@@ -120,15 +131,39 @@ class Training:
     def run_epoch(self) -> None:
         """Every training sample once, in the order of `shuffle`."""
         order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y)))
-        for rows in torch.split(order.to(self.train.y.device), self.settings.batch_size):
-            self.step(self.train.x[rows], self.train.y[rows])
+        for x, y, whole in self._batches(order.to(self.train.y.device)):
+            self.step(x, y, whole)
         self.epoch += 1
 
-    def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> None:
-        """One batch forward, backward, and the optimizer's step."""
-        self.network.zero_grad()
-        self.cost(self.network(x), y).backward()
+    def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None) -> None:
+        """One batch forward, backward, and the optimizer's step.
+
+        Args:
+            x, y: the batch, or this process's part of it.
+            whole: samples of the whole batch, where this is a part.
+        """
+        if self.settings.backward == "by-hand":
+            self._by_hand(len(y), whole or len(y))(x, y)
+            self.processes.add_up(self._flat)
+        else:
+            self._flat.zero_()
+            with noticing_loss() if self.processes.world > 1 else nullcontext():
+                torch.autograd.backward(self._loss(x, y, whole))
         self.optimizer.step()
+
+    def _by_hand(self, N: int, whole: int) -> Backward:
+        """The hand-written passes for batches of N samples, or parts of N samples of a larger one."""
+        if (N, whole) not in self._by_size:
+            self._by_size[N, whole] = Backward(self.network, N, self.settings.output, self.settings.cost, mean_over=whole)
+        return self._by_size[N, whole]
+
+    def _loss(self, x: Tensor, y: Tensor, whole: int | None) -> Tensor:
+        """The mean loss of a batch; for a part of one, what makes the mean over the processes' gradients that of the batch."""
+        if self.processes.world == 1:
+            loss: Tensor = self.cost(self.network(x), y)
+            return loss
+        losses: Tensor = cost_of(self.settings.output, self.settings.cost, reduction="none")(self._shared(x), y)
+        return losses.sum() * (self.processes.world / (whole or len(y)))
 
     def next_batch(self) -> Samples:
         """The batch that the next epoch begins with: what a gradient check should look at."""
@@ -166,13 +201,23 @@ def shuffle(seed: int, epoch: int, N: int) -> Int64[np.ndarray, " N"]:
 
 @torch.no_grad()
 def evaluate(training: Training, samples: Samples) -> Score:
-    """Mean loss and accuracy over samples, each counted once."""
-    loss, right = 0.0, 0
-    for x, y in zip(torch.split(samples.x, LARGEST_EVALUATION), torch.split(samples.y, LARGEST_EVALUATION), strict=True):
-        logits = training.network(x)
-        loss += float(training.cost(logits, y)) * len(y)
-        right += int((logits.argmax(dim=1) == y).sum())
+    """Mean loss and accuracy over samples, each counted once, whichever process counts it."""
+    loss, right, rank, world = 0.0, 0, training.processes.rank, training.processes.world
+    mine = Samples(samples.x[rank::world], samples.y[rank::world])
+    for x, y in zip(torch.split(mine.x, LARGEST_EVALUATION), torch.split(mine.y, LARGEST_EVALUATION), strict=True):
+        if len(y):
+            logits = training.network(x)
+            loss += float(training.cost(logits, y)) * len(y)
+            right += int((logits.argmax(dim=1) == y).sum())
+    if world > 1:
+        both = torch.tensor([loss, right], dtype=torch.float64, device=samples.x.device)
+        loss, right = training.processes.add_up(both).tolist()
     return Score(loss / len(samples.y), right / len(samples.y))
+
+
+def _shared(network: MLP, processes: Processes) -> nn.Module:
+    """The network as autograd runs it: with other processes, inside torch's DistributedDataParallel, which averages gradients."""
+    return nn.parallel.DistributedDataParallel(network) if processes.world > 1 else network
 
 
 def _optimizer(network: MLP, settings: Settings) -> Optimizer:

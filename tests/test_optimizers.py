@@ -59,11 +59,11 @@ def test_the_comparison_would_catch(monkeypatch, wrong):
     network, other = MLP(SIZES, seed=1, dtype=torch.float64), MLP(SIZES, seed=1, dtype=torch.float64)
     optimizer = ours(network, "adam", decay=0.1)
     if wrong == "bias correction":
-        optimizer._steps = 1000
+        optimizer._steps.fill_(1000)
     elif wrong == "epsilon":
         monkeypatch.setattr("model.optimizers.EPSILON", 1e-6)
     else:
-        optimizer._weights = optimizer._all
+        optimizer._groups = [(parameters, 0.1) for parameters, _ in optimizer._groups]
     train(network, optimizer)
     train(other, torchs(other, "adam", 0.0, 0.1))
     pairs = zip(network.parameters(), other.parameters(), strict=True)

@@ -1,0 +1,43 @@
+"""What the backward pass that trains, `model.backward.Backward`, computes for a problem: checked like anybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from checks.problem import Problem
+from checks.quantities import Quantities, by_name
+from model.backward import Backward, flat_gradients
+from model.network import MLP
+
+
+def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> Quantities:
+    """Everything that the fast passes leave in memory: they write z where a will be, and da where dz will be.
+
+    Args:
+        problem: what to differentiate.
+        device: "cpu" or "cuda".
+        dtype: the precision in which it computes.
+    Returns: hidden a, p, dz, dW and db, as float64 arrays by name.
+    """
+    network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
+    flat_gradients(network).fill_(float("nan"))  # whatever is not overwritten shows
+    passes = Backward(network, len(problem.y), problem.output, problem.cost)
+    passes(torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device), torch.as_tensor(problem.y, device=device))
+    found = {"p": _array(passes.p)} | by_name("a", _arrays(passes.a)) | by_name("dz", _arrays(passes.dz))
+    return found | by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
+
+
+def _gradients(parameters: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
+    return {layer: _array(tensor.grad) for layer, tensor in parameters.items() if tensor.grad is not None}
+
+
+def _arrays(tensors: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
+    return {layer: _array(tensor) for layer, tensor in tensors.items()}
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)

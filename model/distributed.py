@@ -1,0 +1,99 @@
+"""The few lines that make the same script run under torchrun: one process of several, or the only one.
+
+Every process draws the same weights and the same shuffles, takes its rows of every batch, and adds its gradients to those of the
+others before each step. So all of them hold the same weights at every moment, and nothing but gradients travels.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from types import FrameType
+
+import torch
+from torch import Tensor
+
+SILENCE = timedelta(minutes=5)  # after which a process that has not been heard of counts as lost; one that died is noticed at once
+
+
+class LostProcess(Exception):
+    """Another process of the run is gone: there is nobody to add gradients with."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Which process this is.
+
+    Attributes:
+        rank: its number; 0 leads: it alone checks, prints and writes.
+        world: how many there are, on all machines.
+        local_world: how many share this machine.
+    """
+
+    rank: int = 0
+    world: int = 1
+    local_world: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process prints and writes."""
+        return self.rank == 0
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        """Replace a tensor, in place, by its sum over all processes.
+
+        Raises: LostProcess if one of them is gone.
+        """
+        if self.world > 1:
+            with noticing_loss():
+                torch.distributed.all_reduce(tensor)
+        return tensor
+
+    def any(self, here: bool) -> bool:
+        """Whether something is so in at least one process: what all must agree on before they go on."""
+        return bool(self.add_up(torch.tensor(float(here), device=device_of_messages())) > 0) if self.world > 1 else here
+
+
+@contextmanager
+def noticing_loss() -> Iterator[None]:
+    """Turn what torch raises when a message finds no receiver into LostProcess."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostProcess(" ".join(str(error).split())[:200]) from error
+
+
+def join(device: str) -> Processes:
+    """Join the other processes that torchrun started, or be the only one.
+
+    Args:
+        device: "cpu", whose processes talk through gloo, or "cuda", through nccl; each takes the card of its local rank.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        return Processes()
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    signal.signal(signal.SIGTERM, _end)  # what torchrun sends to the others when one is lost
+    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=SILENCE)
+    return Processes(torch.distributed.get_rank(), world, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def leave(processes: Processes) -> None:
+    """Say goodbye, so that nobody counts this process as lost."""
+    if processes.world > 1 and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def device_of_messages() -> str:
+    """Where a tensor must lie to travel."""
+    return "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows is writing the state to disk
+    raise LostProcess("torchrun ended this process")

@@ -1,0 +1,202 @@
+"""The backward pass that trains: the page's equations, in place, and every wrong line of it caught."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from checks import by_fast_backward, by_hand, witnesses
+from checks.bound import rounding
+from checks.by_hand import HEADS
+from checks.problem import HARD_KINDS, draw, standard
+from checks.witnesses import verify
+from model import backward
+from model.backward import Backward, flat_gradients, gradients
+from model.network import MLP
+from model.training import Samples, Settings, Training
+
+SOURCE = Path(backward.__file__).read_text()
+EPS = float(np.finfo(np.float64).eps)
+
+
+def small_training(output="softmax", cost="cross-entropy", dtype=torch.float64, N=50, **settings):
+    random = np.random.default_rng(3)
+    x, y = torch.from_numpy(random.normal(size=(N, 6))).to(dtype), torch.from_numpy(random.integers(4, size=N))
+    samples = Samples(x, y)
+    how = Settings(**{"batch_size": 8, "learning_rate": 0.1, "output": output, "cost": cost, **settings})
+    return Training(MLP((6, 5, 7, 4), seed=1, dtype=dtype), samples, samples, how)
+
+
+def fast_failure(problems=None):
+    """The first comparison with the fast backward that fails, on problems that its wrong versions must not survive."""
+    for problem in problems or standard(len(HARD_KINDS)):
+        for verdict in verify(problem, differences=False):
+            if verdict.outcome == "fail" and "fast_backward" in verdict.pair:
+                return verdict
+    return None
+
+
+@pytest.mark.parametrize(("output", "cost"), HEADS)
+def test_the_readable_version_agrees_with_numpy_within_rounding(output, cost):
+    for seed, sizes in enumerate([(5, 3), (4, 6, 3), (3, 5, 4, 2)]):
+        problem = draw(sizes, 7, seed, output=output, cost=cost)
+        found = gradients(
+            MLP.from_arrays(problem.W, problem.b),
+            torch.from_numpy(problem.x),
+            torch.from_numpy(problem.y),
+            output=output,
+            cost=cost,
+        )
+        passed = by_hand.forward(problem.x, problem.W, problem.b, output=output)
+        expected = by_hand.backward(passed, problem.W, problem.y, output=output, cost=cost)
+        allowed = rounding(passed, problem.W, problem.b, problem.y, output=output, cost=cost)
+        for name in ("dz", "dW", "db"):
+            for layer in problem.W:
+                error = np.abs(getattr(found, name)[layer].numpy() - getattr(expected, name)[layer])
+                assert (error <= allowed[f"{name}[{layer}]"]).all(), (name, layer)  # the bound of checks/bound.py, as derived
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_fast_version_agrees_with_every_witness_in_every_regime(dtype):
+    problems = [problem.rounded_to(dtype) for problem in standard(len(HARD_KINDS))]
+    compared = 0
+    for problem in problems:
+        verdicts = [v for v in verify(problem, dtype=dtype, differences=False) if "fast_backward" in v.pair]
+        assert not [verdict for verdict in verdicts if verdict.outcome == "fail"]
+        compared += len({verdict.quantity for verdict in verdicts})
+    assert compared >= sum(1 + 3 * problem.L for problem in problems)  # p, and dz, dW, db of every layer at least
+
+
+WRONG = [
+    ("y, out=self.dz[self._L])", "y.flip(0), out=self.dz[self._L])"),
+    ("torch.sub(self.p, Y, out=Y)", "torch.sub(Y, self.p, out=Y)"),
+    (".mul_(self._scale)", ""),
+    ('(2 if cost == "quadratic" else 1)', "1"),
+    ("like.new_tensor(mean_over or N)", "like.new_tensor(1.0)"),
+    ("torch.softmax(self.p, 1, out=self.p)", "torch.softmax(self.p, 0, out=self.p)"),
+    ("            self.p.sigmoid_()  # (F3)", "            self.p.tanh_()  # (F3)"),
+    ("out=self.a[layer]).sigmoid_()", "out=self.a[layer]).tanh_()"),
+    ("torch.mm(self._dz_T[layer], below, out=self._dW[layer])", "self._dW[layer].addmm_(self._dz_T[layer], below)"),
+    ("torch.mv(self._dz_T[layer], self._ones, out=self._db[layer])", "torch.mean(self.dz[layer], 0, out=self._db[layer])"),
+    ("grad_input(da, below, grad_input=da)", "grad_input(da, da, grad_input=da)"),
+    ("            torch.ops.aten.sigmoid_backward.grad_input(dz, self.p, grad_input=dz)  # (B8)", "            pass"),
+    ("dz.sub_(self._dots[:, :, 0]).mul_(self.p)", "dz.mul_(self.p)"),
+    ("dz.sub_(self._dots[:, :, 0]).mul_(self.p)", "dz.add_(self._dots[:, :, 0]).mul_(self.p)"),
+    ("dz.sub_(self._dots[:, :, 0]).mul_(self.p)", "dz.sub_(self._dots[:, :, 0])"),
+    ("torch.addmm(self._b[self._L], x,", "torch.mm(x,"),
+    ("            x = torch.addmm(self._b[layer], x,", "            x = torch.mm(x,"),
+    ("            if layer > 1:\n                # da", "            if layer > 2:\n                # da"),
+    ("for layer in range(self._L, 0, -1):\n            below", "for layer in range(self._L, 1, -1):\n            below"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong"), WRONG, ids=[f"{i}:{wrong.strip()[:40]}" for i, (_, wrong) in enumerate(WRONG)])
+def test_a_wrong_line_is_caught(monkeypatch, tmp_path, right, wrong):
+    assert SOURCE.count(right) == 1
+    path = tmp_path / "backward.py"
+    path.write_text(SOURCE.replace(right, wrong))
+    spec = importlib.util.spec_from_file_location("wrong_backward", path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "wrong_backward", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(by_fast_backward, "Backward", module.Backward)
+    failure = fast_failure()
+    assert failure is not None
+    other = set(failure.pair) - {"fast_backward"}
+    assert other <= {"by_hand", "by_autograd", "complex_step"}
+
+
+def test_the_fast_version_as_it_is_has_no_failure():
+    assert fast_failure() is None
+
+
+def test_a_gradient_that_is_never_written_is_caught(monkeypatch):
+    true = by_fast_backward.witness
+    monkeypatch.setattr(witnesses.by_fast_backward, "witness", lambda *a, **k: true(*a, **k) | {"dW[1]": np.full((6, 4), np.nan)})
+    failure = fast_failure([draw((4, 6, 3), 5, 0)])
+    assert failure is not None
+    assert failure.quantity == "dW[1]"
+
+
+@pytest.mark.parametrize(("output", "cost"), HEADS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [{}, {"momentum": 0.9}, {"weight_decay": 0.01}, {"optimizer": "adam"}, {"optimizer": "adam", "weight_decay": 0.01}],
+    ids=lambda settings: " ".join(map(str, settings.values())) or "sgd",
+)
+def test_weights_after_an_epoch_by_hand_and_by_autograd_agree(output, cost, optimizer):
+    by_hand_, by_autograd = (small_training(output, cost, backward=name, **optimizer) for name in ("by-hand", "autograd"))
+    for training in (by_hand_, by_autograd):
+        training.run_epoch()
+    pairs = zip(by_hand_.network.state_dict().values(), by_autograd.network.state_dict().values(), strict=True)
+    for one, other in pairs:
+        # Both round differently, by a few eps a step; 7 steps of this smooth problem enlarge that by far less than 1e-10 / eps.
+        assert float((one - other).norm()) <= 1e-10 * float(other.norm())
+    start = small_training(output, cost).network
+    assert all(
+        float((one - first).norm()) > 1e-3 for one, first in zip(by_hand_.network.parameters(), start.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_step_writes_into_what_is_there_and_allocates_nothing(optimizer):
+    """Every operation of a step either writes into a tensor that it was given, or makes a view."""
+
+    class Watch(TorchDispatchMode):
+        def __init__(self):
+            super().__init__()
+            self.makes_new, self.count = [], 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.count += 1
+            view = any(argument.alias_info is not None for argument in func._schema.arguments)
+            if not (func._schema.is_mutable or view):
+                self.makes_new.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    training = small_training("softmax", "quadratic", optimizer=optimizer)
+    batch = training.next_batch()
+    training.step(batch.x, batch.y)  # lays out the memory
+    with Watch() as watch:
+        training.step(batch.x, batch.y)
+    assert watch.count >= 10
+    assert watch.makes_new == []
+    with Watch() as watch:
+        training.network(batch.x)
+    assert watch.makes_new  # Meta-test: the watch does see an ordinary forward pass allocate
+
+
+def test_flat_gradients_are_views_of_one_buffer_and_aligned():
+    network = MLP((6, 5, 7, 4))
+    flat = flat_gradients(network)
+    flat.fill_(2.0)
+    for parameter in network.parameters():
+        assert parameter.grad.shape == parameter.shape
+        assert bool((parameter.grad == 2).all())
+        assert parameter.grad.data_ptr() % 64 == flat.data_ptr() % 64
+    assert len(flat) >= sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_a_network_without_gradients_to_write_into_is_refused():
+    with pytest.raises(ValueError, match=re.escape("Call flat_gradients(network) first.")):
+        Backward(MLP((3, 2)), 4, "softmax", "cross-entropy")
+
+
+def test_a_part_of_a_batch_is_scaled_by_the_whole():
+    problem = draw((4, 6, 3), 10, 0)
+    x, y = torch.from_numpy(problem.x), torch.from_numpy(problem.y)
+    network = MLP.from_arrays(problem.W, problem.b)
+    flat = flat_gradients(network)
+    Backward(network, 10, "softmax", "cross-entropy")(x, y)
+    whole, parts = flat.clone(), torch.zeros_like(flat)
+    for rows in (slice(0, 7), slice(7, 10), slice(10, 10)):
+        Backward(network, len(y[rows]), "softmax", "cross-entropy", mean_over=10)(x[rows], y[rows])
+        parts += flat
+    # Both are sums of the same 10 products, which rounding tells apart by at most 10 eps of their magnitudes, all below 1.
+    assert float((whole - parts).abs().max()) <= 10 * EPS
+    assert float(whole.abs().max()) > 1e-3

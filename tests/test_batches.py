@@ -1,0 +1,40 @@
+"""Batches: every sample once, in order, whole or shared between processes."""
+
+import pytest
+import torch
+
+from model import batches
+from model.batches import Batches
+
+
+def samples(N, width=3):
+    return torch.arange(float(N))[:, None].repeat(1, width), torch.arange(N)
+
+
+@pytest.mark.parametrize(("N", "batch_size"), [(10, 3), (12, 4), (5, 8), (1, 1), (100, 7)])
+@pytest.mark.parametrize("block_bytes", [1, 100, 1 << 20])
+def test_every_sample_comes_once_and_in_order(monkeypatch, N, batch_size, block_bytes):
+    monkeypatch.setattr(batches, "BLOCK_BYTES", block_bytes)
+    x, y = samples(N)
+    order = torch.randperm(N, generator=torch.Generator().manual_seed(0))
+    every = Batches(x, y, batch_size)
+    for _ in range(2):  # the memory is used again
+        seen = [(bx.clone(), by.clone(), whole) for bx, by, whole in every(order)]
+        assert torch.equal(torch.cat([by for _, by, _ in seen]), order)
+        assert torch.equal(torch.cat([bx[:, 0] for bx, _, _ in seen]), order.float())
+        assert [len(by) for _, by, _ in seen] == [whole for *_, whole in seen]
+        assert all(whole == min(batch_size, N) for *_, whole in seen[:-1])
+
+
+@pytest.mark.parametrize("world", [2, 3])
+@pytest.mark.parametrize(("N", "batch_size"), [(10, 3), (12, 4), (13, 6), (5, 8)])
+def test_processes_share_every_batch(N, batch_size, world):
+    x, y = samples(N)
+    order = torch.randperm(N, generator=torch.Generator().manual_seed(0))
+    parts = [[(by.clone(), whole) for _, by, whole in Batches(x, y, batch_size, rank, world)(order)] for rank in range(world)]
+    assert len({len(part) for part in parts}) == 1  # as many steps in every process, or they would wait for each other forever
+    for start, batch in zip(range(0, N, batch_size), zip(*parts, strict=True), strict=True):
+        together = torch.cat([by for by, _ in batch])
+        expected = order[start : start + batch_size]
+        assert sorted(together.tolist()) == sorted(expected.tolist())
+        assert {whole for _, whole in batch} == {len(expected)}

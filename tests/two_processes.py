@@ -1,0 +1,57 @@
+"""What test_distributed.py starts twice under torchrun: the same training shared by two processes and by one alone, compared."""
+
+import itertools
+import json
+import os
+import sys
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from model.distributed import Processes, join, leave
+from model.network import MLP
+from model.training import Samples, Settings, Training, evaluate
+
+HEADS = (("softmax", "cross-entropy"), ("softmax", "quadratic"), ("sigmoid", "cross-entropy"), ("sigmoid", "quadratic"))
+
+
+def samples() -> Samples:
+    random = np.random.default_rng(0)
+    return Samples(torch.from_numpy(random.normal(size=(41, 6))), torch.from_numpy(random.integers(4, size=41)))
+
+
+def trained(settings: Settings, processes: Processes) -> Training:
+    """Two epochs of batches of 8, the last of which has a single sample."""
+    training = Training(MLP((6, 5, 4), seed=1, dtype=torch.float64), samples(), samples(), settings, processes)
+    for _ in range(2):
+        training.run_epoch()
+    return training
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    processes, found = join("cpu"), []
+    for (output, cost), backward in itertools.product(HEADS, ("by-hand", "autograd")):
+        settings = Settings(8, 0.2, momentum=0.5, output=output, cost=cost, backward=backward)
+        shared, alone = trained(settings, processes), trained(replace(settings), Processes())
+        together, by_one = evaluate(shared, shared.test), evaluate(alone, alone.test)
+        differences = [
+            float((one - other).abs().max())
+            for one, other in zip(shared.network.state_dict().values(), alone.network.state_dict().values(), strict=True)
+        ]
+        found.append(
+            {
+                "case": f"{output} {cost} {backward}",
+                "weights": max(differences),
+                "loss": [together.loss, by_one.loss],
+                "accuracy": [together.accuracy, by_one.accuracy],
+            }
+        )
+    if processes.leads:
+        print(json.dumps({"world": processes.world, "agent": "TORCHELASTIC_RUN_ID" in os.environ, "cases": found}))
+    leave(processes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
