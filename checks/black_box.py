@@ -22,6 +22,7 @@ from checks.untouched import Generators
 Loss = Callable[[], Tensor]
 FRACTION = 1 / 8  # of a parameter's own size: the first step tried; networks bend over about that size
 LARGE_WEIGHT, SMALL_WEIGHT = 1.5, 0.5
+LEAST_NOISE = 1e-300  # so that a loss that is 0 everywhere divides nothing by 0
 
 
 class BlackBox:
@@ -72,7 +73,7 @@ class BlackBox:
         random = np.random.default_rng([seed, len(self.tensors)])
         directions = [self.size(i) * _spacing(at_0.dtype) * self.direction(i, random) for i, at_0 in enumerate(self.at_0)]
         found = noise.along(lambda t: self._moved({i: t * d for i, d in enumerate(directions)}), 1.0, self.f_0)
-        self.noise = max(found.level, noise.of_rounding(self.f_0, eps))
+        self.noise = max(found.level, noise.of_rounding(self.f_0, eps), LEAST_NOISE)
 
     def direction(self, i: int, random: np.random.Generator) -> Tensor:
         """Weights of magnitude 0.5 to 1.5 and random sign: no entry is overlooked, and no two errors cancel but by chance."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Int64
 
 MOST_NAMED = 4  # wrong entries that are looked for one by one; more are a pattern, and one of them is enough to name
+FEWEST = 16  # evaluations that are granted for an entry of even the smallest tensor: below 256 entries 2 log2(P) is less than it takes
 TELLING = 8  # suspects are followed where they are so many times fewer than the entries that they come from
 
 
@@ -71,7 +72,7 @@ class Search:
         self.weights, self.measure = weights, measure
         self.errors: dict[int, float] = {}
         self.complete, self.evaluations, self.cost = True, 0, 2
-        self.allowed = 2 * math.log2(max(2, weights.shape[1]))
+        self.allowed = max(FEWEST, 2 * math.log2(max(2, weights.shape[1])))
 
     def run(self, off: Off) -> Found:
         """Find the wrong entries, given by how much both directions are off over all of them."""
@@ -88,7 +89,7 @@ class Search:
             self.complete = False
             return
         suspects = self._suspects(entries, off)
-        if 0 < len(suspects) <= len(entries) / TELLING and self._alone(suspects, off):
+        if 0 < len(suspects) <= max(1, len(entries) / TELLING) and self._alone(suspects, off):
             return
         half = entries[: len(entries) // 2]
         part = self._ask(half)

@@ -78,6 +78,9 @@ EXACT = frozenset(
 )
 
 
+FUSED = ("backward", "softmax", "norm", "loss", "logsumexp", "var", "std", "gelu", "silu", "softplus", "mish", "huber")
+
+
 class CannotShadow(Exception):
     """The code does something that cannot be repeated in float64; the text says what."""
 
@@ -105,8 +108,8 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kwargs["dtype"] = torch.float64
         if not self.eps or _name(func) in EXACT or _is_view(func):
             return func(*args, **kwargs)
-        if func in decomposition_table and not _writes(func):
-            with self:  # fused operations round within: 1 - exp(log p) loses digits that neither log p nor the result shows
+        if _is_fused(func):
+            with self:  # 1 - exp(log p) loses digits that neither log p nor the result shows
                 return decomposition_table[func](*args, **kwargs)
         if torch.Tag.pointwise not in func.tags and not _writes(func):
             terms = _terms(func, args)
@@ -173,6 +176,11 @@ def _writes(func: Any) -> bool:
 
 def _is_view(func: Any) -> bool:
     return any(returned.alias_info is not None for returned in func._schema.returns) and not _writes(func)
+
+
+def _is_fused(func: Any) -> bool:
+    """Whether it rounds within, and torch knows the operations that it is made of."""
+    return any(word in _name(func) for word in FUSED) and func in decomposition_table and not _writes(func)
 
 
 def _terms(func: Any, args: Any) -> int:
