@@ -79,7 +79,9 @@ def main(argv: list[str] | None = None) -> int:
         draw_figure(args.figure, {dtype: histogram for dtype, (_, histogram, _, _) in found.items()}, problems)
     if args.json:
         largest = {dtype: value for dtype, (_, _, value, _) in found.items()}
-        print(json.dumps({"problems": problems, "false_alarms": len(failures), "largest_error_over_bound": largest, "safety": SAFETY}))
+        print(
+            json.dumps({"problems": problems, "false_alarms": len(failures), "largest_error_over_bound": largest, "safety": SAFETY})
+        )
         return 1 if failures else 0
     print("\n".join(failures))
     for dtype, (outcomes, histogram, largest, _) in found.items():

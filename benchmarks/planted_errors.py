@@ -176,7 +176,9 @@ KINDS |= {
     "p clipped at 1e-3": lambda p: Pass(p, delta=clipped(1e-3)),
     "p clipped at 1e-7": lambda p: Pass(p, delta=clipped(1e-7)),
     "p clipped at 1e-12": lambda p: Pass(p, delta=clipped(1e-12)),
-    "softmax diagonal": lambda p: Pass(p, delta=lambda this: (this.passed.p - this.Y) * this.passed.p * (1 - this.passed.p) / this.N),
+    "softmax diagonal": lambda p: Pass(
+        p, delta=lambda this: (this.passed.p - this.Y) * this.passed.p * (1 - this.passed.p) / this.N
+    ),
     "softmax twice": lambda p: Pass(p, delta=lambda this: (q(this) - this.Y) / this.N),
     "no hidden derivative": lambda p: Pass(p, on("s", lambda s, this: np.ones_like(s))),
     "hidden derivative of the wrong sign": lambda p: Pass(p, on("s", times(-1), 1)),
@@ -259,7 +261,9 @@ def main(argv: list[str] | None = None) -> int:
         print("\n".join(f"| {kind} | {shows} | {caught} |" for kind, (shows, caught) in counts.items()))
         total = sum(shows for shows, _ in counts.values())
         print(f"\n{len(KINDS)} kinds, {total:,} errors that show, {missed} missed, {time.perf_counter() - start:.0f} s")
-        print(f"smallest relative error of one entry of dW[1] of 784-30-30-10, N=32, caught in {seeds} of {seeds} seeds: {smallest:.0e}")
+        print(
+            f"smallest relative error of one entry of dW[1] of 784-30-30-10, N=32, caught in {seeds} of {seeds} seeds: {smallest:.0e}"
+        )
     return 1 if missed else 0
 
 

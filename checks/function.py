@@ -35,7 +35,7 @@ def check_function(
     seed: int = 0,
     runs: int = 3,
 ) -> GradientReport:
-    """Compare a function and its gradients with a reference, entry by entry; raise AssertionError where they differ beyond rounding.
+    """Compare a function and its gradients with a reference, entry by entry; raise AssertionError where they differ too much.
 
     Args:
         function: what is checked, such as MyFunction.apply; called with the inputs, returns a tensor or a tuple of tensors.

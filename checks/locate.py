@@ -20,7 +20,9 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Int64
 
 MOST_NAMED = 4  # wrong entries that are looked for one by one; more are a pattern, and one of them is enough to name
-FEWEST = 16  # evaluations that are granted for an entry of even the smallest tensor: below 256 entries 2 log2(P) is less than it takes
+FEWEST = (
+    16  # evaluations that are granted for an entry of even the smallest tensor: below 256 entries 2 log2(P) is less than it takes
+)
 TELLING = 8  # suspects are followed where they are so many times fewer than the entries that they come from
 
 
