@@ -3,8 +3,8 @@
     pip install 'backproof[benchmarks]'
     python benchmarks/gradient_check.py [--seeds 5] [--quick] [--json]
 
-A network (sigmoid, softmax, cross-entropy) is written in each framework; the gradient of one weight matrix passes through a rule that
-plants an error. Counted: errors caught, correct gradients rejected (in float64, converged, and float32), seconds for one check, and
+A network (sigmoid, softmax, cross-entropy) is written in each framework; the gradient of one weight matrix passes through a rule
+that plants an error. Counted: errors caught, correct gradients rejected (in float64, converged, and float32), seconds for one check, and
 what the message names. Then the exhaustive verification of two networks against gradcheck in slow mode, in the same run.
 """
 

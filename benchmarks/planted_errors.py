@@ -2,9 +2,9 @@
 
     python benchmarks/planted_errors.py [--problems 60] [--seeds 100] [--quick] [--json]
 
-Each kind of error is built into a backward pass and let loose on problems of every regime, depth and head. "shows" counts the problems
-in which it changes some dW or db by more than what the check allows; "caught" how many of these the check rejected. The last line is
-the smallest relative error in one entry of dW[1] of 784-30-30-10 (N = 32, float64) that is caught with every seed.
+Each kind of error is built into a backward pass and let loose on problems of every regime, depth and head. "shows" counts the
+problems in which it changes some dW or db by more than what the check allows; "caught" how many of these the check rejected. The
+last line is the smallest relative error in one entry of dW[1] of 784-30-30-10 (N = 32, float64) that is caught with every seed.
 """
 
 from __future__ import annotations

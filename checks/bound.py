@@ -67,8 +67,9 @@ def _forward(passed: Forward, W: Layers, b: Layers, eps: float, tiny: float) -> 
     E: Quantities = {"a[0]": np.zeros(passed.a[0].shape)}
     for layer in W:
         a = passed.a[layer - 1]
-        passed_on = _linear(E[f"a[{layer - 1}]"], W[layer].T, _copies(a.T))
-        summing = _summing(a, W[layer].T, _root_sum_squares(a, W[layer].T)) + np.abs(passed.z[layer]) + np.abs(b[layer])
+        copies = _copies(a.T)
+        passed_on = _linear(E[f"a[{layer - 1}]"], W[layer].T, copies)
+        summing = _summing(a, W[layer].T, _root_sum_squares(a, W[layer].T), copies) + np.abs(passed.z[layer]) + np.abs(b[layer])
         E[f"z[{layer}]"] = passed_on + eps * summing + tiny
         if layer in passed.a:
             a, s = passed.a[layer], passed.a[layer] * (1 - passed.a[layer])
@@ -88,15 +89,18 @@ def _linear(E: np.ndarray, W: np.ndarray, copies: np.ndarray) -> np.ndarray:
     return np.hypot(_root_sum_squares(E, W, copies), E @ W)
 
 
-def _summing(x: np.ndarray, y: np.ndarray, products: np.ndarray) -> np.ndarray:
-    """What rounding the partial sums and the products of x @ y amounts to, in units of eps."""
-    n = x.shape[1]
+def _summing(x: np.ndarray, y: np.ndarray, products: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """What rounding the partial sums and the products of x @ y amounts to, in units of eps.
+
+    Adding the same number again and again rounds the same way each time: m equal terms err m half eps, not sqrt(m) eps.
+    """
+    n, alike = x.shape[1], max(1.0, float(copies.mean()) / 4)
     edges = np.unique(np.linspace(0, n, BLOCKS + 1).astype(int))
     partial, squares = np.zeros(products.shape), np.zeros(products.shape)
     for first, last in itertools.pairwise(edges):
         partial = partial + x[:, first:last] @ y[first:last]
         squares += (last - first) * partial**2
-    return np.hypot(np.sqrt(squares), np.sqrt(1 + n / BLOCKS) * products)
+    return np.hypot(np.sqrt(alike * squares), np.sqrt(1 + n / BLOCKS) * products)
 
 
 def _copies(rows: np.ndarray) -> np.ndarray:
@@ -167,14 +171,17 @@ def _backward(
         for into, below, below_error in ((back.dW, a, a_error), (back.db, ones, 0 * ones)):
             total, products = dz.T @ below, _root_sum_squares(magnitude.T, below)
             from_dz, from_below = (_root_sum_squares(of.T, to, samples) for of, to in ((dz_error, below), (magnitude, below_error)))
-            into[layer] = np.hypot(from_dz, from_below) + eps * (_summing(dz.T, below, products) + 2 * np.abs(total)) + tiny
+            into[layer] = (
+                np.hypot(from_dz, from_below) + eps * (_summing(dz.T, below, products, samples) + 2 * np.abs(total)) + tiny
+            )
         back.db[layer] = back.db[layer][:, 0]
         if layer > 1:
             s = a * (1 - a) + a_error  # the largest that s can be: where a rounds to 1, a(1 - a) is 0 but s is not
             da = dz @ W[layer]
             products = np.maximum(_root_sum_squares(magnitude, W[layer]), np.abs(da))
-            passed_on = _linear(dz_error, W[layer], _copies(passed.z[layer].T))
-            back.da[layer - 1] = da_error = passed_on + eps * _summing(dz, W[layer], products) + tiny
+            copies = _copies(passed.z[layer].T)
+            passed_on = _linear(dz_error, W[layer], copies)
+            back.da[layer - 1] = da_error = passed_on + eps * _summing(dz, W[layer], products, copies) + tiny
             back.dz[layer - 1] = dz_error = da_error * s + products * a_error + 4 * eps * products * s + tiny
             magnitude, dz = products * s, da * a * (1 - a)
     return by_name("dW", back.dW) | by_name("db", back.db) | by_name("da", back.da) | by_name("dz", back.dz)

@@ -85,7 +85,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.generators[value.device] = torch.Generator(value.device).manual_seed(self.seed)
         r = torch.rand(value.shape, dtype=value.dtype, device=value.device, generator=self.generators[value.device])
         tiny = torch.finfo(self.low).tiny  # results below it may be flushed to zero
-        return value + (2 * r - 1) * (self.eps * terms**0.5 * value.abs() + tiny)  # type: ignore[return-value]
+        return value + (2 * r - 1) * (self.eps * terms**0.5 * value.abs() + tiny)
 
     def _refuse_lost_writes(self, func: Any, args: Any) -> None:
         """Lifting makes a copy, so a write into a low-precision tensor would be lost."""

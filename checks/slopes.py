@@ -22,7 +22,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64
 
 RATIO = 4.0  # between neighbouring steps: five of them span a factor of 256, so a poor first guess does no harm
-NOISE_BAR = 8.0  # standard deviations; the noise level itself is known within a factor of 2, so 4 are left
+NOISE_BAR = 8.0  # standard deviations; the level is mostly known within a factor of 2, and `confirmed` measures it anew in doubt
 DEEPEST = 4  # steps in one extrapolation; more would gain less than the noise that their weights add
 SMOOTH = (6.0, 40.0)  # D(t) - D(t/4) over D(t/4) - D(t/16) is RATIO**2 = 16 for small t, whatever the function, if it is smooth
 ROUGH_RESERVE = 2.0  # n kinks within t, of random sign, put D(t) off by sqrt(n): sixteen times smaller steps by a quarter of that

@@ -11,13 +11,13 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from checks import bound, by_autograd, by_differences, by_hand
+from checks import bound, by_autograd, by_differences, by_directions, by_hand
 from checks.problem import Problem
 from checks.quantities import Quantities, collect, equation, names
 from checks.verdict import Verdict, judge, missing
@@ -38,7 +38,9 @@ class Testimony:
     failure: tuple[str, str, str] | None = None  # quantity, equation, reason
 
     def covers(self, quantity: str) -> bool:
-        """Whether this witness is asked for a quantity: differences know nothing but gradients by layer."""
+        """Whether this witness is asked for a quantity: differences know nothing but gradients, random directions only slopes."""
+        if self.witness == "random_directions" or quantity == "slopes":
+            return quantity == "slopes" and self.witness not in ("complex_step", "central_differences")
         return self.witness in FULL_WITNESSES or quantity[:2] in ("dz", "da", "dW", "db")
 
 
@@ -70,6 +72,7 @@ def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -
     yield _hear("complex_step", lambda: _with_rounding(by_differences.complex_step(problem), bounds["float64"]))
     if differences:
         yield _hear("central_differences", lambda: by_differences.central_differences(problem, device=device, dtype=dtype))
+        yield _hear("random_directions", lambda: by_directions.random_directions(problem, device=device, dtype=dtype))
 
 
 def hand(problem: Problem, dtype: str = "float64") -> Quantities:
@@ -125,11 +128,20 @@ def _compare(problem: Problem, testimonies: list[Testimony]) -> Iterator[Verdict
             if silent.failure:
                 quantity, tag, reason = silent.failure
                 yield missing(problem.id, quantity, tag, (first.witness, second.witness), f"{silent.witness}: {reason}")
-    spoke = [testimony for testimony in testimonies if not testimony.failure]
-    for quantity in names(problem.L, problem.output, problem.cost):
-        tag = equation(quantity, problem.L, problem.output, problem.cost)
+    spoke = [_with_slopes(problem, testimony) for testimony in testimonies if not testimony.failure]
+    asked = ["slopes"] if any(testimony.witness == "random_directions" for testimony in spoke) else []
+    for quantity in names(problem.L, problem.output, problem.cost) + asked:
+        tag = "" if quantity == "slopes" else equation(quantity, problem.L, problem.output, problem.cost)
         for first, second in combinations([testimony for testimony in spoke if testimony.covers(quantity)], 2):
             yield _compare_one(problem.id, quantity, tag, first, second)
+
+
+def _with_slopes(problem: Problem, testimony: Testimony) -> Testimony:
+    """What a witness's gradients say about the slopes along random directions."""
+    if testimony.witness not in FULL_WITNESSES:
+        return testimony
+    values, errors = by_directions.project(problem, testimony.values, testimony.errors)
+    return replace(testimony, values=values, errors=errors)
 
 
 def _compare_one(problem_id: str, quantity: str, tag: str, first: Testimony, second: Testimony) -> Verdict:
