@@ -4,8 +4,8 @@
     python benchmarks/gradient_check.py [--seeds 5] [--quick] [--json]
 
 A network (sigmoid, softmax, cross-entropy) is written in each framework; the gradient of one weight matrix passes through a rule
-that plants an error. Counted: errors caught, correct gradients rejected (in float64, converged, and float32), seconds for one check, and
-what the message names. Then the exhaustive verification of two networks against gradcheck in slow mode, in the same run.
+that plants an error. Counted: errors caught, correct gradients rejected (in float64, converged, and float32), seconds for one
+check, and what the message names. Then the exhaustive verification of two networks against gradcheck in slow mode, in the same run.
 """
 
 from __future__ import annotations
@@ -265,9 +265,8 @@ def main(argv: list[str] | None = None) -> int:
             )
         )
     else:
-        print(
-            "| | caught, fresh | caught, converged | false alarms, float64 | false alarms, float32 | seconds | names |\n|---|---|---|---|---|---|---|"
-        )
+        headings = ("", "caught, fresh", "caught, converged", "false alarms, float64", "false alarms, float32", "seconds", "names")
+        print(f"| {' | '.join(headings)} |\n{'|---' * len(headings)}|")
         for t in tools:
             alarms = t.alarms["fresh"] + t.alarms["converged"]
             cells = (f"{t.caught['fresh']} of {total}", f"{t.caught['converged']} of {total}", f"{alarms} of {2 * seeds}")

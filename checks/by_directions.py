@@ -6,6 +6,9 @@ Here the torch network is a black box: parameters in, one loss out. Its noise is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -17,6 +20,7 @@ from model.network import MLP
 
 DIRECTIONS = 2
 SPACING = 0.4  # exponent of eps: see checks/black_box.py, where the same is done to losses of which even less is known
+EPS, LEAST_NOISE = float(np.finfo(np.float64).eps), 1e-300
 
 
 def directions(problem: Problem) -> list[Quantities]:
@@ -29,17 +33,19 @@ def directions(problem: Problem) -> list[Quantities]:
     ]
 
 
-def random_directions(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> tuple[Quantities, Quantities]:
+def random_directions(problem: Problem, *, device: str = "cpu") -> tuple[Quantities, Quantities]:
     """The slopes of the torch network's loss along `directions`, and their error bars, both under the name "slopes".
+
+    The network runs in float64 whatever precision is judged: the problem's numbers are representable in both, and a difference of
+    float32 losses would see little.
 
     Args:
         problem: what to differentiate.
-        device, dtype: where and in which precision the loss is computed.
+        device: where the loss is computed.
     """
-    network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
-    x = torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device)
-    y, cost = torch.as_tensor(problem.y, device=device), cost_of(problem.output, problem.cost)
-    eps, found = float(torch.finfo(getattr(torch, dtype)).eps), []
+    network = MLP.from_arrays(problem.W, problem.b, device=device)
+    x, y = (torch.as_tensor(array, device=device) for array in (problem.x, problem.y))
+    cost = cost_of(problem.output, problem.cost)
 
     @torch.no_grad()
     def loss(t: float, u: Quantities) -> float:
@@ -48,18 +54,15 @@ def random_directions(problem: Problem, *, device: str = "cpu", dtype: str = "fl
                 parameter.copy_(torch.as_tensor(values[layer] + t * u[f"d{name}[{layer}]"]))
         return float(cost(network(x), y))
 
-    for u in directions(problem):
-        found.append(_slope(lambda t, u=u: loss(t, u), problem, eps))  # type: ignore[misc]
-    values, bars = zip(*found, strict=True)
-    return {"slopes": np.array(values)}, {"slopes": np.array(bars)}
+    found = [_slope(partial(loss, u=u), _size(problem)) for u in directions(problem)]
+    return {"slopes": np.array([slope.value for slope in found])}, {"slopes": np.array([slope.bar for slope in found])}
 
 
-def _slope(loss: object, problem: Problem, eps: float) -> tuple[float, float]:
-    """One slope and its bar: noise, truncation, and what rounding t * u into the parameters' grid may do in a low precision."""
-    at_0, size = loss(0.0), _size(problem)  # type: ignore[operator]
-    level = max(noise.along(loss, eps**SPACING * size, at_0).level, noise.of_rounding(at_0, eps), 1e-300)  # type: ignore[arg-type]
-    found = slopes.slope(lambda t: (loss(t) - at_0, loss(-t) - at_0), size / 8, lambda: level)  # type: ignore[operator]
-    return found.value, found.bar
+def _slope(loss: Callable[[float], float], size: float) -> slopes.Slope:
+    """The slope of a loss at 0, its noise measured first."""
+    at_0 = loss(0.0)
+    level = max(noise.along(loss, EPS**SPACING * size, at_0).level, noise.of_rounding(at_0, EPS), LEAST_NOISE)
+    return slopes.slope(lambda t: (loss(t) - at_0, loss(-t) - at_0), size / 8, lambda: level)
 
 
 def _size(problem: Problem) -> float:

@@ -26,13 +26,12 @@ SPREADS = 6.0
 LAST_OPERATION = 4.0  # eps of the result itself, whatever the spread: libraries are up to about 2 ulp off in exp and division
 
 # These move numbers about or pick some of them: nothing is rounded.
-EXACT = frozenset(  # sorted by what they do: pick, move, copy, compare, fill
-    """amax amin max min argmax argmin sort topk gather index index_select masked_select embedding
-    cat stack flip permute repeat scatter select_backward slice_backward constant_pad_nd tril triu
-    clone copy detach _to_copy neg relu threshold_backward where masked_fill
-    eq ge gt le lt ne
-    fill new_zeros ones_like one_hot zeros_like""".split()
-)
+EXACT = {
+    "_to_copy", "amax", "amin", "argmax", "argmin", "cat", "clone", "constant_pad_nd", "copy", "detach", "embedding", "eq",
+    "fill", "flip", "gather", "ge", "gt", "index", "index_select", "le", "lt", "masked_fill", "masked_select", "max",
+    "min", "ne", "neg", "new_zeros", "one_hot", "ones_like", "permute", "relu", "repeat", "scatter", "select_backward",
+    "slice_backward", "sort", "stack", "threshold_backward", "topk", "tril", "triu", "where", "zeros_like",
+}  # fmt: skip
 FUSED = ("backward", "softmax", "norm", "loss", "logsumexp", "var", "std", "gelu", "silu", "softplus", "mish", "huber")
 
 
@@ -75,7 +74,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return tree_map(lambda value: self._rounded(value, 1), result)
 
     def _lift(self, value: T) -> T:
-        return value.to(torch.float64) if isinstance(value, Tensor) and value.dtype == self.low else value
+        return value.to(torch.float64) if isinstance(value, Tensor) and value.dtype == self.low else value  # type: ignore[return-value]
 
     def _rounded(self, value: T, terms: int) -> T:
         """A float64 tensor with random relative errors of eps, and of sqrt(terms) eps where so many are summed."""

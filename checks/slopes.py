@@ -25,7 +25,7 @@ RATIO = 4.0  # between neighbouring steps: five of them span a factor of 256, so
 NOISE_BAR = 8.0  # standard deviations; the level is mostly known within a factor of 2, and `confirmed` measures it anew in doubt
 DEEPEST = 4  # steps in one extrapolation; more would gain less than the noise that their weights add
 SMOOTH = (6.0, 40.0)  # D(t) - D(t/4) over D(t/4) - D(t/16) is RATIO**2 = 16 for small t, whatever the function, if it is smooth
-ROUGH_RESERVE = 2.0  # n kinks within t, of random sign, put D(t) off by sqrt(n): sixteen times smaller steps by a quarter of that
+ROUGH_RESERVE = 4.0  # n kinks within t, of random sign, put D(t) off by sqrt(n), and D(t/4) by half of that: no more is known
 BEYOND_DOUBT = 100.0  # times what is allowed
 
 Sides = dict[float, tuple[float, float]]  # step -> (f(step) - f(0), f(-step) - f(0))
@@ -140,8 +140,8 @@ def _extrapolate(steps: list[float], sides: Sides, noise: float) -> Slope:
     kink, m = _kink(steps[-2:], sides, noise), len(t)
     if m == 2 or not _smooth(D, noises):
         away = float(np.abs(D[:-1] - D[-1]).max())
-        truncation, bend = (away if m == 2 else ROUGH_RESERVE * away), away / t[-2] ** 2
-        return Slope(float(D[-1]), float(noises[-1]), truncation, tuple(steps), bend, kink)
+        bend = away / t[-2] ** 2
+        return Slope(float(D[-1]), float(noises[-1]), ROUGH_RESERVE * away, tuple(steps), bend, kink)
     w = _weights(t)
     value = float(w @ D)
     without_largest, without_smallest = (float(_weights(t[part]) @ D[part]) for part in (slice(1, None), slice(None, -1)))

@@ -72,7 +72,7 @@ def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -
     yield _hear("complex_step", lambda: _with_rounding(by_differences.complex_step(problem), bounds["float64"]))
     if differences:
         yield _hear("central_differences", lambda: by_differences.central_differences(problem, device=device, dtype=dtype))
-        yield _hear("random_directions", lambda: by_directions.random_directions(problem, device=device, dtype=dtype))
+        yield _hear("random_directions", lambda: by_directions.random_directions(problem, device=device))
 
 
 def hand(problem: Problem, dtype: str = "float64") -> Quantities:

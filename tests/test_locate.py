@@ -45,7 +45,7 @@ def test_several_wrong_entries_are_named_within_2_log2_P_evaluations_each(count)
 
 
 def test_too_many_wrong_entries_are_not_claimed_to_be_all():
-    _, errors, complete = search({index: 1e-3 for index in range(0, P, 7)}, 0)
+    _, errors, complete = search(dict.fromkeys(range(0, P, 7), 1e-3), 0)
     assert not complete
     assert len(errors) <= MOST_NAMED
 
