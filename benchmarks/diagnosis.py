@@ -258,10 +258,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _tell(verbose: bool, label: str, what: str, found: Diagnosis) -> None:
     if verbose:
-        print(
-            f"  MISS {label}: {[(bug.id, bug.where) for bug in found.bugs]} {found.conventions} {found.outcome} {found.first_wrong} | {what} | {found.complaints[:1]}",
-            flush=True,
-        )
+        named = f"{[(bug.id, bug.where) for bug in found.bugs]} {found.conventions} {found.outcome} {found.first_wrong}"
+        print(f"  MISS {label}: {named} | {what} | {found.complaints[:1]}", flush=True)
 
 
 def single_table(cases: int, seed: int, verbose: bool) -> None:

@@ -1,21 +1,26 @@
 """How much rounding each entry of each quantity may carry, derived, never guessed.
 
-A first-order error analysis runs beside the computation: for every quantity q it carries an array E[q], in the shape of q,
-such that |computed - exact| stays below E[q]. Three rules make all of it:
+A first-order error analysis runs beside the computation: for every quantity q it carries an array E[q], in the shape of q, about
+three and a half standard deviations of the rounding error of q. Four rules make all of it:
 
 1.  Every operation adds at most `eps` of its result (half of that for + - * /, about one for exp and log), and never less than
-    `tiny`, because a result may underflow. A sum of n products adds eps * sqrt(n) times the sum of their magnitudes: rounding
-    errors of a long sum are close to independent, so they grow with the square root (Higham and Mary, A New Approach to
-    Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41, 2019).
-2.  An error that comes in is passed on times the magnitude of the derivative: |W| through (F1), s = a(1 - a) through (F2).
-3.  Cancellation never shrinks an error: the backward pass runs on magnitudes, p + Y in place of p - Y and |W| in place of W, so
-    the bound also covers those who sum the same products in another order, forward instead of backward for example.
+    `tiny`, because a result may underflow. Rounding to nearest is uniform within eps / 2, so eps is 3.46 standard deviations.
+2.  Rounding errors are as good as independent with mean zero, so where n of them are summed, their squares add (Higham and Mary, A
+    New Approach to Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41, 2019; worst cases would be sqrt(n) larger, and
+    hide as much). Summing n products itself rounds n partial sums, whose mean square is taken from BLOCKS of them, and every
+    product once.
+3.  Where errors are equal, they add linearly. Equal units, and equal samples, make equal errors: m copies weigh m times in a sum of
+    squares. And where one error reaches a sum through all of its terms, their weights add with their signs.
+4.  Cancellation never shrinks an error: the backward pass runs on magnitudes, p + Y in place of p - Y, so the bound also covers
+    those who sum the same products in another order, forward instead of backward for example.
 
-SAFETY multiplies the result. It stands for what the first order leaves out and for libraries whose exp is a few ulp off.
+SAFETY multiplies the result. It stands for what the first order leaves out, for correlations that rule 2 overlooks, for libraries
+whose exp is a few ulp off, and for the largest of very many errors.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,6 +35,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     Layers = dict[int, Float64[np.ndarray, "..."]]
 
 SAFETY = 2.0
+BLOCKS = 16  # partial sums that are looked at in each sum; those of a shorter sum are all
 
 
 def rounding(
@@ -51,7 +57,8 @@ def rounding(
     E = _forward(passed, W, b, eps, tiny)
     E["losses"] = _losses(passed, E, y, output, cost, eps, tiny)
     head, magnitude = _output(passed, E, y, output, cost, eps, tiny)
-    E |= head | _backward(passed, W, E, head[f"dz[{len(W)}]"], magnitude, eps, tiny)
+    dz = _signed(passed, y, output, cost)
+    E |= head | _backward(passed, W, E, head[f"dz[{len(W)}]"], magnitude, dz, eps, tiny)
     return {quantity: SAFETY * error for quantity, error in E.items()}
 
 
@@ -59,14 +66,48 @@ def _forward(passed: Forward, W: Layers, b: Layers, eps: float, tiny: float) -> 
     """E of every z and a: (F1) and (F2)."""
     E: Quantities = {"a[0]": np.zeros(passed.a[0].shape)}
     for layer in W:
-        a, n = np.abs(passed.a[layer - 1]), W[layer].shape[1]
-        products = a @ np.abs(W[layer]).T + np.abs(b[layer])
-        E[f"z[{layer}]"] = E[f"a[{layer - 1}]"] @ np.abs(W[layer]).T + eps * np.sqrt(n + 1) * products + tiny
+        a = passed.a[layer - 1]
+        copies = _copies(a.T)
+        passed_on = _linear(E[f"a[{layer - 1}]"], W[layer].T, copies)
+        summing = _summing(a, W[layer].T, _root_sum_squares(a, W[layer].T), copies) + np.abs(passed.z[layer]) + np.abs(b[layer])
+        E[f"z[{layer}]"] = passed_on + eps * summing + tiny
         if layer in passed.a:
             a, s = passed.a[layer], passed.a[layer] * (1 - passed.a[layer])
             E[f"a[{layer}]"] = s * E[f"z[{layer}]"] + 3 * eps * a + tiny
     del E["a[0]"]
     return E
+
+
+def _root_sum_squares(x: np.ndarray, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    """sqrt(x**2 @ (weights * y**2)), each row of x scaled by its largest entry, so that no square underflows: rule 2."""
+    largest = np.maximum(np.abs(x).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return largest * np.sqrt((weights * (x / largest) ** 2) @ y**2)
+
+
+def _linear(E: np.ndarray, W: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """The error of a @ W from the errors E of a: independent ones and copies in squares, a common one with the signs of W."""
+    return np.hypot(_root_sum_squares(E, W, copies), E @ W)
+
+
+def _summing(x: np.ndarray, y: np.ndarray, products: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """What rounding the partial sums and the products of x @ y amounts to, in units of eps.
+
+    Adding the same number again and again rounds the same way each time: m equal terms err m half eps, not sqrt(m) eps.
+    """
+    n, alike = x.shape[1], max(1.0, float(copies.mean()) / 4)
+    edges = np.unique(np.linspace(0, n, BLOCKS + 1).astype(int))
+    partial, squares = np.zeros(products.shape), np.zeros(products.shape)
+    for first, last in itertools.pairwise(edges):
+        partial = partial + x[:, first:last] @ y[first:last]
+        squares += (last - first) * partial**2
+    return np.hypot(np.sqrt(alike * squares), np.sqrt(1 + n / BLOCKS) * products)
+
+
+def _copies(rows: np.ndarray) -> np.ndarray:
+    """How many rows are the same as each row, itself included, to twelve digits of the largest entry: rule 3."""
+    digits = np.round(rows / max(float(np.abs(rows).max()), 1e-300), 12)
+    _, which, counts = np.unique(digits, axis=0, return_inverse=True, return_counts=True)
+    return counts[which.reshape(-1)]
 
 
 def _losses(
@@ -121,21 +162,39 @@ def _output(
 
 
 def _backward(
-    passed: Forward, W: Layers, E: Quantities, dz_error: np.ndarray, dz: np.ndarray, eps: float, tiny: float
+    passed: Forward, W: Layers, E: Quantities, dz_error: np.ndarray, magnitude: np.ndarray, dz: np.ndarray, eps: float, tiny: float
 ) -> Quantities:
-    """E of every dW, db, da and dz, back from the output: (B2) to (B5) on magnitudes."""
-    N, back = len(dz), Backward({}, {}, {}, {})
+    """E of every dW, db, da and dz, back from the output: (B2) to (B5) on magnitudes; dz itself only for the totals of sums."""
+    back, samples, ones = Backward({}, {}, {}, {}), _copies(passed.z[len(W)]), np.ones((len(dz), 1))
     for layer in range(len(W), 0, -1):
-        a, a_error = np.abs(passed.a[layer - 1]), E.get(f"a[{layer - 1}]", 0.0)
-        back.dW[layer] = dz_error.T @ a + dz.T @ (a_error + eps * np.sqrt(N + 1) * a) + tiny
-        back.db[layer] = (dz_error + eps * np.sqrt(N + 1) * dz).sum(axis=0) + tiny
+        a, a_error = passed.a[layer - 1], E.get(f"a[{layer - 1}]", np.zeros_like(passed.a[0]))
+        for into, below, below_error in ((back.dW, a, a_error), (back.db, ones, 0 * ones)):
+            total, products = dz.T @ below, _root_sum_squares(magnitude.T, below)
+            from_dz, from_below = (_root_sum_squares(of.T, to, samples) for of, to in ((dz_error, below), (magnitude, below_error)))
+            into[layer] = (
+                np.hypot(from_dz, from_below) + eps * (_summing(dz.T, below, products, samples) + 2 * np.abs(total)) + tiny
+            )
+        back.db[layer] = back.db[layer][:, 0]
         if layer > 1:
             s = a * (1 - a) + a_error  # the largest that s can be: where a rounds to 1, a(1 - a) is 0 but s is not
-            da = dz @ np.abs(W[layer])
-            back.da[layer - 1] = da_error = dz_error @ np.abs(W[layer]) + eps * np.sqrt(W[layer].shape[0]) * da + tiny
-            back.dz[layer - 1] = dz_error = da_error * s + da * a_error + 4 * eps * da * s + tiny
-            dz = da * s
+            da = dz @ W[layer]
+            products = np.maximum(_root_sum_squares(magnitude, W[layer]), np.abs(da))
+            copies = _copies(passed.z[layer].T)
+            passed_on = _linear(dz_error, W[layer], copies)
+            back.da[layer - 1] = da_error = passed_on + eps * _summing(dz, W[layer], products, copies) + tiny
+            back.dz[layer - 1] = dz_error = da_error * s + products * a_error + 4 * eps * products * s + tiny
+            magnitude, dz = products * s, da * a * (1 - a)
     return by_name("dW", back.dW) | by_name("db", back.db) | by_name("da", back.da) | by_name("dz", back.dz)
+
+
+def _signed(passed: Forward, y: np.ndarray, output: str, cost: str) -> Float64[np.ndarray, "N K"]:
+    """dz[L] itself."""
+    p, difference = passed.p, (passed.p - _one_hot(y, passed.p)) / len(y)
+    if cost == "cross-entropy":
+        return difference
+    if output == "sigmoid":
+        return 2 * difference * p * (1 - p)
+    return 2 * p * (difference - (p * difference).sum(axis=1, keepdims=True))
 
 
 def _one_hot(y: np.ndarray, p: np.ndarray) -> np.ndarray:

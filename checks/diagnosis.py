@@ -17,7 +17,7 @@ from checks.conventional import asked_as, other_heads, rescaled, translations
 from checks.conventions import Conventions, changed_lines
 from checks.evidence import Evidence, explain
 from checks.first_wrong import first_wrong
-from checks.precision import passed_through
+from checks.low_precision import passed_through
 from checks.probes import plan, setting_of
 from checks.quantities import equation
 from checks.suspects import SUSPECTS

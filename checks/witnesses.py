@@ -7,42 +7,23 @@ for differences by the error bar that they came with. Two testimonies agree when
 from __future__ import annotations
 
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from checks import bound, by_autograd, by_differences, by_fast_backward, by_hand
+from checks import bound, by_autograd, by_differences, by_directions, by_fast_backward, by_hand
 from checks.problem import Problem
-from checks.quantities import Quantities, by_name, collect, equation, names
+from checks.quantities import Quantities, collect, equation, names
+from checks.testimony import FULL_WITNESSES, Testimony, hear
 from checks.verdict import Verdict, judge, missing
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64
 
     Layers = dict[int, Float64[np.ndarray, "..."]]
-
-
-@dataclass(frozen=True)
-class Testimony:
-    """What one witness says: values, how far off each may be, and where it broke off, why."""
-
-    witness: str
-    values: Quantities = field(default_factory=dict)
-    errors: Quantities = field(default_factory=dict)
-    failure: str | None = None
-
-    def covers(self, quantity: str) -> bool:
-        """Whether this witness is asked for a quantity: the fast backward keeps what it needs, differences know only gradients."""
-        if self.witness == "fast_backward":
-            return quantity == "p" or quantity.startswith(("a[", "dz", "dW", "db"))
-        return self.witness in FULL_WITNESSES or quantity[:2] in ("dz", "da", "dW", "db")
-
-
-FULL_WITNESSES = ("by_hand", "by_hand_float32", "by_autograd")
 
 
 def verify(problem: Problem, *, device: str = "cpu", dtype: str = "float64", differences: bool = True) -> list[Verdict]:
@@ -63,14 +44,15 @@ def verify(problem: Problem, *, device: str = "cpu", dtype: str = "float64", dif
 def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -> Iterator[Testimony]:
     """Each witness in turn."""
     bounds = {precision: _bounds(problem, precision) for precision in {"float64", dtype}}
-    yield _hear("by_hand", lambda: (hand(problem), bounds["float64"]))
+    yield hear("by_hand", lambda: (hand(problem), bounds["float64"]))
     if dtype != "float64":
-        yield _hear(f"by_hand_{dtype}", lambda: (hand(problem, dtype), bounds[dtype]))
-    yield _hear("by_autograd", lambda: (by_autograd.witness(problem, device=device, dtype=dtype), bounds[dtype]))
-    yield _hear("fast_backward", lambda: (by_fast_backward.witness(problem, device=device, dtype=dtype), bounds[dtype]))
-    yield _hear("complex_step", lambda: _with_rounding(by_differences.complex_step(problem), bounds["float64"]))
+        yield hear(f"by_hand_{dtype}", lambda: (hand(problem, dtype), bounds[dtype]))
+    yield hear("by_autograd", lambda: (by_autograd.witness(problem, device=device, dtype=dtype), bounds[dtype]))
+    yield hear("fast_backward", lambda: (by_fast_backward.witness(problem, device=device, dtype=dtype), bounds[dtype]))
+    yield hear("complex_step", lambda: _with_rounding(by_differences.complex_step(problem), bounds["float64"]))
     if differences:
-        yield _hear("central_differences", lambda: by_differences.central_differences(problem, device=device, dtype=dtype))
+        yield hear("central_differences", lambda: by_differences.central_differences(problem, device=device, dtype=dtype))
+        yield hear("random_directions", lambda: by_directions.random_directions(problem, device=device))
 
 
 def hand(problem: Problem, dtype: str = "float64") -> Quantities:
@@ -100,39 +82,11 @@ def _with_rounding(found: tuple[Quantities, Quantities], bounds: Quantities) -> 
     return values, {quantity: error + bounds[quantity] for quantity, error in errors.items()}
 
 
-def _hear(witness: str, speak: Callable[[], tuple[Quantities, Quantities]]) -> Testimony:
-    """Call a witness; one that raises is left with what it had computed until then."""
-    try:
-        return Testimony(witness, *speak())
-    except Exception as error:  # a witness is code under test: whatever it raises is its finding, never our crash
-        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        line = _line(error, by_hand.__file__)
-        place = f" on line {line} of checks/by_hand.py" if line else ""
-        reason = f"{type(error).__name__}{place}: {' '.join(str(error).split())}"
-        variables = {name: value for frame in reversed(frames) for name, value in frame.f_locals.items()}
-        return Testimony(witness, _computed_in(variables) if line else {}, failure=reason)
-
-
-def _line(error: Exception, filename: str) -> int | None:
-    """The deepest line of a file that an exception passed through."""
-    lines = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == filename]
-    return lines[-1] if lines else None
-
-
-def _computed_in(variables: Mapping[str, Any]) -> Quantities:
-    """The quantities among the local variables of the passes when one broke off; backward already had a whole forward pass."""
-    passed = variables.get("passed")
-    layers = {name: variables.get(name, {}) for name in ("dz", "da", "dW", "db")}
-    layers |= {"z": passed.z, "a": passed.a} if passed else {name: variables.get(name, {}) for name in ("z", "a")}
-    found = {"p": passed.p} if passed else {}
-    for name, arrays in layers.items():
-        found |= by_name(name, arrays)
-    return found | {name: variables[name] for name in ("p", "losses", "dp", "J") if variables.get(name) is not None}
-
-
 def _compare(problem: Problem, testimonies: list[Testimony]) -> list[Verdict]:
     """Every pair on every quantity, in the order of computation; a witness that broke off fails once against each other."""
     order = names(problem.L, problem.output, problem.cost)
+    if any(testimony.witness == "random_directions" for testimony in testimonies):
+        order, testimonies = [*order, "slopes"], [_with_slopes(problem, testimony) for testimony in testimonies]
     pairs = list(combinations(testimonies, 2))
     verdicts = [_compare_broken(problem, order, *pair) for pair in pairs if pair[0].failure or pair[1].failure]
     for quantity in order:
@@ -143,18 +97,30 @@ def _compare(problem: Problem, testimonies: list[Testimony]) -> list[Verdict]:
     return sorted(verdicts, key=lambda verdict: place.get(verdict.quantity, len(order)))
 
 
+def _with_slopes(problem: Problem, testimony: Testimony) -> Testimony:
+    """What a witness's gradients say about the slopes along random directions."""
+    if testimony.failure or testimony.witness not in FULL_WITNESSES:
+        return testimony
+    values, errors = by_directions.project(problem, testimony.values, testimony.errors)
+    return replace(testimony, values=values, errors=errors)
+
+
 def _compare_broken(problem: Problem, order: list[str], first: Testimony, second: Testimony) -> Verdict:
     """Where a witness broke off: the first quantity that it had not computed, or had in the wrong shape."""
     broken, other = (first, second) if first.failure else (second, first)
     pair, reason = (first.witness, second.witness), f"{broken.witness}: {broken.failure}"
     for quantity in order:
-        used = (
-            quantity.startswith("dz") and quantity.replace("dz", "db") in broken.values
-        )  # a dz[l] that db[l] was made of was right, and overwritten later
+        # a dz[l] of which db[l] was made already was right, and overwritten later
+        used = quantity.startswith("dz") and quantity.replace("dz", "db") in broken.values
         absent = quantity not in broken.values
         if broken.covers(quantity) and (absent or (not used and _shape(broken, quantity) != _shape(other, quantity))):
-            return missing(problem.id, quantity, equation(quantity, problem.L, problem.output, problem.cost), pair, reason)
+            return missing(problem.id, quantity, _tag(problem, quantity), pair, reason)
     return missing(problem.id, "all", "", pair, reason)
+
+
+def _tag(problem: Problem, quantity: str) -> str:
+    """The equation to look at; slopes come from all of them."""
+    return "" if quantity == "slopes" else equation(quantity, problem.L, problem.output, problem.cost)
 
 
 def _shape(testimony: Testimony, quantity: str) -> tuple[int, ...] | None:
@@ -163,7 +129,7 @@ def _shape(testimony: Testimony, quantity: str) -> tuple[int, ...] | None:
 
 def _compare_one(problem: Problem, quantity: str, first: Testimony, second: Testimony) -> Verdict:
     pair, problem_id = (first.witness, second.witness), problem.id
-    tag = equation(quantity, problem.L, problem.output, problem.cost)
+    tag = _tag(problem, quantity)
     for testimony in (first, second):
         if quantity not in testimony.values or quantity not in testimony.errors:
             return missing(problem_id, quantity, tag, pair, f"{testimony.witness} computed no {quantity}, or it has no bound")

@@ -1,0 +1,80 @@
+"""Leave the world as it was: parameters bit for bit, .grad, requires_grad, every generator's state."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Generators:
+    """The state of every global random generator at one moment."""
+
+    def __init__(self) -> None:
+        self.torch = torch.get_rng_state()
+        self.cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+        self.numpy, self.python = np.random.get_state(), random.getstate()
+
+    def restore(self) -> None:
+        """Set all of them back, so that what draws a mask draws the same one again."""
+        torch.set_rng_state(self.torch)
+        if self.cuda:
+            torch.cuda.set_rng_state_all(self.cuda)
+        np.random.set_state(self.numpy)
+        random.setstate(self.python)
+
+
+@contextmanager
+def untouched(parameters: Sequence[Tensor]) -> Iterator[None]:
+    """Whatever happens inside, these tensors and the generators are afterwards what they were; gradients can be computed inside.
+
+    Args:
+        parameters: leaf tensors; their storage, values, .grad and requires_grad are guarded.
+    """
+    generators = Generators()
+    before = [_remember(parameter) for parameter in parameters]
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for parameter, memory in zip(parameters, before, strict=True):
+            _put_back(parameter, *memory)
+        generators.restore()
+
+
+def same_bits(a: Tensor, b: Tensor) -> bool:
+    """Equal shape, dtype and bits; NaN equals NaN, 0.0 does not equal -0.0."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    a, b = a.detach().contiguous(), b.detach().contiguous()
+    return a.numel() == 0 or bool(torch.equal(_bytes(a), _bytes(b)))
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    return tensor.view(torch.uint8) if tensor.dim() else tensor[None].view(torch.uint8)
+
+
+def _remember(parameter: Tensor) -> tuple[Any, ...]:
+    grad = parameter.grad
+    return (
+        parameter.data,
+        parameter.detach().clone(),
+        grad,
+        None if grad is None else grad.detach().clone(),
+        parameter.requires_grad,
+    )
+
+
+def _put_back(parameter: Tensor, data: Tensor, value: Tensor, grad: Tensor | None, grad_value: Tensor | None, needs: bool) -> None:
+    parameter.data = data
+    if not same_bits(data, value):
+        data.copy_(value)
+    if grad is not None and grad_value is not None and not same_bits(grad, grad_value):
+        grad.data.copy_(grad_value)
+    parameter.grad = grad
+    parameter.requires_grad_(needs)
