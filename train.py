@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checks.report import as_text
-from model.checkpoint import SAMPLES, free_run
+from model.checkpoint import SAMPLES
 from model.command_line import (
     BAD_INPUT,
     GOOD,
@@ -132,8 +132,9 @@ def prepare(given: Namespace) -> Run:
             )
         return resume_run(vars(given), given.resume, device=device, processes=join(device))
     configuration, processes = resolve(vars(given)), join(device)
-    folder = given.run_dir or free_run(RUNS, configuration.data)
-    return start_run(configuration, folder, device=device, download=given.download, processes=processes)
+    if given.data_dir and configuration.data != "mnist":
+        raise BadInput(f"--data-dir: expected --data mnist beside it, got --data {configuration.data}. Leave --data-dir out.")
+    return start_run(configuration, given.run_dir, runs=RUNS, device=device, download=given.download, processes=processes)
 
 
 def train(run: Run, given: Namespace, start: float) -> int:

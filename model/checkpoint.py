@@ -6,6 +6,8 @@ moment's training state, to resume) and `config.json` (the settings). Arrays in,
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import math
 import sys
@@ -135,11 +137,18 @@ def newest_run(folder: Path) -> Path:
     return runs[-1].parent
 
 
-def free_run(folder: Path, data: str) -> Path:
-    """The next run of a data set, by name or file: runs/digits-1, runs/digits-2, ..."""
-    data = Path(data).stem
-    taken = {path.name for path in folder.glob(f"{data}-*")}
-    return next(folder / name for number in range(1, len(taken) + 2) if (name := f"{data}-{number}") not in taken)
+def claim_run(folder: Path, data: str) -> Path:
+    """Make the folder of the next run of a data set, by name or file: runs/digits-1, runs/digits-2, ...
+
+    Raises: OSError if it cannot be made; two that ask at once get two.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        run = folder / f"{Path(data).stem}-{number}"
+        with contextlib.suppress(FileExistsError):
+            run.mkdir()
+            return run
+    raise AssertionError("itertools.count never ends")
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from model.checkpoint import (
     MODEL,
     SAMPLES,
     SavedModel,
+    claim_run,
     load_config,
     load_state,
     save_config,
@@ -89,13 +90,20 @@ class Run:
 
 
 def start_run(
-    configuration: Configuration, folder: Path, *, device: str, download: bool = False, processes: Processes | None = None
+    configuration: Configuration,
+    folder: Path | None = None,
+    *,
+    runs: Path = Path("runs"),
+    device: str,
+    download: bool = False,
+    processes: Processes | None = None,
 ) -> Run:
     """Lay out a new run: its data, its first weights, its folder.
 
     Args:
         configuration: its settings.
-        folder: where it will be written, by the process that leads.
+        folder: where it will be written, by the process that leads; None for the next free one in `runs`.
+        runs: the folder of all runs.
         device: "cpu" or "cuda".
         download: whether missing MNIST files may be fetched.
         processes: that share the work; None for this one alone.
@@ -104,14 +112,20 @@ def start_run(
     dataset = load(configuration.data, _path(configuration.data_dir), download)
     training = _training(configuration, dataset, device, processes)
     if not training.processes.leads:
-        return Run(folder, configuration, dataset, training)
+        return Run(folder or runs, configuration, dataset, training)
+    folder = _empty(folder) if folder else claim_run(runs, configuration.data)
+    save_config(folder, configuration.as_json())
+    _save_samples(folder, dataset)
+    return Run(folder, configuration, dataset, training)
+
+
+def _empty(folder: Path) -> Path:
+    """A folder that somebody named, if it holds no run yet."""
     taken = next((name for name in (MODEL, CHECKPOINT, CONFIG) if (folder / name).exists()), None)
     if taken:
         raise BadInput(f"--run-dir {folder}: expected a folder without a run, got one with {taken}. Give another, or --resume it.")
     folder.mkdir(parents=True, exist_ok=True)
-    save_config(folder, configuration.as_json())
-    _save_samples(folder, dataset)
-    return Run(folder, configuration, dataset, training)
+    return folder
 
 
 def resume_run(given: dict[str, Any], folder: Path, *, device: str, processes: Processes | None = None) -> Run:

@@ -17,7 +17,6 @@ from model.checkpoint import (
     CHECKPOINT,
     MODEL,
     SavedModel,
-    free_run,
     load_config,
     load_model,
     load_state,
@@ -280,10 +279,14 @@ def test_no_run_at_all_is_refused(tmp_path):
     assert refusal(newest_run, tmp_path) == expected
 
 
-def test_free_runs_are_numbered_and_fill_gaps(tmp_path):
-    assert free_run(tmp_path / "none", "digits") == tmp_path / "none" / "digits-1"
+def test_runs_are_numbered_and_fill_gaps(tmp_path):
+    assert claim_run(tmp_path / "none", "digits") == tmp_path / "none" / "digits-1"
     for name in ("digits-1", "digits-3", "bars-2", "digits-x"):
         (tmp_path / name).mkdir()
-    assert free_run(tmp_path, "digits") == tmp_path / "digits-2"
-    assert free_run(tmp_path, "bars") == tmp_path / "bars-1"
-    assert free_run(tmp_path, "/some where/flowers.csv") == tmp_path / "flowers-1"
+    assert claim_run(tmp_path, "digits") == tmp_path / "digits-2"
+    assert claim_run(tmp_path, "bars") == tmp_path / "bars-1"
+    assert claim_run(tmp_path, "/some where/flowers.csv") == tmp_path / "flowers-1"
+
+
+def test_a_claimed_run_is_nobody_elses(tmp_path):
+    assert [claim_run(tmp_path, "digits").name for _ in range(3)] == ["digits-1", "digits-2", "digits-3"]
