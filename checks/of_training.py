@@ -23,7 +23,7 @@ from model.training import Samples, Training
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Int64
 
-LARGEST_CHECK = 64  # samples of a batch that are checked: every parameter is reached with any number of them
+LARGEST_CHECK = 16  # samples of a batch that are checked: every parameter is reached with any number of them
 
 
 class Checker:
@@ -69,7 +69,7 @@ def check_network(network: MLP, batch: Samples, *, output: str, cost: str, name:
 
     Args:
         network: as it is now; nothing of it is changed.
-        batch: what it is about to learn from; its first 64 samples are used, with their own mean.
+        batch: what it is about to learn from; its first 16 samples are used, with their own mean.
         output, cost: the head.
         name: for the report, such as "epoch 3".
     Returns: by hand, autograd and the complex step, each against each.

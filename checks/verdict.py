@@ -100,6 +100,9 @@ def describe(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> str:
 
 def _invisible(first: np.ndarray, second: np.ndarray, allowed: np.ndarray) -> bool:
     """Whether zero would have been accepted in place of either side, everywhere."""
+    few = tuple(slice(8) for _ in first.shape)  # nearly always something is visible here, and the rest need not be read
+    if (np.maximum(np.abs(first[few]), np.abs(second[few])) > allowed[few]).any():
+        return False
     return bool((np.maximum(np.abs(first), np.abs(second)) <= allowed).all())
 
 
