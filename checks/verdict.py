@@ -73,7 +73,7 @@ def judge(
     at = tuple(int(i) for i in np.unravel_index(np.argmax(ratio), ratio.shape))
     out = int((ratio > 1).sum())
     outcome: Outcome = "fail" if out else "untested" if _invisible(first, second, allowed) else "pass"
-    reason = describe(first, second, ratio > 1) if out else ""
+    reason = describe(first, second, np.asarray(ratio > 1)) if out else ""
     values = (float(first[at]), float(second[at]))
     return Verdict(*named, outcome, at, values, float(error[at]), float(allowed[at]), float(ratio[at]), out, first.size, reason)
 

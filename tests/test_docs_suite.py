@@ -1,0 +1,41 @@
+"""The code on docs/in-your-suite.md runs as it stands, and the numbers on docs/tolerances.md are those of the code."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from benchmarks.planted_errors import KINDS
+from checks import bound, shadow, slopes
+
+DOCS = Path(__file__).parents[1] / "docs"
+BLOCKS = re.findall(r"```python\n(.*?)```", (DOCS / "in-your-suite.md").read_text("utf-8"), re.DOTALL)
+
+
+def test_blocks_of_the_page_run_in_order_and_their_tests_pass(tmp_path, capsys):
+    """One module, as a reader would type it: later blocks use names of earlier ones."""
+    assert len(BLOCKS) == 5
+    page = tmp_path / "page.py"
+    page.write_text("\n".join(BLOCKS), encoding="utf-8")
+    module = runpy.run_path(str(page))
+    module["test_gradients"]()
+    assert "FAIL: 1 of 1 gradients: w" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("said", "true"),
+    [
+        (r"`SAFETY = (\d+)`", bound.SAFETY),
+        (r"looked at in (\d+) blocks", bound.BLOCKS),
+        (r"plants (\d+)\s+kinds", len(KINDS)),
+        (r"(\w+) standard deviations of the \*measured\* noise", slopes.NOISE_BAR),
+        (r"random roundings \(.*?\): (\w+) runs", shadow.RUNS),
+        (r"runs, (\w+) times their spread", shadow.SPREADS),
+    ],
+)
+def test_numbers_on_the_page_are_those_of_the_code(said, true):
+    page = (DOCS / "tolerances.md").read_text("utf-8")
+    words = {"six": 6, "eight": 8}
+    (found,) = re.findall(said, page, re.DOTALL)
+    assert float(words.get(found, found)) == true

@@ -1,0 +1,140 @@
+"""check_function: a kernel against a reference, wrong or rounding or different on every run."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from checks import assert_gradients, check_function
+from checks.function import compare_function
+
+
+def cross_entropy(change: Callable[[Tensor], Tensor] = lambda delta: delta):
+    """Softmax and cross-entropy with a hand-written backward, whose delta may be tampered with."""
+
+    class Fused(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, logits, y):
+            e = (logits - logits.max(dim=1, keepdim=True)[0]).exp()
+            p = e / e.sum(dim=1, keepdim=True)
+            ctx.save_for_backward(p, y)
+            return (torch.logsumexp(logits, dim=1) - logits[torch.arange(len(y)), y]).mean()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            p, y = ctx.saved_tensors
+            delta = p.clone()
+            delta[torch.arange(len(y)), y] -= 1
+            return gradient * change(delta / len(y)), None
+
+    return Fused.apply
+
+
+def steep(seed: int) -> tuple[Tensor, Tensor]:
+    """Logits up to 80 in magnitude, in which most probabilities are 0 or 1, and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    N, K = ((32, 10), (8, 5), (16, 3))[seed % 3]
+    return 160 * torch.rand(N, K, generator=generator) - 80, torch.randint(K, (N,), generator=generator)
+
+
+CHANGES = {
+    "through float16": lambda delta: delta.half().to(delta.dtype),
+    "through bfloat16": lambda delta: delta.bfloat16().to(delta.dtype),
+    "sign": torch.neg,
+    "1e-5 too large": lambda delta: delta * (1 + 1e-5),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_correct_float32_kernel_is_accepted_in_both_ways(seed):
+    logits, y = steep(seed)
+    assert check_function(cross_entropy(), functional.cross_entropy, (logits, y), dtype=torch.float32).outcome == "pass"
+    logits.requires_grad_()
+    assert_gradients(lambda: cross_entropy()(logits, y), {"logits": logits})
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_wrong_float32_kernel_is_rejected_in_both_ways(kind):
+    logits, y = steep(0)
+    kernel = cross_entropy(CHANGES[kind])
+    with pytest.raises(AssertionError, match="wrong, not rounding"):
+        check_function(kernel, functional.cross_entropy, (logits, y), dtype=torch.float32)
+    logits.requires_grad_()
+    with pytest.raises(AssertionError, match="FAIL: 1 of 1 gradients: logits"):
+        assert_gradients(lambda: kernel(logits, y), {"logits": logits})
+
+
+def test_reason_names_the_precision_that_the_numbers_passed_through():
+    report = compare_function(cross_entropy(CHANGES["through float16"]), functional.cross_entropy, steep(0), dtype=torch.float32)
+    assert report.failures[0].quantity == "gradient of input 0"
+    assert "every value fits float16" in report.failures[0].reason
+
+
+def test_noise_of_1e_6_from_run_to_run_is_called_different_on_every_run():
+    kernel = cross_entropy(lambda delta: delta * (1 + 1e-6 * torch.randn_like(delta)))
+    with pytest.raises(AssertionError, match="different on every run: 2 of 2 repetitions"):
+        check_function(kernel, functional.cross_entropy, steep(0), dtype=torch.float32)
+
+
+def layer_norm(x, weight, bias):
+    return functional.layer_norm(x, x.shape[-1:], weight, bias)
+
+
+def layer_norm_by_hand(x, weight, bias):
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return centred * (centred.square().mean(dim=-1, keepdim=True) + 1e-5).rsqrt() * weight + bias
+
+
+FUNCTIONS = {
+    "layer norm": (layer_norm_by_hand, layer_norm, ((7, 33), (33,), (33,))),
+    "linear": (lambda x, W, b: (x[:, None] * W).sum(dim=2) + b, functional.linear, ((5, 200), (8, 200), (8,))),
+    "gelu": (lambda x: 0.5 * x * (1 + torch.erf(x / 2**0.5)), functional.gelu, ((9, 9),)),
+    "softmax": (lambda x: x.exp() / x.exp().sum(dim=-1, keepdim=True), lambda x: functional.softmax(x, dim=-1), ((6, 20),)),
+    "two results": (lambda x: (x.sin(), x.square().sum()), lambda x: (torch.sin(x), (x * x).sum()), ((4, 5),)),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_another_order_of_the_same_operations_is_rounding(name, dtype):
+    function, reference, shapes = FUNCTIONS[name]
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        inputs = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+        report = compare_function(function, reference, inputs, dtype=dtype, seed=seed)
+        assert report.outcome == "pass", f"{name}, seed {seed}\n{report}"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_output_that_is_1e_4_too_large_is_wrong(name):
+    function, reference, shapes = FUNCTIONS[name]
+    inputs = [torch.randn(shape, generator=torch.Generator().manual_seed(0)) for shape in shapes]
+
+    def off(*given):
+        found = function(*given)
+        return tuple(value * (1 + 1e-4) for value in found) if isinstance(found, tuple) else found * (1 + 1e-4)
+
+    failed = {verdict.quantity for verdict in compare_function(off, reference, inputs).failures}
+    assert {"gradient of input 0"} < failed
+
+
+def test_a_gradient_that_only_the_reference_has_fails():
+    report = compare_function(lambda x: x.detach().square().sum() + 0 * x.sum(), lambda x: x.square().sum(), [torch.ones(3)])
+    assert report.failures[0].quantity == "gradient of input 0"
+    assert "the first is zero everywhere" in report.failures[0].reason
+
+
+def test_inputs_are_left_as_they_were_and_integers_are_passed_on():
+    logits, y = steep(1)
+    before = logits.clone()
+    compare_function(cross_entropy(), functional.cross_entropy, (logits, y))
+    assert torch.equal(logits, before)
+    assert not logits.requires_grad
+    assert logits.grad is None
+
+
+def test_no_real_input_is_refused():
+    with pytest.raises(TypeError, match="expected at least one tensor of real numbers among the inputs, got \\['Tensor', 'int'\\]"):
+        check_function(torch.add, torch.add, (torch.arange(3), 1))
