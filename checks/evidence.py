@@ -148,11 +148,13 @@ class Match:
         factors: for each item of evidence and gradient, the factor; None where rounding leaves it open.
         decays: the same for the multiple of W that is added to it; only what was found.
         residual: the largest relative difference that is left.
+        rates: at which W was updated too early, in units of the learning rate, wherever the answer shows it.
     """
 
     factors: list[tuple[Setting, dict[str, float | None]]] = field(default_factory=list)
     decays: list[tuple[Setting, dict[str, float]]] = field(default_factory=list)
     residual: float = 0.0
+    rates: list[float] = field(default_factory=list)
 
     @property
     def exact(self) -> bool:
@@ -178,17 +180,23 @@ def explain(
     match, previous = Match(), None
     for item in evidence:
         run = Pass(item.setting, hooks, right=item.right, previous=previous)
-        if variant is not None and variant.in_sequence:
-            previous = run
         try:
             if variant is not None and variant.rate_from:
-                run = _at_fitted_rate(run, item, variant.rate_from)
+                run = _at_fitted_rate(run, item, variant.rate_from, match)
+            if variant is not None and variant.in_sequence:
+                previous = run
             if not _explains(run, item, match, free, decay):
                 return None
         except (ValueError, IndexError, KeyError):  # NumPy's "shapes not aligned", or a layer that does not exist
             if item.given is not None and not _odd_shapes(item):
                 return None
-    return match if match.factors else None  # complaints alone are no evidence for anything
+    return match if match.factors and _one_rate(match.rates) else None  # complaints alone are no evidence for anything
+
+
+def _one_rate(rates: list[float]) -> bool:
+    """Whether the rates can be one learning rate: they may differ by N, where one sums and the other averages, and by no more."""
+    smallest, largest = min(map(abs, rates), default=1.0), max(map(abs, rates), default=1.0)
+    return smallest > 0 and largest < 50 * smallest and len({rate > 0 for rate in rates}) <= 1
 
 
 def _odd_shapes(item: Evidence) -> bool:
@@ -240,7 +248,8 @@ def _factor(
         return (None, 0.0, 0.0) if unclear else (1.0, 0.0, float(np.linalg.norm(off)) / size)
     if not free or not np.isfinite(given).all() or not predicted.any():
         return None if not decay else _decayed(item, quantity, given, predicted, allowed)
-    factor = float((given * predicted).sum() / (predicted * predicted).sum())
+    scaled = predicted / allowed  # least squares in units of what rounding explains: where all is cancellation, nothing is read off
+    factor = float((given / allowed * scaled).sum() / (scaled * scaled).sum())
     left = np.abs(given - factor * predicted)
     believable = not unclear or abs(factor) < 1e3  # a huge factor on what is lost in rounding would explain anything
     if believable and (left <= allowed * max(1.0, abs(factor))).all():
@@ -283,19 +292,28 @@ def _both(given: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> list
     return [(float(solved[0]), float(solved[1]))]
 
 
-def _at_fitted_rate(run: Pass, item: Evidence, layer: int) -> Pass:
+def _at_fitted_rate(run: Pass, item: Evidence, layer: int, match: Match) -> Pass:
     """The pass at the rate that explains dW[layer] best; that gradient is linear in the rate."""
     quantity = f"dW[{layer}]"
     given = (item.given or {}).get(quantity)
-    still, moved = run, run.shifted(1.0)
-    if given is None or given.shape != still.named(quantity).shape or not np.isfinite(given).all():
-        return moved
-    slope = moved.named(quantity) - still.named(quantity)
+    still, moved = run.named(quantity), run.shifted(1.0).named(quantity)
+    if given is None or given.shape != still.shape or not np.isfinite(given).all():
+        return run.shifted(1.0)
+    slope = moved - still
     if not slope.any():
-        return still
-    columns = np.column_stack([still.named(quantity).ravel(), slope.ravel()])
-    factor, product = np.linalg.lstsq(columns, given.ravel(), rcond=None)[0]
-    if abs(abs(factor) - 1) < 1e-6 or given.size < 4 or factor == 0:
-        rate = float(((given - np.sign(factor or 1.0) * still.named(quantity)) * slope).sum() / (slope * slope).sum())
-        return run.shifted(rate * float(np.sign(factor or 1.0)))
-    return run.shifted(float(product / factor))
+        return run
+    sign, rate = 1.0, float(((given - still) * slope).sum() / (slope * slope).sum())
+    if given.size >= 4:
+        columns = np.column_stack([still.ravel(), slope.ravel()])
+        factor, product = np.linalg.lstsq(columns, given.ravel(), rcond=None)[0]
+        sign = float(np.sign(factor)) or 1.0
+        if abs(abs(factor) - 1) > CLOSE and factor:
+            rate = float(product / factor)
+        else:  # with the factor known to be 1 or -1, one unknown is known better than two
+            rate = float(((sign * given - still) * slope).sum() / (slope * slope).sum())
+    if float(np.abs(slope).max()) > SHOWN * item.largest_bound(quantity):
+        match.rates.append(rate / (item.setting.learning_rate or 1.0))
+    return run.shifted(rate)
+
+
+SHOWN = 1e6  # bounds: a rate of 1e-3 is then known to three digits

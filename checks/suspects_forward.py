@@ -87,8 +87,6 @@ def _roll_samples(Y: np.ndarray, step: int, calls: int) -> np.ndarray:
 def sample_dropped(setting: Setting) -> Iterator[Variant]:
     """The last or first sample of each call gives nothing; or all that do not fill a batch of some size."""
     L = setting.problem.L
-    if setting.in_call == 1:
-        return  # the last sample of one is all there is: that is a zero, not a loop that ends early
 
     def everywhere(rows: Rows) -> Hook:
         return at([L], lambda run, layer, dz: dz * _kept(run, rows))
@@ -101,8 +99,9 @@ def sample_dropped(setting: Setting) -> Iterator[Variant]:
 
     for note, rows in (("the last sample", _last), ("the first sample", _first)):
         yield Variant("sample-dropped", "all layers", (("dz", everywhere(rows)),), note)
-        yield Variant("sample-dropped", "dW", (("left", in_dW(rows)),), f"{note}, in dW")
-        yield Variant("sample-dropped", "db", (("db", in_db(rows)),), f"{note}, in db")
+        if setting.in_call > 1:  # where there is one sample a call, this is no more than a zero dW or db
+            yield Variant("sample-dropped", "dW", (("left", in_dW(rows)),), f"{note}, in dW")
+            yield Variant("sample-dropped", "db", (("db", in_db(rows)),), f"{note}, in db")
     for size in CHUNKS:
         note = f"samples that do not fill a batch of {size}"
         yield Variant("sample-dropped", "all layers", (("dz", everywhere(_beyond(size))),), note)
