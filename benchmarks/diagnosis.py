@@ -128,6 +128,10 @@ def shows(bugs: dict[str, Any], asked: Conventions, sizes: tuple[int, ...] | Non
     """Whether a network of these sizes, or with equal widths, answers differently without each of the bugs."""
     if asked.output == "sigmoid" and {"softmax-diagonal", "softmax-axis"} & bugs.keys():
         return False  # there is no softmax to get wrong
+    if bugs.keys() == {"updated-weights", "stale-accumulator"} and bugs["stale-accumulator"]["buffer"] == "da":
+        return False  # for the one, tests/planted.py goes back several times, and fills the other's buffer each time
+    if asked.cost == "quadratic" and bugs.get("scale") == {"factor": "1/2"}:
+        return False  # that is another convention, half the quadratic cost, and named as one
     L = len(sizes or (0, 0, 0, 0)) - 1
     shapes = [sizes or (4, 8, 6, 3)] + ([] if asked.sizes else [(4,) * (L + 1)])
     every = [bugs, *({key: bug for key, bug in bugs.items() if key != left_out} for left_out in bugs)]

@@ -9,8 +9,9 @@ from itertools import combinations
 from typing import Any
 
 from checks.conventions import Conventions
-from checks.evidence import CLOSE, CLOSE_FLOAT32, Evidence, explain
+from checks.evidence import CLOSE, CLOSE_FLOAT32, Evidence
 from checks.factors import Factors
+from checks.matching import explain
 from checks.probes import Probe, setting_of
 from checks.wrong_pass import Setting
 

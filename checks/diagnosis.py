@@ -11,43 +11,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from checks.bugs import Bug, bugs_of, edited_arguments
 from checks.candidate import Candidate
-from checks.choice import Cause, Explanation, Search
+from checks.choice import Explanation, Search
 from checks.conventional import asked_as, other_heads, rescaled, translations
 from checks.conventions import Conventions, changed_lines
-from checks.evidence import Evidence, explain
+from checks.evidence import Evidence
 from checks.first_wrong import first_wrong
-from checks.low_precision import passed_through
-from checks.probes import plan, setting_of
+from checks.matching import explain
+from checks.probes import plan
 from checks.quantities import equation
-from checks.suspects import SUSPECTS
 from checks.verdict import Verdict, judge, missing
-from checks.wrong_pass import Pass
 
 PAIR = ("candidate", "by_hand")
-
-
-@dataclass(frozen=True)
-class Bug:
-    """One bug, in words that somebody can act on.
-
-    Attributes:
-        id: its name in the catalogue.
-        where: "layer 1", "the output layer".
-        statement: what the code does, in a sentence.
-        evidence: how well its prediction fits the answers, and how badly the right gradients do.
-        residual: the largest relative difference between prediction and answers.
-        fix: the line that repairs it.
-        see: the equation in checks/EQUATIONS.md.
-    """
-
-    id: str
-    where: str
-    statement: str
-    evidence: str
-    residual: float
-    fix: str
-    see: str
 
 
 @dataclass
@@ -186,9 +162,9 @@ def _failed(declared: Conventions, found: Conventions, evidence: list[Evidence],
     edited = any(item.answer.changed_arguments for item in evidence)
     if edited:  # what edits its arguments is the likeliest of all that predict the same numbers
         explanations = sorted(explanations, key=lambda explanation: "in-place" not in {cause.id for cause in explanation.causes})
-    bugs = _bugs(evidence, explanations)
+    bugs = bugs_of(evidence, explanations)
     if edited and "in-place" not in {bug.id for bug in bugs}:
-        bugs.append(_edited_arguments())
+        bugs.append(edited_arguments())
     answered = [item for item in evidence if item.given is not None or not item.is_of_gradients]
     step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ("single", "intermediates")])
     complaints = list(dict.fromkeys(item.answer.complaint for item in evidence if item.answer.complaint))
@@ -225,64 +201,6 @@ def _statement(wrong: list[str], step: str | None, bugs: list[Bug], complaints: 
     return f"{', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong{first}. No known bug explains the numbers."
 
 
-def _bugs(evidence: list[Evidence], explanations: list[Explanation]) -> list[Bug]:
-    """The causes of the likeliest explanation, then those of the others that fit as well."""
-    if not explanations:
-        return [_in_words(cause, "", evidence_text, 0.0) for cause, evidence_text in passed_through(evidence)]
-    bugs: list[Bug] = []
-    for index, explanation in enumerate(explanations):
-        text = _fit(evidence, explanation)
-        for cause in explanation.causes:
-            if cause.id not in {bug.id for bug in bugs}:
-                bugs.append(_in_words(cause, "" if index == 0 else OR, text, explanation.residual))
-    return bugs
-
-
-OR = "or, which no question can tell apart here, "
-
-
-def _in_words(cause: Cause, before: str, evidence: str, residual: float) -> Bug:
-    words = SUSPECTS[cause.id]
-    return Bug(cause.id, cause.where, f"{before}{words.statement} ({cause.note})", evidence, residual, words.fix, words.see)
-
-
-def _edited_arguments() -> Bug:
-    words = SUSPECTS["in-place"]
-    text = "after the call, the arrays that were passed in hold other numbers than before"
-    return Bug("in-place", "its arguments", "it edits the arrays that it is given", text, 0.0, "x = x.copy()", words.see)
-
-
-def _fit(evidence: list[Evidence], explanation: Explanation) -> str:
-    """ "your dW[1] equals this prediction to 2e-16, the right one to 3e-1"."""
-    best = ""
-    largest = -1.0
-    previous = None
-    sequential = explanation.variant is not None and explanation.variant.in_sequence
-    for item in evidence:
-        if item.given is None or not item.is_of_gradients or (sequential and item.probe.role not in ("first", "again")):
-            continue
-        run = Pass(item.setting, explanation.hooks, right=item.right, previous=previous)
-        previous = run if sequential else None
-        for quantity in item.setting.gradients:
-            given = item.given.get(quantity)
-            right = item.right.named(quantity)
-            if given is None or quantity not in item.wrongs:
-                continue
-            wrong_by = _relative(given, right)
-            if wrong_by > largest and np.isfinite(wrong_by):
-                largest = wrong_by
-                best = f"your {quantity} equals this prediction to {explanation.residual:.0e}, the right one to {wrong_by:.0e}"
-                best += f" (of its size; {item.setting.problem.id})"
-    return best or "your gradients have the shapes that this predicts"
-
-
-def _relative(given: np.ndarray, right: np.ndarray) -> float:
-    if given.shape != right.shape:
-        return float("nan")
-    size = max(float(np.linalg.norm(given)), float(np.linalg.norm(right)))
-    return float(np.linalg.norm(given - right)) / size if size else 0.0
-
-
 def _verdicts(evidence: list[Evidence]) -> list[Verdict]:
     """Every answered quantity against the right one; a layer that is missing fails."""
     found = []
@@ -297,4 +215,4 @@ def _verdicts(evidence: list[Evidence]) -> list[Verdict]:
     return found
 
 
-__all__ = ["Bug", "Diagnosis", "diagnose", "setting_of"]
+__all__ = ["Bug", "Diagnosis", "diagnose"]

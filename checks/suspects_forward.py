@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from checks.suspects import Variant, at, suspect
-from checks.wrong_pass import Hook, Pass, Setting
+from checks.suspects import Variant, suspect
+from checks.wrong_pass import Hook, Hooks, Pass, Setting
 
 OUTPUT = "the output layer"
 
@@ -86,12 +86,6 @@ def _roll_samples(Y: np.ndarray, step: int, calls: int) -> np.ndarray:
 )
 def sample_dropped(setting: Setting) -> Iterator[Variant]:
     """The last or first sample of each call gives nothing; or all that do not fill a batch of some size."""
-    L = setting.problem.L
-    if setting.in_call == 1:
-        return  # the last sample of one is all there is: that is a zero, not a loop that ends early
-
-    def everywhere(rows: Rows) -> Hook:
-        return at([L], lambda run, layer, dz: dz * _kept(run, rows))
 
     def in_dW(rows: Rows) -> Hook:
         return lambda run, layer, dz: dz * _kept(run, rows)
@@ -99,13 +93,16 @@ def sample_dropped(setting: Setting) -> Iterator[Variant]:
     def in_db(rows: Rows) -> Hook:
         return lambda run, layer, db: (run.get("dz", layer) * _kept(run, rows)).sum(axis=0)
 
+    def in_both(rows: Rows) -> Hooks:
+        return (("left", in_dW(rows)), ("db", in_db(rows)))
+
     for note, rows in (("the last sample", _last), ("the first sample", _first)):
-        yield Variant("sample-dropped", "all layers", (("dz", everywhere(rows)),), note)
-        yield Variant("sample-dropped", "dW", (("left", in_dW(rows)),), f"{note}, in dW")
-        yield Variant("sample-dropped", "db", (("db", in_db(rows)),), f"{note}, in db")
+        yield Variant("sample-dropped", "all layers", in_both(rows), note)
+        if setting.in_call > 1:  # where there is one sample a call, this is no more than a zero dW or db
+            yield Variant("sample-dropped", "dW", (("left", in_dW(rows)),), f"{note}, in dW")
+            yield Variant("sample-dropped", "db", (("db", in_db(rows)),), f"{note}, in db")
     for size in CHUNKS:
-        note = f"samples that do not fill a batch of {size}"
-        yield Variant("sample-dropped", "all layers", (("dz", everywhere(_beyond(size))),), note)
+        yield Variant("sample-dropped", "all layers", in_both(_beyond(size)), f"samples that do not fill a batch of {size}")
 
 
 CHUNKS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 50, 64, 100, 128)

@@ -44,14 +44,15 @@ def softmax_diagonal(setting: Setting) -> Iterator[Variant]:
     def of_q(run: Pass, factor: float) -> np.ndarray:
         return factor * run.w * run.e * _s(softmax(run.p))
 
-    def of_label(run: Pass) -> np.ndarray:
-        return -run.w * run.get("Y", run.L) * (1 - run.p)
+    def of_label(run: Pass, factor: float) -> np.ndarray:
+        return -factor * run.w * run.get("Y", run.L) * (1 - run.p)
 
     if setting.problem.output == "softmax":
         factors = ((2.0, "2 "), (1.0, "")) if setting.problem.cost == "quadratic" else ((1.0, ""),)
         forms: list[Form] = [(f"{two}(p - Y) p(1 - p)", of_p, (factor,)) for factor, two in factors]
         forms += [(f"{two}(p - Y) q(1 - q), q = softmax(p)", of_q, (factor,)) for factor, two in factors]
-        yield from _variants("softmax-diagonal", setting, [*forms, ("-Y(1 - p)", of_label, ())])
+        forms += [(f"-{two}Y(1 - p)", of_label, (factor,)) for factor, two in factors]
+        yield from _variants("softmax-diagonal", setting, forms)
 
 
 @suspect(
@@ -72,12 +73,16 @@ def double_softmax(setting: Setting) -> Iterator[Variant]:
         dp = times(softmax_jacobian(softmax(run.p)), dq) if inner else dq
         return _through_output(run, dp) if outer else dp
 
-    forms: list[Form] = [
-        ("J(p) @ (softmax(p) - Y)", lambda run: _through_output(run, error(run)), ()),
-        ("softmax(p) - Y", error, ()),
-    ]
-    if setting.problem.output == "sigmoid":
-        forms.append(("(diag(p) - p p^T) @ (softmax(p) - Y)", lambda run: times(softmax_jacobian(run.p), error(run)), ()))
+    def once(run: Pass, factor: float, form: str) -> np.ndarray:
+        """The delta of cross-entropy, back through the right output, through a softmax, or through nothing."""
+        e = factor * error(run)
+        return _through_output(run, e) if form == "J" else times(softmax_jacobian(run.p), e) if form == "softmax" else e
+
+    forms: list[Form] = []
+    for factor, two in ((1.0, ""), (2.0, "2 ")) if setting.problem.cost == "quadratic" else ((1.0, ""),):
+        forms += [(f"{two}J(p) @ (softmax(p) - Y)", once, (factor, "J")), (f"{two}(softmax(p) - Y)", once, (factor, ""))]
+        if setting.problem.output == "sigmoid":
+            forms.append((f"{two}(diag(p) - p p^T) @ (softmax(p) - Y)", once, (factor, "softmax")))
     if setting.problem.cost == "quadratic":
         forms += [
             ("J(p) @ J(q) @ 2(q - Y), q = softmax(p)", twice, (True, True)),
