@@ -210,8 +210,10 @@ def undeclared(cases: int, seed: int) -> Iterator[tuple[str, str, Diagnosis]]:
         claimed, names = true, []
         for name in random.permutation(["layout", "labels", "reduction", "cost", "examples", "rate"])[: random.integers(1, 3)]:
             default = {"layout": "out,in", "labels": "integers", "reduction": "mean", "examples": "rows", "cost": ""}.get(str(name))
-            if name == "rate" and true.protocol == "step":
+            if name == "rate" and true.protocol == "step" and "COST" not in names:
                 names.append("LEARNING_RATE")
+            elif name == "cost" and "LEARNING_RATE" in names:
+                continue  # half the cost at one rate is the cost at half the rate
             elif name == "cost" and "quadratic" in true.cost:
                 claimed = replace(claimed, cost="half-quadratic" if true.cost == "quadratic" else "quadratic")
                 names.append("COST")
