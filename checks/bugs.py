@@ -64,7 +64,7 @@ def edited_arguments() -> Bug:
 
 
 def _fit(evidence: list[Evidence], explanation: Explanation) -> str:
-    """ "your dW[1] equals this prediction to 2e-16, the right one to 3e-1": the first question that shows it, where it shows most."""
+    """ "your dW[1] equals this prediction to 2e-16, the right one to 3e-1", on the first question that shows it."""
     for item in evidence:
         given = item.given or {}
         off = {quantity: _relative(given[quantity], item.right.named(quantity)) for quantity in item.wrongs if quantity in given}
