@@ -130,8 +130,8 @@ def shows(bugs: dict[str, Any], asked: Conventions, sizes: tuple[int, ...] | Non
         return False  # there is no softmax to get wrong
     if bugs.keys() == {"updated-weights", "stale-accumulator"} and bugs["stale-accumulator"]["buffer"] == "da":
         return False  # for the one, tests/planted.py goes back several times, and fills the other's buffer each time
-    if asked.cost == "quadratic" and bugs.get("scale") == {"factor": "1/2"}:
-        return False  # that is another convention, half the quadratic cost, and named as one
+    if bugs.get("scale") == {"factor": {"quadratic": "1/2", "half-quadratic": "2"}.get(asked.cost, "")}:
+        return False  # that is another convention, half or twice the cost, and named as one
     L = len(sizes or (0, 0, 0, 0)) - 1
     shapes = [sizes or (4, 8, 6, 3)] + ([] if asked.sizes else [(4,) * (L + 1)])
     every = [bugs, *({key: bug for key, bug in bugs.items() if key != left_out} for left_out in bugs)]
@@ -210,8 +210,10 @@ def undeclared(cases: int, seed: int) -> Iterator[tuple[str, str, Diagnosis]]:
         claimed, names = true, []
         for name in random.permutation(["layout", "labels", "reduction", "cost", "examples", "rate"])[: random.integers(1, 3)]:
             default = {"layout": "out,in", "labels": "integers", "reduction": "mean", "examples": "rows", "cost": ""}.get(str(name))
-            if name == "rate" and true.protocol == "step":
+            if name == "rate" and true.protocol == "step" and "COST" not in names:
                 names.append("LEARNING_RATE")
+            elif name == "cost" and "LEARNING_RATE" in names:
+                continue  # half the cost at one rate is the cost at half the rate
             elif name == "cost" and "quadratic" in true.cost:
                 claimed = replace(claimed, cost="half-quadratic" if true.cost == "quadratic" else "quadratic")
                 names.append("COST")

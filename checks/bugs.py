@@ -10,7 +10,6 @@ from checks.choice import Cause, Explanation
 from checks.evidence import Evidence
 from checks.low_precision import passed_through
 from checks.suspects import SUSPECTS
-from checks.wrong_pass import Pass
 
 
 @dataclass(frozen=True)
@@ -65,27 +64,16 @@ def edited_arguments() -> Bug:
 
 
 def _fit(evidence: list[Evidence], explanation: Explanation) -> str:
-    """ "your dW[1] equals this prediction to 2e-16, the right one to 3e-1"."""
-    best = ""
-    largest = -1.0
-    previous = None
-    sequential = explanation.variant is not None and explanation.variant.in_sequence
+    """ "your dW[1] equals this prediction to 2e-16, the right one to 3e-1", on the first question that shows it."""
     for item in evidence:
-        if item.given is None or not item.is_of_gradients or (sequential and item.probe.role not in ("first", "again")):
-            continue
-        run = Pass(item.setting, explanation.hooks, right=item.right, previous=previous)
-        previous = run if sequential else None
-        for quantity in item.setting.gradients:
-            given = item.given.get(quantity)
-            right = item.right.named(quantity)
-            if given is None or quantity not in item.wrongs:
-                continue
-            wrong_by = _relative(given, right)
-            if wrong_by > largest and np.isfinite(wrong_by):
-                largest = wrong_by
-                best = f"your {quantity} equals this prediction to {explanation.residual:.0e}, the right one to {wrong_by:.0e}"
-                best += f" (of its size; {item.setting.problem.id})"
-    return best or "your gradients have the shapes that this predicts"
+        given = item.given or {}
+        off = {quantity: _relative(given[quantity], item.right.named(quantity)) for quantity in item.wrongs if quantity in given}
+        shown = {quantity: size for quantity, size in off.items() if np.isfinite(size)}
+        if shown:
+            quantity = max(shown, key=lambda name: (shown[name], name))
+            fits = f"your {quantity} equals this prediction to {explanation.residual:.0e}, the right one to {shown[quantity]:.0e}"
+            return f"{fits} (of its size; {item.setting.problem.id})"
+    return "your gradients have the shapes that this predicts"
 
 
 def _relative(given: np.ndarray, right: np.ndarray) -> float:

@@ -142,4 +142,6 @@ class Evidence:
         growth = max(1.0, largest / max(float(np.abs(right).max()), float(limit.max())))
         if limit.shape != predicted.shape:
             limit = np.full(predicted.shape, limit.max())
+        elif predicted.ndim == 1 and np.ptp(predicted) == 0:
+            limit = np.full(predicted.shape, limit.sum())  # one number for all units has the rounding of them all
         return GENEROUS * growth * limit + OF_LARGEST * self.eps * largest

@@ -124,8 +124,11 @@ def _factor(
     left = np.abs(given - factor * predicted)
     believable = not unclear or abs(factor) < 1e3  # a huge factor on what is lost in rounding would explain anything
     if believable and (left <= allowed * max(1.0, abs(factor))).all():
-        tiny = abs(factor) * float(np.abs(predicted).max()) <= float(allowed.max())
-        return (None, 0.0, 0.0) if unclear else (0.0 if tiny else factor, 0.0, float(np.linalg.norm(left)) / size)
+        if unclear:
+            return None, 0.0, 0.0
+        rounded = item.answer.rounding.get(quantity, 0.0)
+        small = bool((left > allowed * abs(factor) + rounded).any())  # no multiple of the prediction, but too small to matter
+        return (0.0 if small and abs(factor) < close else factor), 0.0, float(np.linalg.norm(left)) / size
     return _decayed(item, quantity, given, predicted, allowed) if decay else None
 
 

@@ -129,6 +129,19 @@ def test_bugs_that_predict_the_same_numbers_are_named_together(id, bug, twin):
     assert found.bugs[1].statement.startswith("or, which no question can tell apart here, ")
 
 
+def test_factors_far_below_one_are_read_as_factors_not_as_zero():
+    """0.001 a layer over four layers: 1e-9 of a gradient, below the absolute bounds of the right one."""
+    folded = {"learning-rate-folded": {"form": "power", "eta": 0.001}}
+    found = diagnose(Planted(DECLARED, folded).candidate(), sizes=(5, 6, 7, 4, 3))
+    assert [bug.id for bug in found.bugs] == ["learning-rate-folded"]
+
+
+def test_one_bias_number_that_cancels_is_compared_with_the_rounding_of_all_units():
+    quadratic = Conventions(cost="quadratic", reduction="sum", declared=frozenset({"REDUCTION", "COST"}))
+    for seed in range(3):
+        assert [bug.id for bug in diagnose(Planted(quadratic, {"bias-scalar": {}}).candidate(), seed=seed).bugs] == ["bias-scalar"]
+
+
 def test_the_delta_of_cross_entropy_under_a_quadratic_cost_is_a_mismatch():
     asked = Conventions(output="sigmoid", cost="quadratic", declared=frozenset({"OUTPUT", "COST"}))
     found = diagnose(Planted(asked, {"cost-mismatch": {}}).candidate())
