@@ -258,8 +258,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _tell(verbose: bool, label: str, what: str, found: Diagnosis) -> None:
     if verbose:
-        named = f"{[(bug.id, bug.where) for bug in found.bugs]} {found.conventions} {found.outcome} {found.first_wrong}"
-        print(f"  MISS {label}: {named} | {what} | {found.complaints[:1]}", flush=True)
+        names = [(bug.id, bug.where) for bug in found.bugs]
+        print(f"  MISS {label}: {names} {found.conventions} {found.outcome} {found.first_wrong} | {what} | {found.complaints[:1]}")
 
 
 def single_table(cases: int, seed: int, verbose: bool) -> None:

@@ -17,6 +17,7 @@ from checks.slopes import Slope
 from checks.verdict import Verdict, missing
 
 STEPS_AGAIN = 3  # of the second direction, taken from those that the first found good
+TINY = float(np.finfo(np.float64).tiny)  # in place of an allowance of 0: what is exactly equal is not off
 TELLING = 8  # what is off should be so many error bars, for a single difference to be enough
 
 
@@ -32,7 +33,7 @@ class Seen:
     @property
     def worst(self) -> int:
         """The direction that is furthest off in units of what is allowed."""
-        return int(np.argmax([abs(off.value) / allowed for off, allowed in zip(self.off, self.allowed, strict=True)]))
+        return int(np.argmax([abs(off.value) / max(allowed, TINY) for off, allowed in zip(self.off, self.allowed, strict=True)]))
 
 
 def along_directions(
@@ -89,7 +90,7 @@ def _judge(box: BlackBox, i: int, name: str, who: tuple[str, str], claimed: Tens
     off, allowed, said = seen.off[worst], seen.allowed[worst], seen.claimed[worst]
     if not math.isfinite(off.value) or not math.isfinite(allowed):
         return missing("", name, "", who, "the loss is not finite near the parameters, so no slope could be measured")
-    ratio, values = abs(off.value) / allowed, (said, said + off.value)
+    ratio, values = abs(off.value) / max(allowed, TINY), (said, said + off.value)
     common = ("", name, "", who)
     if ratio <= 1:
         small = max(abs(value) for value in values) <= allowed

@@ -188,10 +188,14 @@ def _rate_to(power: int) -> Callable[[Setting], float]:
 
 
 def _looks_like_a_rate(value: float, close: float) -> bool:
-    """Whether somebody would have typed this number, its reciprocal or its root as a learning rate: two digits, such as 0.05."""
-    for candidate in (value, 1 / value, math.sqrt(value), 1 / math.sqrt(value)):
-        digits = float(f"{candidate:.1e}")
-        if 1e-7 < candidate < 10 and math.isclose(digits, candidate, rel_tol=close):
+    """Whether a number, its reciprocal or its root is a learning rate as people type it: 0.5, 0.3, 0.2, 0.1, 0.05 and so on.
+
+    Only these: a factor of 0.9 is more likely something else, for which there is no name here.
+    """
+    below = min(value, 1 / value)
+    for candidate in (below, math.sqrt(below)):
+        digit = candidate / 10.0 ** math.floor(math.log10(candidate) + close)
+        if 1e-7 < candidate < 0.6 and any(math.isclose(digit, typed, rel_tol=close) for typed in (1, 2, 3, 5)):
             return True
     return False
 

@@ -112,8 +112,8 @@ def _compare_broken(problem: Problem, order: list[str], first: Testimony, second
     for quantity in order:
         # a dz[l] of which db[l] was made already was right, and overwritten later
         used = quantity.startswith("dz") and quantity.replace("dz", "db") in broken.values
-        absent = quantity not in broken.values
-        if broken.covers(quantity) and (absent or (not used and _shape(broken, quantity) != _shape(other, quantity))):
+        absent, known = quantity not in broken.values, quantity in other.values
+        if broken.covers(quantity) and (absent or (known and not used and _shape(broken, quantity) != _shape(other, quantity))):
             return missing(problem.id, quantity, _tag(problem, quantity), pair, reason)
     return missing(problem.id, "all", "", pair, reason)
 

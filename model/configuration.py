@@ -110,6 +110,7 @@ VALID: dict[str, Callable[[Any], bool]] = {  # what may stand in config.json, wh
     "output": lambda value: value in ("softmax", "sigmoid"),
     "cost": lambda value: value in ("cross-entropy", "quadratic"),
     "dtype": lambda value: value in ("float32", "float64"),
+    "backward": lambda value: value in ("autograd", "by-hand"),
 }
 
 

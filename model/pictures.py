@@ -47,7 +47,7 @@ def mistakes_picture(x: Real[np.ndarray, "N n_0"], picture: tuple[int, int], cap
         return _sheet(260, 30, [("no mistake among the test samples", (8, 8))])
     tiles = _enlarged(_inked(x, picture))
     height, width = tiles.shape[1:]
-    step_x, step_y = max(width, *(_width(line) for pair in captions for line in pair)) + 12, height + 40
+    step_x, step_y = max(width, _width(max((line for pair in captions for line in pair), key=len))) + 12, height + 40
     columns = min(8, len(tiles))
     sheet = _sheet(columns * step_x + 12, -(-len(tiles) // columns) * step_y + 12, [])
     draw = ImageDraw.Draw(sheet)

@@ -17,6 +17,7 @@ from model.checkpoint import (
     CHECKPOINT,
     MODEL,
     SavedModel,
+    claim_run,
     load_config,
     load_model,
     load_state,

@@ -65,7 +65,7 @@ def test_help_answers_without_importing_torch():
     program = "import sys; from checks.__main__ import main\ntry: main(['--help'])\nfinally: print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
-    assert "exit code: 0 everything agrees" in done.stdout
+    assert "exit code: 0 everything is right" in done.stdout
 
 
 @pytest.mark.skipif("__import__('torch').cuda.is_available()", reason="this machine has a CUDA device")

@@ -76,6 +76,7 @@ OTHER = {
     "cost": "quadratic",
     "seed": 1,
     "dtype": "float64",
+    "backward": "autograd",
 }
 
 
@@ -109,6 +110,7 @@ WRONG = {
     "cost": ["hinge", ["quadratic"]],
     "seed": [-1, "a", 2**40],
     "dtype": ["float16", "save"],
+    "backward": ["magic"],
 }
 
 

@@ -40,10 +40,10 @@ def test_digits_equal_the_copy_in_scikit_learn():
     assert digits.classes == tuple(map(str, copy.target_names))
 
 
-def test_digits_are_scaled_to_one():
+def test_digits_are_paper_at_minus_one_and_ink_at_one():
     x, y = load("digits").training(np.float32)
     assert x.dtype == np.float32
-    assert (x.min(), x.max()) == (0, 1)
+    assert (x.min(), x.max()) == (-1, 1)
     assert y.dtype == np.int64
 
 
@@ -57,7 +57,7 @@ def test_digits_have_the_same_digest_and_split_everywhere():
 def test_training_and_testing_follow_the_split():
     digits = load("digits")
     for (x, y), chosen in ((digits.training(), digits.train), (digits.testing(), digits.test)):
-        assert np.array_equal(x * 16, digits.x[chosen])  # exact: 16 is a power of 2
+        assert np.array_equal(x * 8 + 8, digits.x[chosen])  # exact: 8 is a power of 2
         assert np.array_equal(y, digits.y[chosen])
 
 

@@ -22,7 +22,7 @@ from model.training import Training
 
 ROOT = Path(__file__).parents[1]
 BARS = ["--data", "bars", "--hidden", "5"]
-FILES = {"checkpoint.safetensors", "config.json", "model.safetensors", "samples.csv"}
+FILES = {"checkpoint.safetensors", "config.json", "model.safetensors", "samples.csv", "projector", "projector_config.pbtxt"}
 
 
 @pytest.fixture(autouse=True)
@@ -175,9 +175,9 @@ def test_a_resumed_run_of_digits_has_the_same_weights_bit_for_bit():
 def test_ctrl_c_saves_says_so_and_costs_nothing(monkeypatch, capsys, where):
     original, calls = Training.step, []
 
-    def step(training, x, y):
+    def step(training, x, y, whole=None):
         calls.append(1)
-        original(training, x, y)
+        original(training, x, y, whole)
         if len(calls) == (6 if where == "between epochs" else 7):
             raise KeyboardInterrupt
 

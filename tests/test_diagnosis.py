@@ -1,0 +1,230 @@
+"""Right, right under another convention, or wrong: what `diagnose` says of candidates whose truth is known."""
+
+from dataclasses import replace
+
+import jaxtyping
+import numpy as np
+import pytest
+from planted import Planted, in_process
+from uncatalogued import UNKNOWN, Uncatalogued
+
+from checks.conventions import Conventions
+from checks.diagnosis import diagnose
+from checks.factors import decompose
+from checks.probes import plan
+
+
+@pytest.fixture(autouse=True)
+def shapes_are_enforced_where_the_name_says_so(request):
+    """A diagnosis calls a hundred thousand functions; enforcing the shapes of each takes six times as long as calling it."""
+    jaxtyping.config.update("jaxtyping_disable", "enforced" not in request.node.name)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+ALL = frozenset({"LAYOUT", "EXAMPLES", "LABELS", "OUTPUT", "COST", "REDUCTION"})
+RIGHT = [
+    Conventions(),
+    Conventions(layout="in,out", examples="columns", labels="one-hot"),
+    Conventions(reduction="sum", protocol="step"),
+    Conventions(output="sigmoid", cost="half-quadratic", batch=1),
+    Conventions(output="sigmoid", cost="binary-cross-entropy", bias=False),
+    Conventions(cost="quadratic", sizes=(3, 5, 4, 2)),
+    Conventions(cost="half-quadratic", sizes=(4, 3), protocol="step", learning_rate=0.1),
+]
+
+
+@pytest.mark.parametrize("asked", RIGHT, ids=lambda asked: f"{asked.output},{asked.cost},{asked.protocol}")
+def test_a_right_candidate_passes_and_no_bug_is_named(asked):
+    found = diagnose(Planted(asked).candidate())
+    assert (found.outcome, found.bugs, found.conventions, found.wrong) == ("pass", [], [], [])
+    assert found.gradients > 100
+    assert {verdict.outcome for verdict in found.verdicts} <= {"pass", "untested"}
+
+
+def test_a_diagnosis_holds_with_every_shape_enforced():
+    found = diagnose(Planted(Conventions(output="sigmoid", cost="quadratic", declared=ALL), {"raw-error": {}}).candidate())
+    assert [bug.id for bug in found.bugs] == ["raw-error"]
+
+
+UNDECLARED = [
+    (Conventions(reduction="sum"), {"reduction": "mean"}, ['REDUCTION = "sum"']),
+    (Conventions(layout="in,out"), {"layout": "out,in"}, ['LAYOUT = "in,out"']),
+    (Conventions(labels="one-hot"), {"labels": "integers"}, ['LABELS = "one-hot"']),
+    (
+        Conventions(examples="columns", layout="in,out"),
+        {"examples": "rows", "layout": "out,in"},
+        ['LAYOUT = "in,out"', 'EXAMPLES = "columns"'],
+    ),
+    (Conventions(cost="half-quadratic"), {"cost": "quadratic"}, ['COST = "half-quadratic"']),
+    (
+        Conventions(layout="in,out", reduction="sum"),
+        {"layout": "out,in", "reduction": "mean"},
+        ['LAYOUT = "in,out"', 'REDUCTION = "sum"'],
+    ),
+    (
+        Conventions(output="sigmoid", cost="quadratic"),
+        {"cost": "cross-entropy", "output": "softmax"},
+        ['OUTPUT = "sigmoid"', 'COST = "quadratic"'],
+    ),
+]
+
+
+@pytest.mark.parametrize(("true", "claimed", "lines"), UNDECLARED, ids=[" ".join(lines) for _, _, lines in UNDECLARED])
+def test_another_convention_is_named_as_one_and_passes(true, claimed, lines):
+    candidate = replace(Planted(true).candidate(), conventions=replace(true, **claimed))
+    found = diagnose(candidate)
+    assert (found.outcome, found.bugs, found.conventions) == ("pass", [], lines)
+    assert all(line in found.statement for line in lines)
+
+
+def test_a_step_with_its_own_learning_rate_is_told_to_say_so():
+    found = diagnose(Planted(Conventions(protocol="step"), {"hard-coded": {"eta": 0.05}}).candidate())
+    assert (found.outcome, found.conventions) == ("pass", ["LEARNING_RATE = 0.05"])
+
+
+def test_n_times_too_much_is_a_bug_where_the_file_itself_says_mean():
+    n_times = {"scale": {"factor": "N"}}
+    assert diagnose(Planted(Conventions(), n_times).candidate()).conventions == ['REDUCTION = "sum"']
+    declared = diagnose(Planted(Conventions(declared=ALL), n_times).candidate())
+    assert (declared.outcome, [bug.id for bug in declared.bugs], declared.conventions) == ("fail", ["scale"], [])
+
+
+PAIRS = [
+    {"raw-error": {}, "updated-weights": {"eta": 0.5}},
+    {"softmax-diagonal": {"form": "p"}, "sigmoid-twice": {"form": "hidden"}},
+    {"no-hidden-derivative": {"form": "a", "layers": [0]}, "scale": {"factor": "K"}},
+    {"sign": {"form": "everywhere"}, "no-bias-gradient": {}},
+    {"labels-shifted": {"by": 1}, "decay-sign": {"lambda": 0.01}},
+    {"transposed": {}, "sample-dropped": {}},
+]
+
+
+@pytest.mark.parametrize("bugs", PAIRS, ids=["+".join(bugs) for bugs in PAIRS])
+def test_two_bugs_are_both_named(bugs):
+    asked = Conventions(output="softmax", cost="quadratic", declared=ALL)
+    found = diagnose(Planted(asked, bugs).candidate())
+    assert set(bugs) <= {bug.id for bug in found.bugs}
+
+
+@pytest.mark.parametrize(("name", "step"), UNKNOWN, ids=[name for name, _ in UNKNOWN])
+def test_an_unknown_bug_gets_no_name_and_its_first_wrong_step_is_found(name, step, monkeypatch):
+    monkeypatch.setattr(
+        "checks.choice.Search.pairs", lambda search: iter(())
+    )  # that pairs name nothing is the benchmark's to count
+    found = diagnose(Uncatalogued(unknown=name).candidate())
+    assert (found.outcome, found.bugs) == ("fail", [])
+    assert (found.first_wrong or "").split()[-1] == step
+
+
+def test_an_unknown_bug_is_no_pair_of_known_ones():
+    found = diagnose(Uncatalogued(unknown="absolute weights").candidate())
+    assert (found.bugs, found.first_wrong) == ([], "(B4) da[1]")
+    assert "No known bug explains the numbers" in found.statement
+
+
+def test_intermediates_show_the_first_wrong_step_directly():
+    class Telling(Uncatalogued):
+        def intermediates(self, W, b, x, y):
+            zs, acts = self.forward_all(W, b, x)
+            L, N = len(W), len(x)
+            deltas = [self.back_one(W, zs[n], acts[n], self.target(y, n, len(b[-1])), None)[0] for n in range(N)]
+            found = {"z": {}, "a": {}, "dz": {}, "p": np.array([a[-1] for a in acts])}
+            for layer in range(L):
+                found["z"][layer + 1] = np.array([z[layer] for z in zs])
+                found["dz"][layer + 1] = np.array([delta[layer] for delta in deltas]) / N
+                if layer < L - 1:
+                    found["a"][layer + 1] = np.array([a[layer + 1] for a in acts])
+            return found
+
+    for name, step in (("tanh prime", "(B5) dz[1]"), ("relu in layer 2", "(F2) a[2]"), ("label smoothing", "(B1) dz[3]")):
+        made = Telling(Conventions(has_intermediates=True), unknown=name)
+        candidate = in_process({"gradients": made.gradients, "intermediates": made.intermediates}, made.conventions)
+        assert diagnose(candidate).first_wrong == step
+
+
+def test_a_wrong_forward_is_found_though_the_gradients_are_right():
+    right = Planted()
+    candidate = in_process(
+        {"gradients": right.gradients, "forward": lambda W, b, x: np.full((len(x), len(b[-1])), 0.5)}, Conventions(has_forward=True)
+    )
+    found = diagnose(candidate)
+    assert (found.outcome, found.wrong) == ("fail", ["p"])
+
+
+def test_editing_the_arguments_is_a_bug_though_the_gradients_are_right():
+    right = Planted()
+
+    def gradients(W, b, x, y):
+        found = right.gradients(W, b, x, y)
+        x *= 1 - x
+        return found
+
+    found = diagnose(in_process({"gradients": gradients}, Conventions()))
+    assert found.outcome == "fail"
+    assert [(bug.id, bug.where) for bug in found.bugs] == [("in-place", "its arguments")]
+
+
+def test_a_candidate_that_answers_nothing_fails_with_its_complaint():
+    found = diagnose(in_process({"gradients": lambda W, b, x, y: None}, Conventions()))
+    assert (found.outcome, found.bugs, found.first_wrong) == ("fail", [], None)
+    assert "returned None" in found.statement
+
+
+def test_a_candidate_that_only_takes_one_example_is_told_to_declare_that():
+    right = Planted(Conventions())
+
+    def gradients(W, b, x, y):
+        if len(x) > 1:
+            raise ValueError("one at a time")
+        return right.gradients(W, b, x, y)
+
+    found = diagnose(in_process({"gradients": gradients}, Conventions()))
+    assert (found.outcome, found.bugs) == ("fail", [])
+    assert "write BATCH = 1" in found.statement
+
+
+def test_nan_is_wrong_and_gets_no_name():
+    right = Planted()
+
+    def gradients(W, b, x, y):
+        dW, db = right.gradients(W, b, x, y)
+        dW[0][0, 0] = np.nan
+        return dW, db
+
+    found = diagnose(in_process({"gradients": gradients}, Conventions()))
+    assert (found.outcome, found.bugs) == ("fail", [])
+    assert "dW[1]" in found.wrong
+
+
+def test_an_answer_in_float32_is_judged_by_float32_and_an_error_in_it_still_found():
+    right = Planted()
+
+    def gradients(W, b, x, y, wrong=1.0):
+        dW, db = right.gradients(W, b, x, y)
+        return [(w * wrong).astype(np.float32) for w in dW], [v.astype(np.float32) for v in db]
+
+    assert diagnose(in_process({"gradients": gradients}, Conventions())).outcome == "pass"
+    off = diagnose(in_process({"gradients": lambda *given: gradients(*given, wrong=1.0001)}, Conventions()))
+    assert (off.outcome, off.bugs) == ("fail", [])
+
+
+def test_an_epsilon_in_the_denominator_is_not_called_low_precision():
+    """As small as float32 rounding, but no float32 number anywhere."""
+    right = Planted()
+
+    def gradients(W, b, x, y):
+        dW, db = right.gradients(W, b, x, y)
+        return [w / (1 + 1e-8 * np.arange(1, w.size + 1).reshape(w.shape)) for w in dW], db
+
+    found = diagnose(in_process({"gradients": gradients}, Conventions()))
+    assert (found.outcome, found.bugs) == ("fail", [])
+
+
+def test_a_factor_is_read_as_a_function_of_n_not_as_a_number():
+    rows = [(probe.setting, dict.fromkeys(probe.setting.gradients, 1 / probe.setting.N)) for probe in plan(Conventions())[:4]]
+    causes = decompose(rows)
+    assert causes is not None
+    assert [(cause.id, cause.note) for cause in causes] == [("scale", "1/N times the gradient")]
+    same_number = [(setting, dict.fromkeys(factors, 1 / 7)) for setting, factors in rows]
+    assert decompose(same_number) is None
