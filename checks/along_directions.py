@@ -171,7 +171,7 @@ def _digits(factor: float) -> int:
 def _measure(box: BlackBox, i: int, claimed: Tensor, seen: Seen, entries: np.ndarray, which: int) -> tuple[float, float, int]:
     """By how much the slope along one direction, restricted to some entries, is off; the error bar; the evaluations.
 
-    One central difference of the best step, if its error bar shows what is looked for; else those of the check, with their own error bar.
+    One central difference of the best step, if its error bar shows what is looked for; else the steps of the check.
     """
     u = torch.zeros(claimed.numel(), dtype=torch.float64, device=claimed.device)
     chosen = torch.as_tensor(entries, device=u.device)
