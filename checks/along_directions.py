@@ -149,31 +149,29 @@ def _explain(
 
 def _factor(seen: Seen) -> str:
     """A sentence if the claim is one number times the truth along every direction; "" if not. For words, never for passing."""
-    said = np.array(seen.claimed)
-    true = said + np.array([off.value for off in seen.off])
-    allowed = np.array(seen.allowed)
-    if (np.abs(true) <= 100 * allowed).any():
+    said, off = np.array(seen.claimed), np.array([slope.value for slope in seen.off])
+    if not said.any():
+        return "the gradient is zero, but the loss depends on it"
+    if (np.abs(said) <= TELLING * np.array(seen.allowed)).any():
         return ""
-    factors, doubt = (
-        said / true,
-        float((np.abs(said / true) * allowed / np.abs(true)).max()) + 1e-6 * float(np.abs(said / true).max()),
-    )
-    if np.ptp(factors) > 2 * doubt:
+    excess, doubt = off / said, float((np.array(seen.allowed) / np.abs(said)).max())
+    if np.ptp(excess) > 2 * doubt or abs(excess[0]) <= TELLING * doubt:
         return ""
-    factor = float(factors.mean())
+    factor = 1 / (1 + float(excess.mean()))
     if abs(factor + 1) <= max(1e-6, doubt):
         return "the sign is reversed"
-    return (
-        "the gradient is zero, but the loss depends on it"
-        if factor == 0
-        else f"the gradient is {factor:.6g} times what it should be"
-    )
+    return f"the gradient is {factor:.{_digits(factor)}g} times what it should be"
+
+
+def _digits(factor: float) -> int:
+    """Six, or as many more as tell a factor from 1."""
+    return max(6, 2 - math.floor(math.log10(abs(factor - 1))))
 
 
 def _measure(box: BlackBox, i: int, claimed: Tensor, seen: Seen, entries: np.ndarray, which: int) -> tuple[float, float, int]:
     """By how much the slope along one direction, restricted to some entries, is off; the error bar; the evaluations.
 
-    One central difference of the best step, if its error bar shows what is looked for; else two steps with their own error bar.
+    One central difference of the best step, if its error bar shows what is looked for; else the steps of the check.
     """
     u = torch.zeros(claimed.numel(), dtype=torch.float64, device=claimed.device)
     chosen = torch.as_tensor(entries, device=u.device)
@@ -181,8 +179,8 @@ def _measure(box: BlackBox, i: int, claimed: Tensor, seen: Seen, entries: np.nda
     probe, off = box.probe(i, u.reshape(claimed.shape), claimed), seen.off[which]
     step, bar = slopes.single_step(off, box.noise)
     if TELLING * bar > abs(off.value):
-        found = slopes.with_steps(probe, off.steps[-2:], lambda: box.noise)
-        return found.value, found.bar, 4
+        found = slopes.with_steps(probe, off.steps[-3:], lambda: box.noise)
+        return found.value, found.bar, 2 * len(off.steps[-3:])
     above, below = probe(step)
     return (above - below) / (2 * step), bar, 2
 

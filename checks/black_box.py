@@ -22,7 +22,7 @@ from checks.untouched import Generators
 Loss = Callable[[], Tensor]
 FRACTION = 1 / 8  # of a parameter's own size: the first step tried; networks bend over about that size
 LARGE_WEIGHT, SMALL_WEIGHT = 1.5, 0.5
-LEAST_NOISE = 1e-300  # so that a loss that is 0 everywhere divides nothing by 0
+LEAST_NOISE = 1e-150  # so that a loss that is 0 everywhere divides nothing by 0, not even when squared
 
 
 class BlackBox:

@@ -69,8 +69,8 @@ def _forward(passed: Forward, W: Layers, b: Layers, eps: float, tiny: float) -> 
         a = passed.a[layer - 1]
         copies = _copies(a.T)
         passed_on = _linear(E[f"a[{layer - 1}]"], W[layer].T, copies)
-        summing = _summing(a, W[layer].T, _root_sum_squares(a, W[layer].T), copies) + np.abs(passed.z[layer]) + np.abs(b[layer])
-        E[f"z[{layer}]"] = passed_on + eps * summing + tiny
+        summing = _summing(a, W[layer].T, _root_sum_squares(a, W[layer].T), copies, b[layer])
+        E[f"z[{layer}]"] = passed_on + eps * (summing + np.abs(passed.z[layer])) + tiny
         if layer in passed.a:
             a, s = passed.a[layer], passed.a[layer] * (1 - passed.a[layer])
             E[f"a[{layer}]"] = s * E[f"z[{layer}]"] + 3 * eps * a + tiny
@@ -89,8 +89,10 @@ def _linear(E: np.ndarray, W: np.ndarray, copies: np.ndarray) -> np.ndarray:
     return np.hypot(_root_sum_squares(E, W, copies), E @ W)
 
 
-def _summing(x: np.ndarray, y: np.ndarray, products: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """What rounding the partial sums and the products of x @ y amounts to, in units of eps.
+def _summing(
+    x: np.ndarray, y: np.ndarray, products: np.ndarray, copies: np.ndarray, first_term: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """What rounding the partial sums and the products of x @ y amounts to, in units of eps; some libraries start with the bias.
 
     Adding the same number again and again rounds the same way each time: m equal terms err m half eps, not sqrt(m) eps.
     """
@@ -99,7 +101,7 @@ def _summing(x: np.ndarray, y: np.ndarray, products: np.ndarray, copies: np.ndar
     partial, squares = np.zeros(products.shape), np.zeros(products.shape)
     for first, last in itertools.pairwise(edges):
         partial = partial + x[:, first:last] @ y[first:last]
-        squares += (last - first) * partial**2
+        squares += (last - first) * (np.abs(partial) + np.abs(first_term)) ** 2
     return np.hypot(np.sqrt(alike * squares), np.sqrt(1 + n / BLOCKS) * products)
 
 

@@ -20,7 +20,7 @@ from model.network import MLP
 
 DIRECTIONS = 2
 SPACING = 0.4  # exponent of eps: see checks/black_box.py, where the same is done to losses of which even less is known
-EPS, LEAST_NOISE = float(np.finfo(np.float64).eps), 1e-300
+EPS, LEAST_NOISE = float(np.finfo(np.float64).eps), 1e-150
 
 
 def directions(problem: Problem) -> list[Quantities]:

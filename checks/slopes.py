@@ -116,7 +116,7 @@ def single_step(known: Slope, noise: float) -> tuple[float, float]:
     """
     from_noise, bend = NOISE_BAR * noise / math.sqrt(2), max(known.bend, 1e-300)
     step = (from_noise / (4 * bend)) ** (1 / 3)
-    step = min(max(step, min(known.steps)), max(known.steps))
+    step = min(max(step, min(known.steps) / RATIO**DEEPEST), max(known.steps))
     return step, from_noise / step + 2 * bend * step**2
 
 
