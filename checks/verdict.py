@@ -87,7 +87,7 @@ def describe(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> str:
     """What the difference looks like: a factor, a sign, a transpose, rows, one entry; says only what the numbers show."""
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return f"{int((~np.isfinite(first)).sum())} and {int((~np.isfinite(second)).sum())} entries are not finite"
-    if _same(first, -second):
+    if _same(first, np.asarray(-second)):
         return "the sign is reversed"
     if not first.any():
         return "the first is zero everywhere"
@@ -111,7 +111,7 @@ def _factor(first: np.ndarray, second: np.ndarray) -> float | None:
     if first.size < 2 or not second.any():
         return None
     factor = float((first * second).sum() / (second * second).sum())
-    return factor if _same(first, factor * second) else None
+    return factor if _same(first, np.asarray(factor * second)) else None
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> bool:
