@@ -15,7 +15,7 @@ def test_no_false_alarm_in_fifty_problems(dtype):
     assert not failures, failures[0]
     assert outcomes["pass"] > 3000
     assert histogram.sum() > 2000
-    assert largest < 2  # SAFETY allows 2
+    assert largest < 2  # SAFETY allows 4, for trained networks need more of it
 
 
 def test_every_kind_of_planted_error_shows_somewhere_and_none_is_missed():
