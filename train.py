@@ -33,7 +33,7 @@ from model.command_line import (
 )
 
 if TYPE_CHECKING:
-    from checks.finding import Symptom
+    from checks.learning.finding import Symptom
     from checks.of_training import Checker
     from model.run import Run
     from model.training import Record
@@ -139,9 +139,9 @@ def prepare(given: Namespace) -> Run:
 
 def train(run: Run, given: Namespace, start: float) -> int:
     """Check, show and save, epoch by epoch; then the summary. The screen gets a few epochs, TensorBoard all of them."""
+    from checks.learning.watch import Watcher
     from checks.of_training import Checker
     from checks.page import as_page
-    from checks.watch import Watcher
     from model.dashboard import Dashboard
     from model.distributed import LostProcess, leave
 

@@ -2,9 +2,9 @@
 
     python benchmarks/diagnosis.py [--cases N] [--seed N] [--only single|pair|correct|convention|unknown] [--verbose]
 
-The candidates come from tests/planted.py, which shares no line with checks/suspects.py. Sizes, seed, head, layout, protocol and
-every other convention are drawn anew for each case; a bug that a network cannot show (the raw error with one hidden layer, for
-example) is not planted there.
+The candidates come from tests/planted.py, which shares no line with checks/suspects/. Sizes, seed, head, layout, protocol and every
+other convention are drawn anew for each case; a bug that a network cannot show (the raw error with one hidden layer, for example)
+is not planted there.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ sys.path[:0] = [str(HERE), str(HERE / "tests")]
 from planted import Planted  # noqa: E402
 from uncatalogued import UNKNOWN, Uncatalogued  # noqa: E402
 
-from checks.conventions import Conventions  # noqa: E402
-from checks.diagnosis import Diagnosis, diagnose  # noqa: E402
+from checks.candidates.conventions import Conventions  # noqa: E402
+from checks.diagnosis.diagnose import Diagnosis, diagnose  # noqa: E402
 
 HEADS = (
     ("softmax", "cross-entropy"),
@@ -141,7 +141,7 @@ def shows(bugs: dict[str, Any], asked: Conventions, sizes: tuple[int, ...] | Non
 
 
 def _answers(bugs: dict[str, Any], asked: Conventions, shapes: list[Any], seed: int) -> list[Any]:
-    from checks import probes
+    from checks.diagnosis import probes
 
     found = []
     for shape in shapes:

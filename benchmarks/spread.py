@@ -11,8 +11,9 @@ import sys
 import numpy as np
 
 from benchmarks.remedies import X, Y, weights
-from checks import by_hand, descent
+from checks import by_hand
 from checks.by_hand import HEADS
+from checks.learning import descent
 from model.command_line import finite, one_of, whole_number
 
 

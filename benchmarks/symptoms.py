@@ -1,4 +1,4 @@
-"""Provoke each symptom in many seeds, train many healthy networks, and count what checks.symptoms says.
+"""Provoke each symptom in many seeds, train many healthy networks, and count what checks.learning.symptoms says.
 
 python -m benchmarks.symptoms [--seeds 20] [--healthy 100] [--first 0]
 
@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from checks import descent
 from checks.by_hand import HEADS
-from checks.finding import Progress, Symptom
-from checks.symptoms import look
-from checks.vital_signs import prior_loss
+from checks.learning import descent
+from checks.learning.finding import Progress, Symptom
+from checks.learning.symptoms import look
+from checks.learning.vital_signs import prior_loss
 from model.command_line import whole_number
 from model.data import load
 from model.network import MLP

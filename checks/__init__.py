@@ -11,12 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from checks.function import check_function
-    from checks.suite import assert_gradients, check_gradients
+    from checks.black_box.function import check_function
+    from checks.black_box.suite import assert_gradients, check_gradients
 
 __all__ = ["assert_gradients", "check_function", "check_gradients"]
 
-HOMES = {"assert_gradients": "checks.suite", "check_gradients": "checks.suite", "check_function": "checks.function"}
+HOMES = {
+    "assert_gradients": "checks.black_box.suite",
+    "check_gradients": "checks.black_box.suite",
+    "check_function": "checks.black_box.function",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from checks import junit
-from checks.finding import Symptom
+from checks.learning.finding import Symptom
 from checks.problem import HARD_KINDS, Problem, standard
 from checks.report import Report, as_json, as_text
 from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, WRONG, BadInput, Parser, complain, finite, one_of, whole_number
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
             print(walk(args))
             return GOOD
         if args.candidates:
-            from checks.submissions import check_all
+            from checks.candidates.submissions import check_all
 
             return check_all(args, PROGRAM)
         report = verify_project(args)

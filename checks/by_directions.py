@@ -12,14 +12,14 @@ from functools import partial
 import numpy as np
 import torch
 
-from checks import noise, slopes
+from checks.black_box import noise, slopes
 from checks.problem import Problem
 from checks.quantities import Quantities
 from model.costs import cost_of
 from model.network import MLP
 
 DIRECTIONS = 2
-SPACING = 0.4  # exponent of eps: see checks/black_box.py, where the same is done to losses of which even less is known
+SPACING = 0.4  # exponent of eps: see checks/black_box/box.py, where the same is done to losses of which even less is known
 EPS, LEAST_NOISE = float(np.finfo(np.float64).eps), 1e-150
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from checks.finding import Symptom
+from checks.learning.finding import Symptom
+from checks.learning.symptoms import look
 from checks.problem import Problem
 from checks.report import Report
-from checks.symptoms import look
 from checks.witnesses import verify
 from model.checkpoint import SavedModel, load_config, load_model
 from model.data import load

@@ -22,7 +22,8 @@ from matplotlib.figure import Figure
 
 from benchmarks import remedies
 from benchmarks.remedies import X
-from checks import by_hand, descent
+from checks import by_hand
+from checks.learning import descent
 from docs import numbers
 
 HERE = Path(__file__).parent

@@ -14,11 +14,12 @@ import numpy as np
 
 from benchmarks import remedies, spread
 from benchmarks.remedies import REMEDIES, Remedy, X, Y
-from checks import by_hand, descent
+from checks import by_hand
+from checks.learning import descent
+from checks.learning.symptoms import look
+from checks.learning.vital_signs import vital_signs
 from checks.notation import BACKPROOF
 from checks.problem import Problem, standard
-from checks.symptoms import look
-from checks.vital_signs import vital_signs
 from checks.walkthrough import walkthrough
 
 Layers = dict[int, np.ndarray]

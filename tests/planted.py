@@ -1,4 +1,4 @@
-"""Candidates with bugs planted on purpose, sample by sample in plain loops, owing nothing to checks/suspects.py.
+"""Candidates with bugs planted on purpose, sample by sample in plain loops, owing nothing to checks/suspects/.
 
 `Planted` is one implementation in which each bug of the catalogue is a switch, so that any set of bugs can be planted together and
 in every convention. It is asked through the very code that asks a file (translation, collection, splitting into calls), without the
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from checks.candidate_file import CandidateFile
-from checks.conventions import Conventions
-from checks.returned import COLLECT, Refused
-from checks.sandbox import Sandbox
+from checks.candidates.conventions import Conventions
+from checks.candidates.file import CandidateFile
+from checks.candidates.returned import COLLECT, Refused
+from checks.candidates.sandbox import Sandbox
 
 
 class InProcess(Sandbox):

@@ -111,7 +111,7 @@ def _protocol(step: bool, biased: bool, random: np.random.Generator) -> list[str
 
 def main(count: int, first_seed: int) -> int:
     """Check `count` that declare everything, as many that keep one convention back, as many that keep two; print the misses."""
-    from checks.submissions import Settings, check_all_of
+    from checks.candidates.submissions import Settings, check_all_of
 
     missed = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checks import by_hand, conventions
-from checks.candidate import Answer, Question
-from checks.candidate_file import FIRST_SEED, CandidateFile, Unusable, load
-from checks.conventions import Conventions, NotAConvention
-from checks.frames import pack, unpack
+from checks import by_hand
+from checks.candidates import conventions
+from checks.candidates.candidate import Answer, Question
+from checks.candidates.conventions import Conventions, NotAConvention
+from checks.candidates.file import FIRST_SEED, CandidateFile, Unusable, load
+from checks.candidates.frames import pack, unpack
+from checks.candidates.sandbox import Limits, Sandbox
 from checks.problem import Problem, draw
-from checks.sandbox import Limits, Sandbox
 
 # One right implementation, in the project's own conventions; the variants below turn what comes in and what goes out.
 RIGHT = """

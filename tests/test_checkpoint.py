@@ -106,7 +106,7 @@ def test_a_write_that_fails_leaves_the_old_model(tmp_path, monkeypatch):
 
 
 def test_nothing_is_pickled():
-    sources = [*(ROOT / "model").glob("*.py"), *(ROOT / "checks").glob("*.py"), ROOT / "train.py", ROOT / "label.py"]
+    sources = [*(ROOT / "model").glob("*.py"), *(ROOT / "checks").rglob("*.py"), ROOT / "train.py", ROOT / "label.py"]
     for source in sources:
         text = source.read_text()
         for word in ("import pickle", "torch.save(", "torch.load(", "allow_pickle=True", "np.save("):

@@ -8,10 +8,10 @@ import pytest
 from planted import Planted, in_process
 from uncatalogued import UNKNOWN, Uncatalogued
 
-from checks.conventions import Conventions
-from checks.diagnosis import diagnose
-from checks.factors import decompose
-from checks.probes import plan
+from checks.candidates.conventions import Conventions
+from checks.diagnosis.diagnose import diagnose
+from checks.diagnosis.factors import decompose
+from checks.diagnosis.probes import plan
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +110,7 @@ def test_two_bugs_are_both_named(bugs):
 @pytest.mark.parametrize(("name", "step"), UNKNOWN, ids=[name for name, _ in UNKNOWN])
 def test_an_unknown_bug_gets_no_name_and_its_first_wrong_step_is_found(name, step, monkeypatch):
     monkeypatch.setattr(
-        "checks.choice.Search.pairs", lambda search: iter(())
+        "checks.diagnosis.choice.Search.pairs", lambda search: iter(())
     )  # that pairs name nothing is the benchmark's to count
     found = diagnose(Uncatalogued(unknown=name).candidate())
     assert (found.outcome, found.bugs) == ("fail", [])

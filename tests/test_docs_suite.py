@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.planted_errors import KINDS
-from checks import bound, shadow, slopes
+from checks import bound
+from checks.black_box import shadow, slopes
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCKS = re.findall(r"```python\n(.*?)```", (DOCS / "in-your-suite.md").read_text("utf-8"), re.DOTALL)

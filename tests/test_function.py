@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from checks import assert_gradients, check_function
-from checks.function import compare_function
+from checks.black_box.function import compare_function
 
 
 def cross_entropy(change: Callable[[Tensor], Tensor] = lambda delta: delta):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from checks.locate import FEWEST, MOST_NAMED, Off, Search
+from checks.black_box.locate import FEWEST, MOST_NAMED, Off, Search
 
 P, BAR = 24_790, 1e-10
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from checks import noise
+from checks.black_box import noise
 
 
 def values(level: float, seed: int, spacing: float = 1e-4) -> np.ndarray:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from checks import by_hand
-from checks.conventions import Conventions
-from checks.probes import DEFAULT_SIZES, N_FIRST, plan
+from checks.candidates.conventions import Conventions
+from checks.diagnosis.probes import DEFAULT_SIZES, N_FIRST, plan
 
 HEADS = [("softmax", "cross-entropy"), ("softmax", "quadratic"), ("sigmoid", "binary-cross-entropy"), ("sigmoid", "half-quadratic")]
 

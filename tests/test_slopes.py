@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from checks import noise, slopes
+from checks.black_box import noise, slopes
 
 EPS = float(np.finfo(np.float64).eps)
 

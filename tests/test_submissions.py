@@ -10,8 +10,8 @@ import pytest
 from command import Done, checks
 
 from checks.__main__ import main
-from checks.candidate_file import load
-from checks.sandbox import Limits, Sandbox
+from checks.candidates.file import load
+from checks.candidates.sandbox import Limits, Sandbox
 
 RIGHT = """
 import numpy as np

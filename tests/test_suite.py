@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from checks import assert_gradients, check_gradients
-from checks.gradient_report import GradientReport
+from checks.black_box.gradient_report import GradientReport
 
 
 class Corrupted(torch.autograd.Function):
@@ -362,7 +362,7 @@ def test_parameters_are_put_back_when_the_loss_raises_half_way():
 CODE = "import sys; import {what}; print('torch' in sys.modules)"
 
 
-@pytest.mark.parametrize(("what", "imported"), [("checks", False), ("checks.by_hand", False), ("checks.suite", True)])
+@pytest.mark.parametrize(("what", "imported"), [("checks", False), ("checks.by_hand", False), ("checks.black_box.suite", True)])
 def test_importing_checks_or_by_hand_does_not_import_torch(what, imported):
     """The last case is the meta-test: the same question does find torch where it is imported."""
     answer = subprocess.run([sys.executable, "-c", CODE.format(what=what)], capture_output=True, text=True, check=True)

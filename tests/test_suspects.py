@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from planted import Planted
 
-from checks import choice
-from checks.conventions import Conventions
-from checks.diagnosis import diagnose
-from checks.probes import plan
-from checks.suspects import SUSPECTS, all_variants, named, places
-from checks.wrong_pass import Pass
+from checks.candidates.conventions import Conventions
+from checks.diagnosis import choice
+from checks.diagnosis.diagnose import diagnose
+from checks.diagnosis.probes import plan
+from checks.suspects.register import SUSPECTS, all_variants, named, places
+from checks.suspects.wrong_pass import Pass
 
 
 @pytest.fixture(autouse=True)

@@ -15,12 +15,13 @@ import torch
 
 from benchmarks.spread import spread
 from benchmarks.symptoms import PROVOKED, healthy, network, provoke
-from checks import by_hand, descent
+from checks import by_hand
 from checks.by_hand import HEADS
-from checks.finding import NAMES, Progress
+from checks.learning import descent
+from checks.learning.finding import NAMES, Progress
+from checks.learning.symptoms import look, measures
+from checks.learning.vital_signs import agreement, distinct_units, prior_loss, vital_signs
 from checks.problem import draw
-from checks.symptoms import look, measures
-from checks.vital_signs import agreement, distinct_units, prior_loss, vital_signs
 from model.data import load
 from model.network import MLP
 

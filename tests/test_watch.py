@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import train
-from checks.watch import Watcher
+from checks.learning.watch import Watcher
 from model.network import MLP
 from model.training import Samples, Settings, Training
 

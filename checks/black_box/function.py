@@ -1,0 +1,149 @@
+"""A hand-written kernel against a trusted reference: right, wrong, or different on every run?
+
+The reference runs in float64 on the very numbers that the kernel gets, so it is as good as exact. How far a correct kernel may
+be from it is measured on the reference: its operations are repeated with random roundings of the kernel's precision
+(checks/black_box/shadow.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from checks.black_box import matmul_precision
+from checks.black_box.gradient_report import GradientReport
+from checks.black_box.shadow import Shadow, rounding
+from checks.black_box.suite import entry_by_entry
+from checks.black_box.untouched import same_bits, untouched
+from checks.verdict import Verdict, missing
+
+Function = Callable[..., Any]
+
+
+def check_function(
+    function: Function,
+    reference: Function,
+    inputs: Sequence[Any],
+    *,
+    dtype: torch.dtype | None = None,
+    seed: int = 0,
+    runs: int = 3,
+) -> GradientReport:
+    """Compare a function and its gradients with a reference, entry by entry; raise AssertionError where they differ too much.
+
+    Args:
+        function: what is checked, such as MyFunction.apply; called with the inputs, returns a tensor or a tuple of tensors.
+        reference: the same in plain torch operations.
+        inputs: tensors and other arguments; the real tensors are differentiated by, except those whose requires_grad is False while
+            another's is True.
+        dtype: the precision to check; real inputs are converted to it. Default: that of the first real input.
+        seed: of the gradient that is sent back through each output, and of the random roundings.
+        runs: how often the function is called; results that are not the same to the last bit fail as different on every run.
+    Returns: the report, if nothing failed: "output", or "output[0]" ..., and "gradient of input 0" ...
+    Raises: AssertionError with the report's table; TypeError where no input is a real tensor.
+    """
+    report = compare_function(function, reference, inputs, dtype=dtype, seed=seed, runs=runs)
+    if report.outcome != "pass":
+        raise AssertionError(f"\n{report}")
+    return report
+
+
+def compare_function(
+    function: Function,
+    reference: Function,
+    inputs: Sequence[Any],
+    *,
+    dtype: torch.dtype | None = None,
+    seed: int = 0,
+    runs: int = 3,
+) -> GradientReport:
+    """What check_function does, without raising for a function that is wrong."""
+    start = time.perf_counter()
+    real = [value for value in inputs if isinstance(value, Tensor) and value.is_floating_point()]
+    if not real:
+        raise TypeError(
+            f"expected at least one tensor of real numbers among the inputs, got {[type(value).__name__ for value in inputs]}."
+        )
+    kind = dtype or real[0].dtype
+    with untouched([value for value in real if value.is_leaf]):
+        call = _Call(inputs, kind, seed)
+        found = [call.results(function, kind) for _ in range(runs)]
+        exact = call.results(reference, torch.float64, Shadow(kind))
+        allowed = rounding(lambda mode: call.tensors(reference, torch.float64, mode), kind, list(exact.values()), seed)
+    verdicts = list(_verdicts(found, exact, allowed, str(kind).removeprefix("torch.")))
+    said = matmul_precision.said(kind, real[0].device)
+    parameters = sum(value.numel() for value in real)
+    elapsed_s = time.perf_counter() - start
+    name = str(kind).removeprefix("torch.")
+    return GradientReport(verdicts, 1, parameters, str(real[0].device), name, elapsed_s, runs, (said,) if said else ())
+
+
+class _Call:
+    """The inputs, as leaves in one precision or another, and the gradients sent back through the outputs."""
+
+    def __init__(self, inputs: Sequence[Any], dtype: torch.dtype, seed: int) -> None:
+        self.inputs, self.dtype, self.seed = inputs, dtype, seed
+        real = [i for i, value in enumerate(inputs) if isinstance(value, Tensor) and value.is_floating_point()]
+        chosen = [i for i in real if inputs[i].requires_grad]
+        self.wanted = chosen or real
+
+    def results(self, function: Function, dtype: torch.dtype, mode: Any = None) -> dict[str, Tensor]:
+        """Outputs and gradients by name."""
+        leaves = [self._leaf(i, value, dtype) for i, value in enumerate(self.inputs)]
+        with mode or torch.enable_grad():
+            returned = function(*leaves)
+            outputs = [returned] if isinstance(returned, Tensor) else [value for value in returned if isinstance(value, Tensor)]
+            kept = [value for value in outputs if value.requires_grad]
+            back = [self._sent_back(k, value) for k, value in enumerate(kept)]
+            wanted = [leaves[i] for i in self.wanted]
+            gradients = torch.autograd.grad(kept, wanted, back, allow_unused=True) if kept else [None] * len(wanted)
+        names = ["output"] if len(outputs) == 1 else [f"output[{k}]" for k in range(len(outputs))]
+        found = {name: value.detach().clone() for name, value in zip(names, outputs, strict=True)}
+        for i, leaf, gradient in zip(self.wanted, wanted, gradients, strict=True):
+            found[f"gradient of input {i}"] = torch.zeros_like(leaf) if gradient is None else gradient.detach().clone()
+        return found
+
+    def tensors(self, function: Function, dtype: torch.dtype, mode: Any) -> list[Tensor]:
+        """The same without names."""
+        return list(self.results(function, dtype, mode).values())
+
+    def _leaf(self, i: int, value: Any, dtype: torch.dtype) -> Any:
+        """The numbers that the precision under test can hold, in the dtype that is asked for."""
+        if not (isinstance(value, Tensor) and value.is_floating_point()):
+            return value
+        return value.detach().to(self.dtype).to(dtype).clone().requires_grad_(i in self.wanted)
+
+    def _sent_back(self, k: int, output: Tensor) -> Tensor:
+        """1 for a scalar, as .backward() sends; else numbers of magnitude 0.5 to 1.5, the same in every precision."""
+        if output.numel() == 1:
+            return torch.ones_like(output)
+        random = np.random.default_rng([self.seed, k])
+        u = random.uniform(0.5, 1.5, size=tuple(output.shape)) * random.choice([-1.0, 1.0], size=tuple(output.shape))
+        return torch.as_tensor(u).to(self.dtype).to(output.dtype).to(output.device)
+
+
+def _verdicts(found: list[dict[str, Tensor]], exact: dict[str, Tensor], allowed: list[Tensor], kind: str) -> list[Verdict]:
+    """For each result: is it the same on every run, and is it right?"""
+    verdicts, bounds = [], dict(zip(exact, allowed, strict=True))
+    for name in sorted(set(exact) ^ set(found[0])):
+        verdicts.append(missing("", name, "", ("function", "reference"), "only one of the two returns it"))
+    for name in (name for name in exact if name in found[0]):
+        first, others = found[0][name], [run[name] for run in found[1:]]
+        different = [other for other in others if not same_bits(first, other)]
+        if different:
+            pair, nothing = ("first run", "another run"), torch.zeros(first.shape, dtype=torch.float64, device=first.device)
+            verdict = entry_by_entry(name, pair, first, different[0], nothing)
+            size = float((first.double() - different[0].double()).abs().max()) / max(float(first.double().abs().max()), 1e-300)
+            reason = f"different on every run: {len(different)} of {len(others)} repetitions, by {size:.1e} of the largest entry"
+            verdicts.append(replace(verdict, outcome="fail", reason=reason))
+        verdict = entry_by_entry(name, (f"function in {kind}", "reference in float64"), first, exact[name], bounds[name])
+        if verdict.outcome == "fail":
+            verdict = replace(verdict, reason=f"wrong, not rounding: {verdict.reason}")
+        verdicts.append(verdict)
+    return verdicts

@@ -1,0 +1,165 @@
+"""Run somebody's float32 code in float64 without touching it, and find out what float32 rounding may do to its results.
+
+A dispatch mode sees every operation that torch carries out, forward and backward, under whatever Python code called it. It replaces
+each low-precision tensor by a float64 copy, so the same code computes the same function with 2**29 times less rounding. On request
+it also rounds at random: what goes into every sum and what comes out of every operation is multiplied by 1 + eps * r, r uniform in
+[-1, 1]. The spread of the results over several such runs is the error that rounding may cause, measured on the very operations that
+were carried out (Parker, Pierce and Eggert, Monte Carlo Arithmetic, Computing in Science and Engineering 2, 2000).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch._decomp import decomposition_table
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+from checks.black_box.matmul_precision import effective_eps
+
+T = TypeVar("T")
+RUNS = 8  # their spread is known within a factor of 3 (chi-square of 8 degrees of freedom, 1 in 600 is worse), so 6 spreads leave 2
+SPREADS = 6.0
+LAST_OPERATION = 4.0  # eps of the result itself, whatever the spread: libraries are up to about 2 ulp off in exp and division
+
+# These move numbers about or pick some of them: nothing is rounded.
+EXACT = {
+    "_to_copy", "amax", "amin", "argmax", "argmin", "cat", "clone", "constant_pad_nd", "copy", "detach", "embedding", "eq",
+    "fill", "flip", "gather", "ge", "gt", "index", "index_select", "le", "lt", "masked_fill", "masked_select", "max",
+    "min", "ne", "neg", "new_zeros", "one_hot", "ones_like", "permute", "relu", "repeat", "scatter", "select_backward",
+    "slice_backward", "sort", "stack", "threshold_backward", "topk", "tril", "triu", "where", "zeros_like",
+}  # fmt: skip
+FUSED = ("backward", "softmax", "norm", "loss", "logsumexp", "var", "std", "gelu", "silu", "softplus", "mish", "huber")
+
+
+class CannotShadow(Exception):
+    """The code does something that cannot be repeated in float64; the text says what."""
+
+
+class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Within it every low-precision tensor counts as float64.
+
+    Args:
+        low: the dtype that is lifted; others, such as a float16 that the code casts to on its way, stay what they are.
+        eps: of the precision whose rounding is imitated; 0 for none.
+        seed: of the random roundings.
+    """
+
+    def __init__(self, low: torch.dtype = torch.float32, eps: float = 0.0, seed: int = 0) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.low, self.eps, self.seed = low, eps, seed
+        self.generators: dict[torch.device, torch.Generator] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """One operation: lift what goes in, compute, round what comes out."""
+        self._refuse_lost_writes(func, args)
+        seen = [value for value in _flat(args) if isinstance(value, Tensor)]
+        args, kwargs = tree_map(self._lift, args), tree_map(self._lift, kwargs or {})
+        if seen and kwargs.get("dtype") == self.low:
+            kwargs["dtype"] = torch.float64
+        if not self.eps or _name(func) in EXACT or _is_view(func):
+            return func(*args, **kwargs)
+        if _is_fused(func):
+            with self:  # 1 - exp(log p) loses digits that neither log p nor the result shows
+                return decomposition_table[func](*args, **kwargs)
+        if torch.Tag.pointwise not in func.tags and not _writes(func):
+            terms = _terms(func, args)
+            args = tree_map(lambda value: self._rounded(value, terms), args)
+        result = func(*args, **kwargs)
+        if _writes(func):
+            return result
+        return tree_map(lambda value: self._rounded(value, 1), result)
+
+    def _lift(self, value: T) -> T:
+        return value.to(torch.float64) if isinstance(value, Tensor) and value.dtype == self.low else value  # type: ignore[return-value]
+
+    def _rounded(self, value: T, terms: int) -> T:
+        """A float64 tensor with random relative errors of eps, and of sqrt(terms) eps where so many are summed."""
+        if not (isinstance(value, Tensor) and value.dtype == torch.float64 and value.numel()):
+            return value
+        if value.device not in self.generators:
+            self.generators[value.device] = torch.Generator(value.device).manual_seed(self.seed)
+        r = torch.rand(value.shape, dtype=value.dtype, device=value.device, generator=self.generators[value.device])
+        tiny = torch.finfo(self.low).tiny  # results below it may be flushed to zero
+        return value + (2 * r - 1) * (self.eps * terms**0.5 * value.abs() + tiny)
+
+    def _refuse_lost_writes(self, func: Any, args: Any) -> None:
+        """Lifting makes a copy, so a write into a low-precision tensor would be lost."""
+        if not _writes(func):
+            return
+        for argument, value in zip(func._schema.arguments, args, strict=False):
+            written = argument.alias_info is not None and argument.alias_info.is_write
+            if written and any(isinstance(tensor, Tensor) and tensor.dtype == self.low for tensor in _flat(value)):
+                raise CannotShadow(f"{_name(func)} writes into a {self.low} tensor")
+
+
+def rounding(results: Callable[[Shadow], list[Tensor]], low: torch.dtype, exact: list[Tensor], seed: int = 0) -> list[Tensor]:
+    """The largest error that rounding in `low` explains, for each entry of each result.
+
+    Args:
+        results: computes float64 results within the mode that it is given.
+        low: the precision to imitate.
+        exact: what it computes without rounding.
+        seed: of the random roundings.
+    Returns: SPREADS times the root mean square of what RUNS random roundings change, plus LAST_OPERATION eps of the result.
+    """
+    eps = effective_eps(low, exact[0].device if exact else "cpu")
+    squares = [torch.zeros_like(value) for value in exact]
+    for run in range(RUNS):
+        for total, value, rounded in zip(squares, exact, results(Shadow(low, eps, seed * RUNS + run)), strict=True):
+            total += (rounded - value) ** 2
+    tiny = torch.finfo(low).tiny
+    return [
+        SPREADS * (total / RUNS).sqrt() + LAST_OPERATION * torch.finfo(low).eps * value.abs() + tiny
+        for total, value in zip(squares, exact, strict=True)
+    ]
+
+
+def _name(func: Any) -> str:
+    """ "add" for aten.add_.Tensor."""
+    name: str = func._schema.name.split("::")[-1]
+    return name[:-1] if name.endswith("_") and not name.endswith("__") else name
+
+
+def _writes(func: Any) -> bool:
+    return bool(func._schema.is_mutable)
+
+
+def _is_view(func: Any) -> bool:
+    return any(returned.alias_info is not None for returned in func._schema.returns) and not _writes(func)
+
+
+def _is_fused(func: Any) -> bool:
+    """Whether it rounds within, and torch knows the operations that it is made of."""
+    return any(word in _name(func) for word in FUSED) and func in decomposition_table and not _writes(func)
+
+
+def _terms(func: Any, args: Any) -> int:
+    """How many products or numbers are summed into one number of the result."""
+    tensors = [value for value in _flat(args) if isinstance(value, Tensor) and value.dtype == torch.float64]
+    if _name(func) in ("mm", "bmm", "mv", "dot", "addmm", "baddbmm", "addmv"):
+        return int(tensors[-2].shape[-1])
+    if _name(func) in ("sum", "mean", "var", "var_mean", "std", "prod", "linalg_vector_norm", "cumsum", "logsumexp") and tensors:
+        return int(tensors[0].numel() / max(1, tensors[0].numel() if not args[1:] else _kept(tensors[0], args[1])))
+    return 1
+
+
+def _kept(value: Tensor, dimensions: Any) -> int:
+    """How many numbers remain when these dimensions are summed."""
+    given = [dimensions] if isinstance(dimensions, int) else list(dimensions or [])
+    summed = {dimension % max(1, value.dim()) for dimension in given if isinstance(dimension, int)} or set(range(value.dim()))
+    kept = 1
+    for dimension, size in enumerate(value.shape):
+        kept *= 1 if dimension in summed else size
+    return kept
+
+
+def _flat(values: Any) -> Iterable[Any]:
+    if isinstance(values, (list, tuple)):
+        for value in values:
+            yield from _flat(value)
+    else:
+        yield values

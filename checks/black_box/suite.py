@@ -1,0 +1,207 @@
+"""A gradient check for anybody's pytest suite: any loss, any parameters, told by name what is wrong and where.
+
+    from checks import assert_gradients
+    assert_gradients(lambda: loss(model(x), y), model.named_parameters())
+
+Each tensor is moved along two random directions, and the loss's slope there, with an error bar made of the loss's own noise and
+the truncation of the differences, is compared with what the gradient claims. float32 code runs in float64 for that
+(shadow.py), so its formula is judged to twelve digits or so, and its float32 numbers then entry by entry by what float32
+rounding may do to them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from checks.black_box import matmul_precision
+from checks.black_box.along_directions import along_directions
+from checks.black_box.box import BlackBox, Loss
+from checks.black_box.claims import Claims, listen, none_given
+from checks.black_box.gradient_report import GradientReport
+from checks.black_box.shadow import Shadow, rounding
+from checks.black_box.untouched import untouched
+from checks.verdict import Verdict, judge
+
+Named = Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]
+
+
+def assert_gradients(loss: Loss, named_parameters: Named, **settings: object) -> None:
+    """Raise AssertionError, with a table of every gradient, unless all of them are right.
+
+    Args:
+        loss: a function of no arguments that returns the loss as a tensor of one number; nothing else need be known about it.
+        named_parameters: what it is differentiated by: `module.named_parameters()`, a dict, or pairs of name and leaf tensor.
+        settings: those of check_gradients.
+    Raises: AssertionError; and whatever check_gradients raises.
+    """
+    report = check_gradients(loss, named_parameters, **settings)  # type: ignore[arg-type]
+    if report.outcome != "pass":
+        raise AssertionError(f"\n{report}")
+
+
+def check_gradients(
+    loss: Loss,
+    named_parameters: Named,
+    *,
+    gradients: Mapping[str, Tensor] | None = None,
+    may_vary: bool = False,
+    directions: int = 2,
+    seed: int = 0,
+) -> GradientReport:
+    """Compare the gradients of a black box with slopes of its loss.
+
+    Nothing global is changed: parameters, .grad, requires_grad and random generators are afterwards bit for bit what they were.
+
+    Args:
+        loss: a function of no arguments that returns the loss as a tensor of one number.
+        named_parameters: names and leaf tensors, on any device; a tensor that has two names is checked once, under both.
+        gradients: what to check, by name; without it, what autograd says.
+        may_vary: accept gradients that differ from call to call, as those of atomic additions on a GPU do; the difference is
+            measured and added to what is allowed. Otherwise it fails.
+        directions: along which each tensor is moved; at least 2, which are needed to name a wrong entry.
+        seed: of the directions.
+    Returns: the report; `report.outcome` is "pass" or "fail", `str(report)` the table.
+    Raises: ValueError for no parameters, fewer than 2 directions, tensors that are no leaves, or a loss that is not one number;
+        TypeError for a loss that is no tensor, or a parameter that is not a real tensor.
+    """
+    start, (names, tensors) = time.perf_counter(), _named(named_parameters)
+    if directions < 2:
+        raise ValueError(f"expected at least 2 directions, got {directions}.")
+    with untouched(tensors):
+        claims = listen(loss, names, tensors, gradients)
+        verdicts, notes = claims.verdicts(may_vary), claims.notes()
+        if claims.usable:
+            more, why, used = _compare(loss, names, tensors, claims, directions, seed)
+            verdicts, notes = verdicts + more, notes + why
+        evaluations = claims.evaluations + (used if claims.usable else 0)
+    device, dtype = (
+        ", ".join(dict.fromkeys(str(value) for value in of)) for of in zip(*((t.device, t.dtype) for t in tensors), strict=True)
+    )
+    parameters = sum(tensor.numel() for tensor in tensors)
+    dtype, elapsed_s = dtype.replace("torch.", ""), time.perf_counter() - start
+    return GradientReport(verdicts, 1, parameters, device, dtype, elapsed_s, evaluations, tuple(notes))
+
+
+def _compare(
+    loss: Loss, names: list[str], tensors: list[Tensor], claims: Claims, directions: int, seed: int
+) -> tuple[list[Verdict], list[str], int]:
+    """Verdicts, notes, and how many evaluations they took."""
+    low, wasted = _low_precision(tensors), 0
+    if low is not None:
+        box, exact, allowed, why = _lift(loss, tensors, claims, low, seed)
+        wasted = box.evaluations
+        if not why:
+            return _lifted(box, names, tensors, claims, (exact, allowed), low, directions, seed)
+        for tensor, value in zip(tensors, claims.values, strict=True):
+            tensor.data = value
+        notes = [f"the loss could not be computed in float64 ({why}), so differences are as noisy as {low} makes them"]
+    else:
+        notes = []
+    box = BlackBox(loss, tensors, draws=claims.draws)
+    box.measure_noise(torch.finfo(claims.loss.dtype).eps, seed)
+    if claims.loss_varies:
+        box.noise = max(box.noise, claims.loss_varies)
+    verdicts = along_directions(box, names, claims.gradients, claims.spread, claims.who, directions, seed)
+    return verdicts, [*notes, f"noise of the loss: {box.noise:.1e}"], box.evaluations + wasted
+
+
+def _lift(
+    loss: Loss, tensors: list[Tensor], claims: Claims, low: torch.dtype, seed: int
+) -> tuple[BlackBox, list[Tensor], list[Tensor], str]:
+    """The loss in float64, its gradients, what rounding may do to the low-precision ones; or why that cannot be had."""
+    box = BlackBox(loss, tensors, lifted=low, draws=claims.draws)
+
+    def results(mode: Shadow) -> list[Tensor]:
+        value, gradients = box.gradients(mode)
+        return [value.to(torch.float64), *none_given(gradients, tensors)]
+
+    try:
+        exact = results(Shadow(low))
+        bounds = rounding(results, low, exact, seed)
+    except Exception as error:  # code that cannot be lifted may raise anything; it is then judged as it is
+        return box, [], [], f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    off = float((claims.loss.to(torch.float64) - exact[0]).abs().max())
+    if not off <= float(bounds[0].max()) + claims.loss_varies:
+        return box, [], [], f"it gives {float(exact[0]):.6g} there and {float(claims.loss):.6g} as it is"
+    return box, exact[1:], bounds[1:], ""
+
+
+def _lifted(
+    box: BlackBox,
+    names: list[str],
+    tensors: list[Tensor],
+    claims: Claims,
+    known: tuple[list[Tensor], list[Tensor]],
+    low: torch.dtype,
+    directions: int,
+    seed: int,
+) -> tuple[list[Verdict], list[str], int]:
+    """The formula, in float64 against differences; then the low-precision numbers against the formula, entry by entry."""
+    exact, allowed = known
+    box.measure_noise(torch.finfo(torch.float64).eps, seed)
+    claimed = [None if g is None and not bool(e.any()) else e for g, e in zip(claims.gradients, exact, strict=True)]
+    who = ("autograd in float64", "differences in float64")
+    verdicts = along_directions(box, names, claimed, [0.0] * len(names), who, directions, seed)
+    kind = str(low).removeprefix("torch.")
+    for name, tensor, gradient, right, bound, spread in zip(
+        names, tensors, claims.gradients, exact, allowed, claims.spread, strict=True
+    ):
+        if gradient is not None and tensor.numel():
+            verdicts.append(entry_by_entry(name, (f"{claims.who[0]} in {kind}", "in float64"), gradient, right, bound + spread))
+    notes = [f"noise of the loss, computed in float64: {box.noise:.1e}"]
+    if said := matmul_precision.said(low, tensors[0].device):
+        notes.append(said)
+    return verdicts, notes, box.evaluations
+
+
+def entry_by_entry(name: str, pair: tuple[str, str], first: Tensor, second: Tensor, allowed: Tensor) -> Verdict:
+    """Compare two tensors; where it fails, say whether the first has gone through a lower precision."""
+    arrays = (tensor.detach().to("cpu", torch.float64).numpy() for tensor in (first, second, allowed))
+    verdict = judge("", name, "", pair, *arrays)
+    if verdict.outcome == "fail" and (kind := _went_through(first)):
+        return replace(verdict, reason=f"{verdict.reason}; every value fits {kind}, so it passed through that precision")
+    return verdict
+
+
+def _went_through(values: Tensor) -> str:
+    """float16 or bfloat16 if every value is one and not all are simple numbers."""
+    if (
+        values.dtype in (torch.float32, torch.float64)
+        and len(set(values.flatten().tolist())) > 8
+        and bool(torch.isfinite(values).all())
+    ):
+        for dtype in (torch.bfloat16, torch.float16):
+            if torch.equal(values, values.to(dtype).to(values.dtype)):
+                return str(dtype).removeprefix("torch.")
+    return ""
+
+
+def _low_precision(tensors: list[Tensor]) -> torch.dtype | None:
+    """The one precision below float64 among the tensors; None where there is none, or more than one."""
+    found = {tensor.dtype for tensor in tensors} - {torch.float64}
+    return found.pop() if len(found) == 1 else None
+
+
+def _named(named_parameters: Named) -> tuple[list[str], list[Tensor]]:
+    """Names and tensors; a tensor with two names once, as "first = second"."""
+    pairs = list(named_parameters.items() if isinstance(named_parameters, Mapping) else named_parameters)
+    if not pairs:
+        raise ValueError(
+            "expected at least one named parameter, got none. Pass module.named_parameters() or a dict of leaf tensors."
+        )
+    names: dict[int, list[str]] = {}
+    tensors: dict[int, Tensor] = {}
+    for name, tensor in pairs:
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            what = f"a tensor of {tensor.dtype}" if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise TypeError(f"{name}: expected a tensor of real numbers, got {what}.")
+        if not tensor.is_leaf:
+            raise ValueError(f"{name}: expected a leaf tensor, got the result of {tensor.grad_fn}. Pass what it was computed from.")
+        names.setdefault(id(tensor), []).append(name)
+        tensors[id(tensor)] = tensor
+    return [" = ".join(names[key]) for key in tensors], list(tensors.values())

@@ -1,0 +1,81 @@
+"""What becomes of a candidate's arrays: the gradient that a step implies, the sum over single calls, NaN and infinity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from checks.candidates.candidate import Answer
+from checks.problem import Problem
+from checks.quantities import Quantities
+
+Key = TypeVar("Key", int, str)
+
+
+def implied(problem: Problem, after: Answer, rate: float) -> Answer:
+    """(before - after) / rate, and what the subtraction cost: the step rounds to a unit in the last place of the weights."""
+    eps, rounding = float(np.finfo(after.precision).eps), {}
+    found: dict[str, dict[int, np.ndarray]] = {"dW": {}, "db": {}}
+    for name, before, moved in (("dW", problem.W, after.dW), ("db", problem.b, after.db)):
+        for layer, array in (moved or {}).items():
+            try:
+                gradient = (before[layer] - array) / rate
+            except ValueError:
+                expected = f"expected {before[layer].shape}, in (n_l, n_(l-1))"
+                return Answer(complaint=f"step left {name[1]}[{layer}] with shape {array.shape}; {expected}")
+            found[name][layer] = gradient
+            size = np.maximum(np.abs(before[layer]), np.abs(array))
+            rounding[f"{name}[{layer}]"] = np.broadcast_to(eps * size / rate, gradient.shape)
+    return replace(after, dW=found["dW"], db=None if after.db is None else found["db"], rounding=rounding)
+
+
+def not_finite(kind: str, answer: Answer) -> str | None:
+    """The clause on NaN and infinity, with the first array that holds any."""
+    found = {f"dW[{layer}]": array for layer, array in (answer.dW or {}).items()}
+    found |= {f"db[{layer}]": array for layer, array in (answer.db or {}).items()}
+    found |= (answer.steps or {}) | ({} if answer.p is None else {"p": answer.p})
+    for name, array in found.items():
+        if count := int((~np.isfinite(array)).sum()):
+            what = "NaN" if np.isnan(array).any() else "infinity"
+            return f"{kind} returned {what} in {name}, {count} of {array.size} entries"
+    return None
+
+
+def together(answers: Sequence[Answer], reduction: str) -> Answer:
+    """The calls of one question, part after part of its samples, as if they had been one call."""
+    weight = 1 / len(answers) if reduction == "mean" else 1.0
+    joined = Answer(
+        complaint=next((answer.complaint for answer in answers if answer.complaint), None),
+        changed_arguments=any(answer.changed_arguments for answer in answers),
+        precision=min((answer.precision for answer in answers), key=lambda name: np.finfo(name).bits),
+    )
+    try:
+        return replace(
+            joined,
+            dW=_total([answer.dW for answer in answers], weight),
+            db=_total([answer.db for answer in answers], weight),
+            rounding=_total([answer.rounding for answer in answers], weight) or {},
+            p=(_joined([{"p": answer.p} for answer in answers if answer.p is not None], weight) or {}).get("p"),
+            steps=_joined([answer.steps for answer in answers if answer.steps is not None], weight),
+        )
+    except (KeyError, ValueError):
+        return replace(joined, complaint=joined.complaint or "its answers have other shapes from one example to the next.")
+
+
+def _total(parts: Sequence[Mapping[Key, np.ndarray] | None], weight: float) -> dict[Key, np.ndarray] | None:
+    """The sum of each array over the calls, times the weight of a call; None where a call has none."""
+    given = [part for part in parts if part is not None]
+    if len(given) < len(parts):
+        return None
+    if {key for part in given for key in part} - set(given[0]):
+        raise KeyError("a layer that the first call did not have")
+    return {key: weight * np.sum([part[key] for part in given], axis=0) for key in given[0]}
+
+
+def _joined(parts: Sequence[Quantities], weight: float) -> Quantities | None:
+    """Each array's rows, call after call; gradients weigh as much as their call does in the whole loss."""
+    weights = {name: weight if name.startswith("d") else 1.0 for name in parts[0]} if parts else {}
+    return {name: weights[name] * np.concatenate([part[name] for part in parts]) for name in weights} or None

@@ -1,0 +1,166 @@
+"""A candidate that is a Python file: loaded and asked in its process, its conventions translated, its habits noted.
+
+sandbox.py is the process, conventions.py the translation, answers.py what becomes of the arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from checks.candidates import conventions as translate
+from checks.candidates.answers import implied, not_finite, together
+from checks.candidates.candidate import Answer, Question
+from checks.candidates.conventions import Conventions, NotAConvention
+from checks.candidates.frames import Arrays, Header
+from checks.candidates.sandbox import Ended, Sandbox
+from checks.problem import Problem
+from checks.quantities import Quantities
+
+PRECISIONS = ("float64", "float32", "float16")
+FIRST_SEED = 2**31  # of NumPy's global generator, one further at each call: no number that somebody would choose
+
+
+class Unusable(Exception):
+    """The file cannot be asked at all; the text says why in one sentence."""
+
+
+@dataclass
+class Habits:
+    """What a candidate does beside answering, over all calls so far.
+
+    Attributes:
+        calls: how many there were.
+        changed: the arguments that it edited, such as "W[1]", and the function that did.
+        random_states: the digests of NumPy's global generator that calls left behind, where they touched it.
+        reseeds, seterr: whether a call set that generator, or NumPy's error handling, for everybody.
+        lists: whether it returned anything but arrays where arrays are due.
+        processes: where it started a process.
+    """
+
+    calls: int = 0
+    changed: dict[str, str] = field(default_factory=dict)
+    random_states: set[int] = field(default_factory=set)
+    reseeds: bool = False
+    seterr: bool = False
+    lists: bool = False
+    processes: str = ""
+
+
+@dataclass(frozen=True)
+class CandidateFile:
+    """A file in its process: the Candidate of the command line."""
+
+    sandbox: Sandbox
+    conventions: Conventions
+    habits: Habits = field(default_factory=Habits)
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """One answer a question, in that order."""
+        return [self._one(question) for question in questions]
+
+    def under(self, conventions: Conventions) -> CandidateFile:
+        """The same process, asked under other conventions than those that the file declares."""
+        return replace(self, conventions=conventions)
+
+    def _one(self, question: Question) -> Answer:
+        """As many calls as its batch needs, put together."""
+        N, batch = len(question.problem.y), self.conventions.batch or len(question.problem.y)
+        if N % batch or self.conventions.sizes not in (None, question.problem.sizes):
+            raise ValueError(f"expected what {self.conventions} can handle, got {question.problem.id}")
+        parts = [slice(first, first + batch) for first in range(0, N, batch)]
+        problems = [replace(question.problem, x=question.problem.x[part], y=question.problem.y[part]) for part in parts]
+        answers = [self._call(replace(question, problem=problem)) for problem in problems]
+        return answers[0] if len(answers) == 1 else together(answers, self.conventions.reduction)
+
+    def _call(self, question: Question) -> Answer:
+        """One call, translated both ways."""
+        kind, problem = question.kind, question.problem
+        if kind == "gradients" and self.conventions.protocol == "step":
+            kind = "step"
+        rate = self.conventions.learning_rate or question.learning_rate or 1.0
+        header = {"call": kind, "layers": problem.L, "learning_rate": rate, "seed": FIRST_SEED + self.habits.calls}
+        try:
+            reply, arrays = self.sandbox.call(header, translate.arguments(problem, self.conventions))
+        except Ended as ended:
+            return Answer(complaint=self._sentence(str(ended)))
+        try:
+            if reply["seed"] != header["seed"]:
+                raise ValueError("an answer to another question")
+            changed = self._note_habits(kind, reply)
+            if isinstance(complaint := reply.get("complaint"), str):
+                return Answer(complaint=self._sentence(complaint), changed_arguments=changed)
+            if reply["precision"] not in PRECISIONS:
+                raise ValueError("a precision that returned.py does not know")
+            answer = self._translated(kind, problem, rate, reply["precision"], arrays)
+        except (LookupError, TypeError, ValueError):  # a frame that our side of the process did not write
+            return Answer(complaint=self._sentence(f"{kind} wrote on the pipe between its process and the checker"))
+        complaint = answer.complaint or not_finite(kind, answer)
+        return replace(answer, complaint=complaint and self._sentence(complaint), changed_arguments=changed)
+
+    def _note_habits(self, kind: str, reply: Header) -> bool:
+        """Remember what the reply says beside the answer; whether arguments changed that should not."""
+        habits = self.habits
+        habits.calls += 1
+        names = [str(name) for name in reply.get("changed", [])]
+        changed = [name for name in names if kind != "step" or name in ("x", "y")]
+        habits.changed |= {f"{name[0]}[{name[1:]}]" if name[1:] else name: kind for name in changed}
+        if (state := reply.get("random")) is not None:
+            habits.reseeds |= state in habits.random_states  # each call began with another seed
+            habits.random_states.add(state)
+        habits.lists |= bool(reply.get("lists"))
+        habits.seterr |= bool(reply.get("seterr"))
+        habits.processes = habits.processes or "".join(map(str, reply.get("processes", [])))
+        return bool(changed)
+
+    def _translated(self, kind: str, problem: Problem, rate: float, precision: str, arrays: Arrays) -> Answer:
+        """Arrays in the candidate's conventions -> an answer in ours."""
+        if kind == "forward":
+            return Answer(p=translate.samples_back(arrays["p"], problem.sizes[-1], self.conventions), precision=precision)
+        if kind == "intermediates":
+            return Answer(steps=self._steps(problem, arrays), precision=precision)
+        layers = range(1, problem.L + 1)
+        if extra := sorted(set(arrays) - {f"{name}{layer}" for name in "Wb" for layer in layers}):
+            names = " and ".join(f"{name[0]}[{name[1:]}]" for name in extra)
+            return Answer(complaint=f"{kind} returned {names}; the network has {problem.L} layers")
+        weights = translate.weights_back([arrays.get(f"W{layer}") for layer in layers], self.conventions)
+        biases = translate.biases_back([arrays.get(f"b{layer}") for layer in layers], problem)
+        db = biases if self.conventions.bias else None
+        if kind == "gradients":
+            return Answer(dW=weights, db=db, precision=precision)
+        return implied(problem, Answer(dW=weights, db=db, precision=precision), rate)
+
+    def _steps(self, problem: Problem, arrays: Arrays) -> Quantities:
+        """Intermediates by the project's names; those of a layer that does not exist are left out, and a[L] is p."""
+        found: Quantities = {}
+        for key, array in arrays.items():
+            name, _, layer = key.partition(" ")
+            if not layer or 1 <= int(layer) <= problem.L:
+                n = problem.sizes[int(layer)] if layer else problem.sizes[-1]
+                ours = "p" if (name, layer) == ("a", str(problem.L)) else f"{name}[{layer}]" if layer else name
+                found[ours] = translate.samples_back(array, n, self.conventions)
+        return found
+
+    def _sentence(self, clause: str) -> str:
+        return f"{self.sandbox.path.name}: {clause.rstrip('.')}."
+
+
+def load(sandbox: Sandbox) -> CandidateFile:
+    """Import the candidate, and read what it declares.
+
+    Raises: Unusable if it cannot be imported, defines no function to call, or declares what is no convention.
+    """
+    name = sandbox.path.name
+    try:
+        hello = sandbox.hello()
+    except Ended as ended:
+        raise Unusable(f"{name}: {ended}.") from ended
+    if "complaint" in hello:
+        raise Unusable(f"{name}: {hello['complaint']}.")
+    constants, functions = hello.get("constants"), hello.get("functions")
+    if not isinstance(constants, dict) or not isinstance(functions, list):
+        raise Unusable(f"{name}: importing it wrote on the pipe between its process and the checker.")
+    try:
+        return CandidateFile(sandbox, translate.read({k: constants[k] for k in translate.CONSTANTS if k in constants}, functions))
+    except NotAConvention as error:
+        raise Unusable(f"{name}: {error}.") from error

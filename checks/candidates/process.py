@@ -1,0 +1,202 @@
+"""The process in which a candidate runs: it loads one file and answers calls until the pipe closes.
+
+sandbox.py starts it. It needs NumPy, the standard library, and two files beside it that do no more, so that it starts fast;
+nothing of this project is in the candidate's way. What a candidate raises is reported, never raised.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import faulthandler
+import importlib.machinery
+import json
+import linecache
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+import types
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from checks.candidates.frames import LENGTH, Arrays, Header, pack, unpack
+from checks.candidates.returned import COLLECT, Refused, plain, short
+
+PROTOCOLS = ("gradients", "step")
+FUNCTIONS = (*PROTOCOLS, "forward", "intermediates")
+SPAWNING = ("os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen")  # audit events
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Answer calls until the pipe closes."""
+    channel, path, settings = socket.socket(fileno=int(arguments[0])), arguments[1], json.loads(arguments[2])
+    _limit(settings)
+    _leave_no_trace()
+    sys.argv = [path]
+    sys.path.insert(0, os.path.dirname(path))
+    module, header = _load(path)
+    process, reply = os.getpid(), pack(header, {})
+    while True:
+        if os.getpid() != process:  # a fork of the candidate's own that came back out of its call
+            os._exit(0)
+        channel.sendall(LENGTH.pack(len(reply)) + reply)
+        frame = _receive(channel)
+        if frame is None or module is None:
+            os._exit(0)  # without waiting for threads that the candidate left running
+        reply = pack(*_answer(module, path, *unpack(frame)))
+
+
+def _limit(settings: Header) -> None:
+    """Memory, processor time, file size; and where the interpreter writes the line at which it hangs or crashes."""
+    for name in ("DATA", "CPU", "FSIZE", "CORE"):
+        limit = settings[name]
+        hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        with contextlib.suppress(ValueError, OSError):  # macOS refuses some; the clock still holds
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
+    stderr = os.dup(2)
+    faulthandler.enable(stderr)
+    faulthandler.register(signal.SIGUSR1, stderr, all_threads=False)
+
+
+def _leave_no_trace() -> None:
+    """Forget that this project was imported, so that a module of the candidate's own may be called `checks`."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "checks"]:
+        del sys.modules[name]
+
+
+def _load(path: str) -> tuple[types.ModuleType | None, Header]:
+    """Import the file under its own name; the reply says what it defines, or why it cannot be used."""
+    stem = os.path.splitext(os.path.basename(path))[0]
+    name = stem if stem.isidentifier() and stem not in sys.modules else "candidate"
+    try:
+        module = sys.modules[name] = types.ModuleType(name)
+        module.__file__ = path
+        importlib.machinery.SourceFileLoader(name, path).exec_module(module)
+    except BaseException as error:
+        return None, {"complaint": _syntax(error, path) or f"importing it {_raised(error, path)}"}
+    defined = [name for name in FUNCTIONS if callable(getattr(module, name, None))]
+    if not set(PROTOCOLS) & set(defined):
+        wanted = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate)"
+        return None, {"complaint": f"defines {wanted}; {_defined(path)}"}
+    sys.addaudithook(_note_processes)
+    constants = {name: value for name, value in vars(module).items() if name.isupper()}
+    return module, {"functions": defined, "constants": {name: plain(value) for name, value in constants.items()}}
+
+
+def _defined(path: str) -> str:
+    """What the file does define, for somebody who looks for the function that they wrote."""
+    with open(path, "rb") as file:
+        names = [node.name for node in ast.parse(file.read()).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return f"it defines {', '.join(names[:8])}" if names else "it defines no function at all"
+
+
+def _answer(module: types.ModuleType, path: str, header: Header, given: Arrays) -> tuple[Header, Arrays]:
+    """One call, with copies of what was given; what it returned as arrays, and what it did beside."""
+    call, L = header["call"], header["layers"]
+    copies = {name: array.copy() for name, array in given.items()}
+    W = [copies[f"W{layer}"] for layer in range(1, L + 1)]
+    b = [copies[f"b{layer}"] for layer in range(1, L + 1) if f"b{layer}" in copies]
+    samples = {"forward": [copies["x"]]}.get(call, [copies["x"], copies["y"]])
+    rate = [header["learning_rate"]] if call == "step" else []
+    reply: Header = {"seed": header["seed"]}
+    arrays: Arrays = {}
+    np.random.seed(header["seed"])
+    state, errors = _random_state(), np.geterr()
+    _processes.clear()
+    _watching.append(True)
+    try:
+        returned = getattr(module, call)(W, b, *samples, *rate)
+        collected, arrays = COLLECT[call](returned, W, b, bool(b))
+        reply |= collected
+    except Refused as refused:
+        reply["complaint"] = f"{call} {refused}"
+    except BaseException as error:
+        reply["complaint"] = f"{call} {_raised(error, path)}"
+    finally:
+        _watching.clear()
+        reply["seterr"] = np.geterr() != errors
+        np.seterr(**errors)
+    reply |= {"changed": _changed(given, W, b, copies), "processes": list(_processes)}
+    if _random_state() != state:
+        reply["random"] = _random_state()
+    return reply, arrays
+
+
+_processes: list[str] = []
+_watching: list[bool] = []
+
+
+def _note_processes(event: str, _: object) -> None:
+    """An audit hook: remembers on which line of whose file a call started a process."""
+    if _watching and event in SPAWNING and not _processes:
+        frame = sys._getframe(1)
+        while frame.f_back and frame.f_code.co_filename.startswith((sys.prefix, sys.base_prefix, "<")):
+            frame = frame.f_back
+        _processes.append(f"line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}")
+
+
+def _random_state() -> int:
+    """A digest of NumPy's global generator."""
+    state = np.random.get_state(legacy=False)["state"]
+    return zlib.crc32(state["key"].tobytes() + str(state["pos"]).encode())
+
+
+def _changed(given: Arrays, W: Sequence[object], b: Sequence[object], copies: Arrays) -> list[str]:
+    """The names of the arguments that are no longer what they were."""
+    L = sum(name.startswith("W") for name in given)
+    now: dict[str, object] = {name: copies[name] for name in ("x", "y")}
+    now |= {f"W{layer}": W[layer - 1] if layer <= len(W) else None for layer in range(1, L + 1)}
+    now |= {f"b{layer}": b[layer - 1] if layer <= len(b) else None for layer in range(1, L + 1) if f"b{layer}" in given}
+    return [name for name, array in given.items() if not _same(array, now[name])]
+
+
+def _same(before: np.ndarray, after: object) -> bool:
+    return isinstance(after, np.ndarray) and before.shape == after.shape and bool((before == after).all())
+
+
+def _raised(error: BaseException, path: str) -> str:
+    """ "raises ValueError on line 12 of my_backprop.py (dz = p - y): ..."; quotes the candidate's own deepest line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    folder = os.path.dirname(path) + os.sep
+    own = [frame for frame in frames if frame.filename == path] or [frame for frame in frames if frame.filename.startswith(folder)]
+    where = ""
+    if own:
+        line = linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
+        where = f" on line {own[-1].lineno} of {os.path.basename(own[-1].filename)}" + (f" ({line[:80]})" if line else "")
+    if isinstance(error, SystemExit):
+        return f"exits the program{where}"
+    message = short(error)
+    if isinstance(error, EOFError):
+        message = "it reads standard input, which is empty here"
+    if isinstance(error, MemoryError):
+        message = message or "it asks for more memory than a candidate may have"
+    return f"raises {type(error).__name__}{where}" + (f": {message}" if message else "")
+
+
+def _syntax(error: BaseException, path: str) -> str:
+    """Where Python cannot read the file itself, in the same words; "" for any other exception."""
+    if not isinstance(error, SyntaxError) or error.filename not in (path, None):
+        return ""
+    where = f" on line {error.lineno}" if error.lineno else ""
+    return f"is not Python: {error.msg}{where}" + (f" ({error.text.strip()[:80]})" if error.text else "")
+
+
+def _receive(channel: socket.socket) -> bytes | None:
+    """One frame, or None when the other side has closed the pipe."""
+    length = _exactly(channel, LENGTH.size)
+    return _exactly(channel, LENGTH.unpack(length)[0]) if length else None
+
+
+def _exactly(channel: socket.socket, count: int) -> bytes | None:
+    found = bytearray()
+    while len(found) < count:
+        if not (part := channel.recv(min(count - len(found), 2**20))):
+            return None
+        found += part
+    return bytes(found)

@@ -1,0 +1,206 @@
+"""Candidates on the command line: one, or a whole folder of submissions in parallel; a verdict each, whatever they do."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from checks import junit
+from checks.candidates import feedback
+from checks.candidates.conventions import Conventions, changed_lines
+from checks.candidates.feedback import Feedback
+from checks.candidates.file import CandidateFile, Unusable, load
+from checks.candidates.sandbox import Limits, Sandbox
+from model.command_line import BAD_INPUT, GOOD, WRONG, BadInput, complain
+
+if TYPE_CHECKING:
+    from checks.diagnosis.diagnose import Diagnosis
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the flags say about every candidate."""
+
+    sizes: tuple[int, ...] | None = None
+    seed: int = 0
+    batch: int | None = None
+    call_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One candidate's feedback as plain data, which crosses from process to process: its JSON object and its lines."""
+
+    found: dict[str, Any]
+    lines: list[str]
+
+
+def check_all(args: Namespace, program: str) -> int:
+    """Check every file that was named, in that order; print as results come; return the exit code.
+
+    Raises: BadInput if the only file is none, or for a flag that goes with the project's own verification.
+    """
+    unreadable = {path: reason for path in args.candidates if (reason := why_not(path))}
+    if unreadable and len(args.candidates) == 1:
+        raise BadInput(*unreadable.values())
+    settings = Settings(tuple(args.sizes) if args.sizes else None, args.seed, args.batch, args.time_limit)
+    suites, failed = [], 0
+    for checked in _progress(check_all_of(args.candidates, settings), len(args.candidates)):
+        print(json.dumps(checked.found) if args.json else "\n".join(checked.lines), flush=True)
+        failed += checked.found["verdict"] != "pass"
+        suites.append(junit.suite_of_candidate(checked.found))
+    for reason in unreadable.values():
+        complain(program, reason)
+    if len(args.candidates) > 1 and not args.json:
+        print(f"{len(suites)} candidates: {len(suites) - failed} pass, {failed} fail")
+    if args.junit:
+        junit.write(args.junit, suites)
+    return BAD_INPUT if unreadable else WRONG if failed else GOOD
+
+
+def why_not(path: Path) -> str:
+    """Why a path cannot be a candidate, or "": everything else about a file is a finding on it."""
+    if path.is_dir():
+        return f"expected Python files, got the folder {path}. Name the files in it: {path}/*.py."
+    if path.suffix != ".py" or not path.is_file():
+        found = "something else" if path.exists() else "nothing there"
+        return f"expected a Python file (.py), got {path}, {found}. Check the name."
+    if not os.access(path, os.R_OK):
+        return f"expected a file that can be read, got {path}. Change its permissions."
+    return ""
+
+
+def check_file(path: Path, settings: Settings) -> Checked:
+    """Ask one candidate, and say what is wrong with it; never raises for anything that it is or does."""
+    start = time.perf_counter()
+    if reason := why_not(path):
+        found = Feedback(str(path), 0.0, complaint=reason)
+    else:
+        with Sandbox(path, Limits(call_s=settings.call_s)) as sandbox:
+            found = _ask(path, sandbox, settings, start)
+    return Checked(feedback.as_json(found), feedback.as_text(found))
+
+
+def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feedback:
+    """Import, diagnose, and look at what it did beside answering."""
+    from checks.diagnosis.diagnose import diagnose  # while the candidate is being imported in its own process
+
+    try:
+        candidate = load(sandbox)
+    except Unusable as error:
+        return Feedback(str(path), time.perf_counter() - start, complaint=str(error))
+    imported = sandbox.out.count
+    found = diagnose(candidate, sizes=settings.sizes, seed=settings.seed, batch=settings.batch)
+    elapsed_s, complaint = time.perf_counter() - start, ""
+    sentences = [*found.complaints, *([] if found.bugs else wrong_shapes(found, path.name))]
+    if found.outcome == "fail" and sentences:
+        complaint = sentences[0]
+    asked = describe(candidate.conventions, settings)
+    return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), notes(candidate, imported))
+
+
+def wrong_shapes(found: Diagnosis, name: str) -> Iterator[str]:
+    """A sentence for each gradient that came in another shape, or not at all."""
+    for verdict in (verdict for verdict in found.verdicts if verdict.of == 0):
+        shapes = re.match(r"shape (\(.*?\)) against (\(.*?\))", verdict.reason)
+        said = f"{verdict.quantity} has the shape {shapes[1]}; expected {shapes[2]}" if shapes else verdict.reason
+        yield f"{name}: {said}."
+
+
+def describe(conventions: Conventions, settings: Settings) -> str:
+    """The function that was called, what the file declares beside the defaults, and the seed of the problems."""
+    function = {"gradients": "gradients(W, b, x, y)", "step": "step(W, b, x, y, learning_rate)"}[conventions.protocol]
+    declared = [line for line in changed_lines(Conventions(), conventions) if line.split(" ")[0] in conventions.declared]
+    return ", ".join([function, *declared, f"seed {settings.seed}"])
+
+
+def faults(candidate: CandidateFile) -> list[str]:
+    """What fails a candidate whatever its numbers are: each of these breaks somebody else's code."""
+    habits, name, found = candidate.habits, candidate.sandbox.path.name, []
+    if habits.changed:
+        what, function = " and ".join(habits.changed), next(iter(habits.changed.values()))
+        found.append(f"{name}: {function} changes its arguments {what}, which belong to the caller; work on copies.")
+    if habits.reseeds:
+        found.append(f"{name}: every call seeds NumPy's global generator{_line(candidate, 'seed(')}, so that others' draws repeat.")
+    if habits.seterr:
+        found.append(f"{name}: a call changes NumPy's error handling{_line(candidate, 'seterr(')} for everybody; use np.errstate.")
+    if habits.processes:
+        found.append(f"{name}: a call starts a process on {habits.processes}; whatever it leaves running is ended.")
+    return found
+
+
+def notes(candidate: CandidateFile, printed_by_import: int) -> list[str]:
+    """What is worth knowing and fails nothing."""
+    habits, out, found = candidate.habits, candidate.sandbox.out, []
+    if out.count > printed_by_import:
+        first = " ".join(out.head[printed_by_import:].decode(errors="replace").split())[:60]
+        found.append(f'its calls print {out.count - printed_by_import} bytes, such as "{first}"; they were kept apart.')
+    if habits.lists:
+        found.append("it returns lists or numbers instead of arrays; they were read as arrays.")
+    if habits.random_states and not habits.reseeds:
+        found.append("its calls draw from NumPy's global generator; each began with another seed.")
+    return found
+
+
+def _line(candidate: CandidateFile, text: str) -> str:
+    """ " on line 12", where the source has that text."""
+    lines = candidate.sandbox.path.read_text(errors="replace").splitlines()
+    return next((f" on line {number}" for number, line in enumerate(lines, start=1) if text in line), "")
+
+
+def check_all_of(paths: Sequence[Path], settings: Settings) -> Iterator[Checked]:
+    """Results in the order of the paths. A process of ours that dies costs one file at most: the rest is asked again."""
+    workers = min(len(paths), os.cpu_count() or 1)
+    if workers == 1:
+        yield from (check_file(path, settings) for path in paths)
+        return
+    done = 0
+    while done < len(paths):
+        try:
+            for checked in _pooled(paths[done:], settings, workers):
+                done += 1
+                yield checked
+        except BrokenProcessPool:
+            yield _alone(paths[done], settings)
+            done += 1
+
+
+def _pooled(paths: Sequence[Path], settings: Settings, workers: int) -> Iterator[Checked]:
+    """Our own processes, one a core, each with its candidate's beside it; only plain data crosses between them."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # we end them, not Ctrl-C
+        try:
+            yield from pool.map(check_file, paths, [settings] * len(paths))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _alone(path: Path, settings: Settings) -> Checked:
+    """One file in a process of ours for itself: this may be the one that ended the others."""
+    try:
+        return next(_pooled([path], settings, 1))
+    except BrokenProcessPool:
+        found = Feedback(str(path), 0.0, complaint=f"{path.name}: it ended the process of the checker itself.")
+        return Checked(feedback.as_json(found), feedback.as_text(found))
+
+
+def _progress(results: Iterator[Checked], total: int) -> Iterator[Checked]:
+    """A bar on standard error where somebody watches and waits."""
+    if total == 1 or not sys.stderr.isatty():
+        return results
+    from tqdm import tqdm
+
+    return iter(tqdm(results, total=total, unit="file", file=sys.stderr))

@@ -1,0 +1,163 @@
+"""The first wrong step, without knowing the bug: each step is fed the candidate's own upstream numbers, and must do the rest right.
+
+Where the candidate hands out its intermediates, those are used; otherwise its gradients of single samples show them
+(single_sample.py). One sample asked with several labels tells (B5) from (B4), because the derivative of an activation cannot
+depend on the label, and a wrong p from a wrong dz[L]; other weights that lead to the same z tell (F1) from (F2) and (F3).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from checks.diagnosis.evidence import Evidence
+from checks.diagnosis.single_sample import Single, all_close, close, p_behind
+from checks.quantities import equation, names
+from checks.suspects.wrong_pass import Pass, Setting
+
+SMALLEST = 1e-12  # of the largest entry: what an intermediate may be off beyond its bound, whose upstream was not the right one
+
+
+def first_wrong(evidence: list[Evidence]) -> str | None:
+    """The tag and name of the first step that is wrong although what it was given is right, such as "(B4) da[1]"."""
+    for item in evidence:
+        if item.answer.steps and (quantity := _of_intermediates(item)):
+            return _tagged(quantity, item.setting)
+    readable = [Single(item) for item in evidence if item.probe.role in ("single", "same z") and _readable(item)]
+    singles = [single for single in readable if single.item.probe.role == "single"]
+    if singles:
+        moved = next((single for single in readable if single.item.probe.role == "same z"), None)
+        quantity = _forward(singles, moved) or _output(singles, moved) or _backward(singles)
+        if quantity:
+            return _tagged(quantity, singles[0].item.setting)
+    wrong = [item for item in evidence if item.wrongs and item.is_of_gradients]
+    batches = [item for item in wrong if item.probe.role not in ("single", "same z", "rare label", "rare class")]
+    return next((_tagged(_of_batch(item), item.setting) for item in (*batches, *wrong)), None)
+
+
+def _tagged(quantity: str, setting: Setting) -> str:
+    problem = setting.problem
+    return f"{equation(quantity, problem.L, problem.output, problem.cost)} {quantity}"
+
+
+def _readable(item: Evidence) -> bool:
+    """Whether every gradient came in its shape and finite."""
+    given, right = item.given or {}, item.right
+    return all(
+        q in given and given[q].shape == right.named(q).shape and np.isfinite(given[q]).all() for q in item.setting.gradients
+    )
+
+
+def _forward(singles: list[Single], moved: Single | None) -> str | None:
+    """z[l] or a[l], where dW shows another a[l] than the right one and dz[L] is wrong, too: a wrong a[l] leads to a wrong p."""
+    L = singles[0].L
+    if all(_same_output(single) for single in singles):
+        return None
+    for layer in range(1, L):
+        seen = [single.seen_a(layer) for single in singles]
+        if any(a is None for a in seen):
+            continue
+        if not all_close((a, single.a(layer)) for a, single in zip(seen, singles, strict=True)):
+            again = moved.seen_a(layer) if moved else None
+            return f"z[{layer}]" if again is not None and not all_close([(again, seen[0])]) else f"a[{layer}]"
+    return None
+
+
+def _same_output(single: Single) -> bool:
+    """Whether dz[L] is right; without biases, whether it points where the right one points."""
+    right, seen = single.dz(single.L), single.seen_dz(single.L)
+    if seen is None:
+        return True  # unreadable: nothing speaks against the forward pass
+    if single.db:
+        return close(seen, right)
+    return close(seen / (np.linalg.norm(seen) or 1.0), right / (np.linalg.norm(right) or 1.0))
+
+
+def _output(singles: list[Single], moved: Single | None) -> str | None:
+    """p, z[L] or dz[L], where db[L] and dW[L] agree on a dz[L] that is not the right one."""
+    L = singles[0].L
+    seen = [single.seen_dz(L) for single in singles]
+    consistent = all_close((single.from_dW(L), dz) for single, dz in zip(singles, seen, strict=True))
+    if not consistent or all_close((dz, single.dz(L)) for single, dz in zip(singles, seen, strict=True)):
+        return None
+    if not singles[0].db and _follows(singles, L):
+        return f"dW[{L}]"
+    p = p_behind(singles)
+    if p is None:
+        return f"dz[{L}]"
+    return f"z[{L}]" if moved and not all_close([(moved.seen_dz(L), singles[0].seen_dz(L))]) else "p"
+
+
+def _backward(singles: list[Single]) -> str | None:
+    """From the output back: dW and db given dz, then the next dz given this one."""
+    L, has_db = singles[0].L, bool(singles[0].db)
+    for layer in range(L, 0, -1):
+        dzs = [_expected(single, layer) for single in singles]
+        by_W = all_close((single.from_dW(layer), dz) for single, dz in zip(singles, dzs, strict=True))
+        by_b = has_db and all_close((single.db[layer], dz) for single, dz in zip(singles, dzs, strict=True))
+        if by_W and (by_b or not has_db):
+            continue
+        if by_b or by_W:
+            return f"dW[{layer}]" if by_b else f"db[{layer}]"
+        if not has_db and (any(single.from_dW(layer) is None for single in singles) or _follows(singles, layer)):
+            return f"dW[{layer}]"
+        if layer == L:
+            return f"dz[{L}]"
+        return f"dz[{layer}]" if _derivative_is_wrong(singles, layer) else f"da[{layer}]"
+    return None
+
+
+def _expected(single: Single, layer: int) -> np.ndarray:
+    """dz[layer] by right steps from the candidate's own dz[layer + 1], as far as that can be read."""
+    if layer == single.L:
+        return single.dz(layer)
+    upstream = single.seen_dz(layer + 1)
+    return single.next_dz(layer, _expected(single, layer + 1) if upstream is None else upstream)
+
+
+def _follows(singles: list[Single], layer: int) -> bool:
+    """Whether the next dz follows from the right dz[layer], whatever dW[layer] shows: then only dW[layer] is wrong."""
+    if layer == 1:
+        return False
+    return all_close((single.from_dW(layer - 1), single.next_dz(layer - 1, _expected(single, layer))) for single in singles)
+
+
+def _derivative_is_wrong(singles: list[Single], layer: int) -> bool:
+    """Whether dz[layer] is da[layer] times something that does not depend on the label: then that something is wrong."""
+    found = []
+    for single in singles:
+        upstream, dz = single.seen_dz(layer + 1), single.seen_dz(layer)
+        if upstream is None or dz is None:
+            return True
+        if single.sample == singles[0].sample:
+            found.append(dz / (upstream @ single.W[layer + 1]))
+    return all(close(factor, found[0]) for factor in found)
+
+
+def _of_batch(item: Evidence) -> str:
+    """Right for single samples, wrong for several: a sum over samples. The layer nearest to the output says which."""
+    L = item.setting.problem.L
+    for layer in range(L, 0, -1):
+        dW, db = f"dW[{layer}]" in item.wrongs, f"db[{layer}]" in item.wrongs
+        if dW and (db or (not item.setting.bias and len(item.wrongs) > 1)):
+            return f"dz[{L}]" if layer == L else f"da[{layer}]"
+        if dW or db:
+            return f"dW[{layer}]" if dW else f"db[{layer}]"
+    return f"dz[{L}]"
+
+
+def _of_intermediates(item: Evidence) -> str | None:
+    """The first of the candidate's own intermediates that does not follow from those before it."""
+    steps, problem, run = item.answer.steps or {}, item.setting.problem, Pass(item.setting)
+    for name in names(problem.L, problem.output, problem.cost):
+        step, _, index = name.rstrip("]").partition("[")
+        if name not in steps or step not in ("z", "a", "p", "da", "dz"):
+            continue
+        layer = int(index or problem.L)
+        expected, given = run.get(step, layer), np.asarray(steps[name])
+        if given.shape != expected.shape:
+            return name
+        limit = item.bounds[name] + SMALLEST * np.abs(expected).max()
+        if not (np.abs(given - expected) <= limit).all():
+            return name
+        run.put(step, layer, given)
+    return None

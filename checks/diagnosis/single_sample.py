@@ -1,0 +1,135 @@
+"""One sample's gradients, read as the numbers that the candidate must have had on its way to them.
+
+For a single sample db[l] is dz[l] itself, and dW[l] is dz[l] times a[l - 1]: a candidate that returns nothing but gradients still
+shows its a and dz. Without biases dz[l] and a[l - 1] are known up to one factor, which is taken to be that of the right a[l - 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+
+import numpy as np
+
+from checks.by_hand import one_hot, sigmoid, softmax, softmax_jacobian
+from checks.diagnosis.evidence import Evidence
+
+LOOSE = 1e-6  # relative; a step of a wrong pass has no derived bound. Rounding leaves 1e-12, a wrong step more than 1e-4
+
+
+class Single:
+    """The answer to a question with one sample, or with copies of one."""
+
+    def __init__(self, item: Evidence) -> None:
+        setting, given = item.setting, item.given or {}
+        self.item, self.L, self.sample = item, setting.problem.L, item.probe.sample
+        self.W, self.scale, self.copies = setting.problem.W, setting.N * setting.weight, setting.N
+        self.dW = {layer: given[f"dW[{layer}]"] for layer in range(1, self.L + 1)}
+        self.db = {layer: given[f"db[{layer}]"] for layer in range(1, self.L + 1)} if setting.bias else {}
+
+    def a(self, layer: int) -> np.ndarray:
+        """The right a[layer]."""
+        return self.item.right.get("a", layer)[0]
+
+    def s(self, layer: int) -> np.ndarray:
+        """The right derivative of the activation."""
+        return self.item.right.get("s", layer)[0]
+
+    def dz(self, layer: int) -> np.ndarray:
+        """The right dz[layer], as large as the gradients are."""
+        return np.asarray(self.item.right.get("dz", layer)[0] * self.copies)
+
+    def from_dW(self, layer: int) -> np.ndarray | None:
+        """The candidate's dz[layer] as its dW says it, given the right a[layer - 1]; None if dW is no multiple of that."""
+        a = self.a(layer - 1)
+        dz = self.dW[layer] @ a / (a @ a)
+        return dz if close(self.dW[layer], np.outer(dz, a)) else None
+
+    def seen_dz(self, layer: int) -> np.ndarray | None:
+        """The candidate's dz[layer]: its db; without biases, the column by which dW multiplies some row."""
+        if self.db:
+            return self.db[layer]
+        factors = self._factors[layer]
+        return None if factors is None else factors[0]
+
+    def seen_a(self, layer: int) -> np.ndarray | None:
+        """The candidate's a[layer]: the row by which dW[layer + 1] multiplies its dz; None if there is no such row."""
+        if not self.db:
+            factors = self._factors[layer + 1]
+            return None if factors is None else factors[1]
+        dz = self.db[layer + 1]
+        if not dz.any():
+            return None
+        a = dz @ self.dW[layer + 1] / (dz @ dz)
+        return a if close(self.dW[layer + 1], np.outer(dz, a)) else None
+
+    def next_dz(self, layer: int, upstream: np.ndarray) -> np.ndarray:
+        """dz[layer] by right steps from some dz[layer + 1]."""
+        return np.asarray((upstream @ self.W[layer + 1]) * self.s(layer))
+
+    @cached_property
+    def _factors(self) -> dict[int, tuple[np.ndarray, np.ndarray] | None]:
+        """dW[layer] as dz times a row as long as the right a[layer - 1], where it is such a product."""
+        found: dict[int, tuple[np.ndarray, np.ndarray] | None] = {}
+        for layer, dW in self.dW.items():
+            a = self.a(layer - 1)
+            u, sizes, v = np.linalg.svd(dW, full_matrices=False)
+            length = float(np.linalg.norm(a)) * (1.0 if v[0] @ a >= 0 else -1.0)
+            rank_one = sizes[0] > 0 and close(dW, sizes[0] * np.outer(u[:, 0], v[0]))
+            found[layer] = (u[:, 0] * sizes[0] / length, v[0] * length) if rank_one else None
+        return found
+
+
+def close(first: np.ndarray, second: np.ndarray) -> bool:
+    """Equal but for rounding, on the scale of the largest entry."""
+    size = max(float(np.abs(first).max(initial=0)), float(np.abs(second).max(initial=0)))
+    return bool(np.abs(first - second).max(initial=0) <= LOOSE * size)
+
+
+def all_close(pairs: Iterable[tuple[np.ndarray | None, np.ndarray | None]]) -> bool:
+    """Whether every pair exists and is close."""
+    return all(first is not None and second is not None and close(first, second) for first, second in pairs)
+
+
+def p_behind(singles: list[Single]) -> np.ndarray | None:
+    """The p for which every dz[L] of one sample, whatever its label, is what the right head makes of it; None if there is none.
+
+    Solved for the logits by Gauss-Newton from the right ones: with two labels there are more equations than unknowns.
+    """
+    same = [single for single in singles if single.sample == singles[0].sample and single.item.probe.role == "single"]
+    seen = [(single, dz) for single in same if (dz := single.seen_dz(single.L)) is not None]
+    if len({int(single.item.setting.problem.y[0]) for single, _ in seen}) < 2:
+        return None
+    problem = seen[0][0].item.setting.problem
+    if problem.cost == "cross-entropy":
+        found = [dz / single.scale + one_hot(single.item.setting.problem.y[:1], dz[None])[0] for single, dz in seen]
+        return found[0] if all(close(p, found[0]) for p in found) else None
+    logits = np.array(seen[0][0].item.right.get("z", seen[0][0].L)[0])
+
+    def misfit(z: np.ndarray) -> np.ndarray:
+        return np.concatenate([_head(single, z) - dz for single, dz in seen])
+
+    largest = max(float(np.abs(dz).max()) for _, dz in seen)
+    for _ in range(40):
+        left = misfit(logits)
+        if float(np.abs(left).max()) <= LOOSE * 1e-3 * largest:
+            return softmax(logits[None])[0] if problem.output == "softmax" else sigmoid(logits)
+        change = np.linalg.lstsq(_slopes(misfit, logits, left), -left, rcond=1e-8)[0]
+        logits = logits + np.clip(change, -1, 1)
+    return None
+
+
+def _slopes(f: Callable[[np.ndarray], np.ndarray], z: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Forward differences: Newton needs no more than a few digits of them."""
+    step = 1e-7
+    return np.stack([(f(z + step * unit) - at) / step for unit in np.eye(len(z))], axis=1)
+
+
+def _head(single: Single, logits: np.ndarray) -> np.ndarray:
+    """dz[L] of one sample from its logits, as the right head makes it."""
+    problem = single.item.setting.problem
+    p = softmax(logits[None]) if problem.output == "softmax" else sigmoid(logits[None])
+    e = single.scale * (p - one_hot(problem.y[:1], p))[0]
+    if problem.cost == "cross-entropy":
+        return np.asarray(e)
+    return np.asarray(2 * (softmax_jacobian(p)[0] @ e if problem.output == "softmax" else e * p[0] * (1 - p[0])))
