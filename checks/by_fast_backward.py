@@ -10,12 +10,14 @@ from torch import Tensor
 
 from checks.problem import Problem
 from checks.quantities import Quantities, by_name
-from model.backward import Backward, flat_gradients
+from model.backward import Backward
 from model.network import MLP
 
 
 def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> Quantities:
-    """Everything that the fast passes leave in memory: they write z where a will be, and da where dz will be.
+    """Everything that the fast passes leave in memory, transposed, because they have samples in columns.
+
+    They write z where a will be and da where dz will be, so neither is left.
 
     Args:
         problem: what to differentiate.
@@ -24,10 +26,12 @@ def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") ->
     Returns: hidden a, p, dz, dW and db, as float64 arrays by name.
     """
     network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
-    flat_gradients(network).fill_(float("nan"))  # whatever is not overwritten shows
     passes = Backward(network, len(problem.y), problem.output, problem.cost)
+    for memory in (passes.p, *passes.a.values(), *passes.dz.values()):
+        memory.fill_(float("nan"))  # whatever is not overwritten shows
     passes(torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device), torch.as_tensor(problem.y, device=device))
-    found = {"p": _array(passes.p)} | by_name("a", _arrays(passes.a)) | by_name("dz", _arrays(passes.dz))
+    hidden = {layer: a for layer, a in passes.a.items() if layer > 0}
+    found = {"p": _array(passes.p.t())} | by_name("a", _arrays(hidden)) | by_name("dz", _arrays(passes.dz))
     return found | by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
 
 
@@ -36,7 +40,7 @@ def _gradients(parameters: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
 
 
 def _arrays(tensors: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
-    return {layer: _array(tensor) for layer, tensor in tensors.items()}
+    return {layer: _array(tensor.t()) for layer, tensor in tensors.items()}
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -1,8 +1,11 @@
 """The hand-written backward pass in torch, twice: `gradients` to be read, `Backward` to train with.
 
 Both compute (F1) to (B9) of checks/EQUATIONS.md and agree to rounding; `python -m checks` compares the fast one with the other
-witnesses. Autograd computes the same products. What is saved here is everything around them: no graph is recorded, nothing is
-allocated, and each gradient is written where the optimizer reads it.
+witnesses. Autograd computes the same products. What is saved here is everything around them: no graph is recorded, each gradient
+is left where the optimizer reads it, and everything small is written into memory that is laid out once.
+
+`gradients` has one sample a row, like the page. `Backward` has one sample a column, like 3Blue1Brown's videos and Nielsen's book,
+z = W a + b: then W and dW are multiplied as they lie in memory, and softmax works on many samples at once.
 """
 
 from __future__ import annotations
@@ -17,11 +20,12 @@ from torch.nn.functional import one_hot
 
 from model.costs import cost_of, probabilities
 from model.network import MLP
+from model.products import Product, product
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
 
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input  # (da, a) -> da * a * (1 - a), in place where it is told to
 
 
 @dataclass(frozen=True)
@@ -67,101 +71,93 @@ def gradients(network: MLP, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], *
 
 
 class Backward:
-    """Forward and backward of batches of one size, in memory that is laid out once; fills every .grad.
+    """Forward and backward of batches of one size; leaves the gradient of the mean loss in every .grad.
 
     Args:
-        network: its parameters need their .grads already (`flat_gradients`), which are written in place.
+        network: whose gradients are wanted.
         N: samples in a batch.
         output, cost: the head.
         mean_over: samples that the loss is the mean of, if this is a part of a larger batch; N otherwise.
     Attributes:
-        a: hidden activations by layer, (N, n_l), of the last batch.
-        p: probabilities, (N, K), of the last batch.
-        dz: gradients by layer, (N, n_l), of the last batch.
-    Raises: ValueError for an unknown head or a parameter without .grad.
+        a: activations by layer, (n_l, N), of the last batch; a[0] are the samples themselves.
+        p: probabilities, (K, N), of the last batch.
+        dz: gradients by layer, (n_l, N), of the last batch.
+    Raises: ValueError for an unknown head.
     """
 
     def __init__(self, network: MLP, N: int, output: str, cost: str, mean_over: int | None = None) -> None:
         cost_of(output, cost)
-        if any(parameter.grad is None for parameter in network.parameters()):
-            raise ValueError("expected a network with .grads to write into, got none. Call flat_gradients(network) first.")
         self._output, self._cost, self._L = output, cost, network.depth
+        self._parameters = network.W, network.b
         like, sizes = network.W[1].detach(), network.sizes
         # A detached tensor is the same memory without the wish to be differentiated, so that `out=` is allowed.
         self._W = {layer: W.detach() for layer, W in network.W.items()}
-        self._b = {layer: b.detach() for layer, b in network.b.items()}
-        self._dW = {layer: W.grad for layer, W in network.W.items() if W.grad is not None}
-        self._db = {layer: b.grad for layer, b in network.b.items() if b.grad is not None}
-        self.a = {layer: like.new_empty(N, sizes[layer]) for layer in range(1, self._L)}
-        self.p = like.new_empty(N, sizes[-1])
-        self.dz = {layer: like.new_empty(N, sizes[layer]) for layer in range(1, self._L + 1)}
-        # Transposed views are made here because making one takes as long as a small product.
         self._W_T = {layer: W.t() for layer, W in self._W.items()}
-        self._dz_T = {layer: dz.t() for layer, dz in self.dz.items()}
-        self._p_rows, self._dp_columns = self.p[:, None, :], self.dz[self._L][:, :, None]
-        self._ones, self._dots = like.new_ones(N), like.new_empty(N, 1, 1)
+        self._b = {layer: b.detach()[:, None] for layer, b in network.b.items()}
+        self._dW = {layer: torch.empty_like(W) for layer, W in self._W.items()}
+        self._db = {layer: like.new_empty(sizes[layer]) for layer in self._W}
+        self.a = {layer: like.new_empty(sizes[layer], N) for layer in range(1, self._L)}
+        self.p = like.new_empty(sizes[-1], N)
+        self.dz = {layer: like.new_empty(sizes[layer], N) for layer in self._W}
+        self._F1, self._B2, self._B4 = self._products(sizes, N)
         self._identity = torch.eye(sizes[-1], dtype=like.dtype, device=like.device)
         self._scale = (2 if cost == "quadratic" else 1) / like.new_tensor(mean_over or N)
+        self._samples, self._classes = like.new_ones(N), like.new_ones(sizes[-1])  # sums are products with ones
+        self._p_dp, self._dots = torch.empty_like(self.p), like.new_empty(N)
+
+    def _products(self, sizes: tuple[int, ...], N: int) -> tuple[dict[int, Product], dict[int, Product], dict[int, Product]]:
+        """How (F1), (B2) and (B4) multiply in each layer, and where the result goes: z where a will be, da where dz will be."""
+        z, F1, B2, B4 = {**self.a, self._L: self.p}, {}, {}, {}
+        for layer, W in self._W.items():
+            n, n_in = W.shape
+            F1[layer] = product(n, n_in, N, into=z[layer])
+            B2[layer] = product(n, N, n_in, into=self._dW[layer])
+            if layer > 1:
+                B4[layer] = product(n_in, n, N, into=self.dz[layer - 1], transposed=True)
+        return F1, B2, B4
 
     def __call__(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> None:
-        """Feed a batch forward and back, and leave the gradient of the mean loss in every .grad.
+        """Feed a batch forward and back.
 
         Args:
             x: one sample a row.
             y: class labels.
         Raises: IndexError if a label lies outside [0, K).
         """
-        self._forward(x)
-        self._output_dz(y)
-        for layer in range(self._L, 0, -1):
-            below = self.a[layer - 1] if layer > 1 else x
-            # dz.T is a view, and the library multiplies transposed operands as they lie. The .grad itself is the result: what
-            # was in it is overwritten, so that it need not be set to zero first.
-            torch.mm(self._dz_T[layer], below, out=self._dW[layer])  # (B2)
-            # A sum over rows is a product with a vector of ones, which takes the library half as long as a reduction.
-            torch.mv(self._dz_T[layer], self._ones, out=self._db[layer])  # (B3)
-            if layer > 1:
-                # da is needed only to make dz, so it is written where dz will be, and turned into it in place.
-                da = torch.mm(self.dz[layer], self._W[layer], out=self.dz[layer - 1])  # (B4)
-                torch.ops.aten.sigmoid_backward.grad_input(da, below, grad_input=da)  # (B5): da * a * (1 - a), read once
-
-    def _forward(self, x: Tensor) -> None:
-        """a and p of a batch. z is written where a will be, because no later line needs it."""
+        a, a_T = {0: x.t()}, {0: x}  # the samples become columns without moving: a transposed view
         for layer in range(1, self._L):
-            # The bias is added by the product itself, whose result begins as a copy of it.
-            x = torch.addmm(self._b[layer], x, self._W_T[layer], out=self.a[layer]).sigmoid_()  # (F1), (F2)
-        torch.addmm(self._b[self._L], x, self._W_T[self._L], out=self.p)  # (F1)
-        if self._output == "softmax":
-            torch.softmax(self.p, 1, out=self.p)  # (F3)
-        else:
-            self.p.sigmoid_()  # (F3)
+            z = self._F1[layer](self._W[layer], a[layer - 1], a_T[layer - 1])  # (F1) W a, and the bias in the next line
+            a[layer] = z.add_(self._b[layer]).sigmoid_()  # (F1), (F2): nothing later needs z, so a takes its place
+            a_T[layer] = a[layer].t()
+        z = self._F1[self._L](self._W[self._L], a[self._L - 1], a_T[self._L - 1])  # (F1)
+        self._probabilities(z.add_(self._b[self._L]))  # (F1), (F3)
+        dz = self._output_dz(y)
+        for layer in range(self._L, 0, -1):
+            dW = self._B2[layer](dz, a_T[layer - 1], a[layer - 1])  # (B2)
+            db = torch.mv(dz, self._samples, out=self._db[layer])  # (B3): a sum over samples is a product with ones
+            self._parameters[0][layer].grad, self._parameters[1][layer].grad = dW, db
+            self.dz[layer] = dz
+            if layer > 1:
+                da = self._B4[layer](self._W_T[layer], dz, dz.t())  # (B4): needed only to make dz, so dz takes its place
+                dz = sigmoid_backward(da, a[layer - 1], grad_input=da)  # (B5): da * a * (1 - a), read once
+        self.a = a
 
-    def _output_dz(self, y: Tensor) -> None:
+    def _probabilities(self, z: Float[Tensor, "K N"]) -> None:
+        """p out of the logits, wherever these are."""
+        if self._output == "softmax":
+            torch.softmax(z, 0, out=self.p)  # (F3)
+        else:
+            torch.sigmoid(z, out=self.p)  # (F3)
+
+    def _output_dz(self, y: Int64[Tensor, " N"]) -> Float[Tensor, "K N"]:
         """dz[L], the only lines that know the head: under the quadratic cost dp is made first, in the same place."""
-        Y = torch.index_select(self._identity, 0, y, out=self.dz[self._L])  # row y[n] of the identity is the one-hot y[n]
+        Y = torch.index_select(self._identity, 1, y, out=self.dz[self._L])  # column y[n] of the identity is the one-hot y[n]
         dz = torch.sub(self.p, Y, out=Y).mul_(self._scale)  # (B1), (B9); or dp of (B7), (B8)
         if self._cost == "cross-entropy":
-            return
+            return dz
         if self._output == "sigmoid":
-            torch.ops.aten.sigmoid_backward.grad_input(dz, self.p, grad_input=dz)  # (B8)
-        else:
-            # J dp = p * (dp - p . dp): the (K, K) matrix of (B6) is never made. The dot product is one number a row.
-            torch.bmm(self._p_rows, self._dp_columns, out=self._dots)
-            dz.sub_(self._dots[:, :, 0]).mul_(self.p)  # (B7)
-
-
-def flat_gradients(network: MLP) -> Float[Tensor, " P"]:
-    """Give every parameter a .grad of zeros, all of them views of one buffer.
-
-    Returns: the buffer; between the gradients it has zeros that align each to a cache line, so it is a few numbers longer than
-        the network has parameters. One operation on it is one on every gradient: setting to zero, adding up between processes.
-    """
-    parameters = list(network.parameters())
-    step = ALIGNMENT // parameters[0].element_size()
-    starts = [0]
-    for parameter in parameters:
-        starts.append(starts[-1] + -(-parameter.numel() // step) * step)
-    flat = parameters[0].detach().new_zeros(starts[-1])
-    for start, parameter in zip(starts, parameters, strict=False):
-        parameter.grad = flat[start : start + parameter.numel()].view_as(parameter)
-    return flat
+            return sigmoid_backward(dz, self.p, grad_input=dz)  # (B8): dp * p * (1 - p)
+        # J dp = p * (dp - p . dp): the (K, K) matrix of (B6) is never made. The dot product is one number a sample.
+        torch.mul(self.p, dz, out=self._p_dp)
+        torch.mv(self._p_dp.t(), self._classes, out=self._dots)
+        return dz.sub_(self._dots).mul_(self.p)  # (B7)

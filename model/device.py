@@ -23,16 +23,16 @@ def usable(name: str) -> str:
     return name
 
 
-SMALL_STEP = 4_000_000  # multiply-adds of a forward pass, below which a second thread costs more than it brings
+A_THREADS_SHARE = 1_250_000  # multiply-adds of a forward pass; with less, threads wait for each other longer than they compute
 
 
 def threads_for(sizes: Sequence[int], batch_size: int) -> int:
-    """How many threads a step of this size is worth: 1, or all that torch would use.
+    """How many threads a step of this size is worth, of as many as there are cores.
 
-    A function of the sizes alone, so that a resumed run rounds as the run before it did.
+    A function of the sizes and the machine alone, so that a resumed run rounds as the run before it did.
     """
     work = batch_size * sum(n * n_in for n_in, n in itertools.pairwise(sizes))
-    return 1 if work < SMALL_STEP else os.cpu_count() or 1
+    return max(1, min(work // A_THREADS_SHARE, os.cpu_count() or 1))
 
 
 COPIES = 6  # of each parameter: itself, its gradient, two moments, and the state that is kept while the next is computed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -52,6 +52,16 @@ class Processes:
             with noticing_loss():
                 torch.distributed.all_reduce(tensor)
         return tensor
+
+    def add_up_all(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors of one dtype, in place, by their sums over all processes, in a single message.
+
+        Raises: LostProcess if a process is gone.
+        """
+        if self.world > 1:
+            flat = self.add_up(torch.cat([tensor.reshape(-1) for tensor in tensors]))
+            for tensor, total in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+                tensor.copy_(total.view_as(tensor))
 
     def any(self, here: bool) -> bool:
         """Whether something is so in at least one process: what all must agree on before they go on."""

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.backward import Backward, flat_gradients
+from model.backward import Backward
 from model.batches import Batches
 from model.costs import cost_of
 from model.distributed import Processes, noticing_loss
@@ -106,7 +106,6 @@ class Training:
         self.cost = cost_of(settings.output, settings.cost)
         self.optimizer = _optimizer(network, settings)
         self.epoch = 0
-        self._flat = flat_gradients(network)
         self._batches = Batches(train.x, train.y, settings.batch_size, self.processes.rank, self.processes.world)
         self._by_size: dict[tuple[int, int], Backward] = {}  # an epoch has one for its batches, and one for a smaller last
         self._shared = _shared(network, self.processes) if settings.backward == "autograd" else network
@@ -144,9 +143,9 @@ class Training:
         """
         if self.settings.backward == "by-hand":
             self._by_hand(len(y), whole or len(y))(x, y)
-            self.processes.add_up(self._flat)
+            self.processes.add_up_all([g for parameter in self.network.parameters() if (g := parameter.grad) is not None])
         else:
-            self._flat.zero_()
+            self.network.zero_grad()
             with noticing_loss() if self.processes.world > 1 else nullcontext():
                 torch.autograd.backward(self._loss(x, y, whole))
         self.optimizer.step()

@@ -5,7 +5,7 @@ import torch
 
 from model import device
 from model.command_line import BadInput
-from model.device import SMALL_STEP, bytes_for, memory, threads_for, usable
+from model.device import A_THREADS_SHARE, bytes_for, memory, threads_for, usable
 from model.network import MLP
 
 
@@ -30,8 +30,9 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
 def test_threads_depend_on_the_work_of_a_step_alone(monkeypatch):
     monkeypatch.setattr(device.os, "cpu_count", lambda: 64)
     assert threads_for((64, 64, 32, 10), 32) == 1
-    assert threads_for((1, SMALL_STEP), 1) == 64
-    assert threads_for((1, SMALL_STEP - 1), 1) == 1
+    assert threads_for((1, 2 * A_THREADS_SHARE), 1) == 2
+    assert threads_for((1, 2 * A_THREADS_SHARE - 1), 1) == 1
+    assert threads_for((1, A_THREADS_SHARE), 1000) == 64
 
 
 def test_threads_are_one_where_the_number_of_cores_is_unknown(monkeypatch):

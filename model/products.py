@@ -1,0 +1,49 @@
+"""Matrix products on a CPU, by the faster of the two libraries that come with torch.
+
+`torch.mm` calls MKL, which leaves the widest registers of other makers' processors unused: on a Zen 5 core oneDNN multiplies
+twice as fast (benchmarks/products.py). oneDNN takes longer to get going, so small products stay with MKL. Which of the two it is
+depends on the shape and the machine alone, so a resumed run rounds as the run before it did.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Float
+
+    Matrix = Float[Tensor, "_ _"]
+
+Product = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+WORTH_IT = 1_000_000  # multiply-adds from which oneDNN is the faster one; calling it takes about 10 microseconds longer
+WORTH_IT_TRANSPOSED = 8_000_000  # where the first factor is a transposed view, which oneDNN copies before it begins
+
+
+def product(m: int, k: int, n: int, into: Tensor, *, transposed: bool = False) -> Product:
+    """How to multiply (m, k) by (k, n), decided once for many times.
+
+    Args:
+        m, k, n: the shape.
+        into: (m, n), where the result may be written; its dtype and device are those of the factors.
+        transposed: whether the first factor will be a transposed view.
+    Returns: a function of A, B and B.T that returns A @ B: `into`, or memory of its own. It wants both views of B because making
+        one takes as long as a small product.
+    """
+    if has_onednn(into) and m * k * n >= (WORTH_IT_TRANSPOSED if transposed else WORTH_IT):
+        linear = torch.ops.mkldnn._linear_pointwise.default  # what torch.compile calls for a linear layer
+        return lambda A, B, B_T: linear(A, B_T, None, "none", [], "")
+    return lambda A, B, B_T: torch.mm(A, B, out=into)
+
+
+def has_onednn(like: Tensor) -> bool:
+    """Whether oneDNN can multiply matrices of this dtype on this device: float32 on an x86 CPU, in most builds of torch."""
+    usable = like.device.type == "cpu" and like.dtype == torch.float32 and platform.machine() in ("x86_64", "AMD64")
+    built_in = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return usable and built_in and hasattr(torch.ops.mkldnn, "_linear_pointwise")
