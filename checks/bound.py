@@ -21,7 +21,6 @@ units are correlated, were seen to need 1.3 (digits, seeds 0 to 2, float32), so 
 
 from __future__ import annotations
 
-import itertools
 import sys
 from typing import TYPE_CHECKING
 
@@ -67,9 +66,8 @@ def _forward(passed: Forward, W: Layers, b: Layers, eps: float, tiny: float) -> 
     """E of every z and a: (F1) and (F2)."""
     E: Quantities = {"a[0]": np.zeros(passed.a[0].shape)}
     for layer in W:
-        a = passed.a[layer - 1]
-        copies = _copies(a.T)
-        passed_on = _linear(E[f"a[{layer - 1}]"], W[layer].T, copies)
+        a, copies = passed.a[layer - 1], _copies(passed.a[layer - 1].T)
+        passed_on = _linear(E[f"a[{layer - 1}]"], W[layer].T, copies) if layer > 1 else 0.0
         summing = _summing(a, W[layer].T, _root_sum_squares(a, W[layer].T), copies, b[layer])
         E[f"z[{layer}]"] = passed_on + eps * (summing + np.abs(passed.z[layer])) + tiny
         if layer in passed.a:
@@ -81,7 +79,7 @@ def _forward(passed: Forward, W: Layers, b: Layers, eps: float, tiny: float) -> 
 
 def _root_sum_squares(x: np.ndarray, y: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
     """sqrt(x**2 @ (weights * y**2)), each row of x scaled by its largest entry, so that no square underflows: rule 2."""
-    largest = np.maximum(np.abs(x).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    largest = _largest(x, 1)
     return largest * np.sqrt((weights * (x / largest) ** 2) @ y**2)
 
 
@@ -95,22 +93,39 @@ def _summing(
 ) -> np.ndarray:
     """What rounding the partial sums and the products of x @ y amounts to, in units of eps; some libraries start with the bias.
 
-    Adding the same number again and again rounds the same way each time: m equal terms err m half eps, not sqrt(m) eps.
+    The partial sums are those at the end of each of BLOCKS blocks, each as often as its block is long.
     """
-    n, alike = x.shape[1], max(1.0, float(copies.mean()) / 4)
-    edges = np.unique(np.linspace(0, n, BLOCKS + 1).astype(int))
-    partial, squares = np.zeros(products.shape), np.zeros(products.shape)
-    for first, last in itertools.pairwise(edges):
-        partial = partial + x[:, first:last] @ y[first:last]
-        squares += (last - first) * (np.abs(partial) + np.abs(first_term)) ** 2
-    return np.hypot(np.sqrt(alike * squares), np.sqrt(1 + n / BLOCKS) * products)
+    n, width = x.shape[1], -(-x.shape[1] // BLOCKS)
+    blocks = -(-n // width)
+    padding = blocks * width - n
+    if padding:
+        x, y = np.pad(x, ((0, 0), (0, padding))), np.pad(y, ((0, padding), (0, 0)))
+    partial = x.reshape(len(x), blocks, width).transpose(1, 0, 2) @ y.reshape(blocks, width, -1)
+    partial = np.abs(np.cumsum(partial, axis=0)) + np.abs(first_term)
+    squares = width * (partial**2).sum(axis=0) - padding * partial[-1] ** 2
+    return np.sqrt(_alike(copies) * squares + (1 + n / BLOCKS) * products**2)
+
+
+def _alike(copies: np.ndarray) -> float:
+    """Adding the same number again and again rounds the same way each time: m equal terms err m half eps, not sqrt(m) eps."""
+    return max(1.0, float(copies.mean()) / 4)
 
 
 def _copies(rows: np.ndarray) -> np.ndarray:
-    """How many rows are the same as each row, itself included, to twelve digits of the largest entry: rule 3."""
-    digits = np.round(rows / max(float(np.abs(rows).max()), 1e-300), 12)
-    _, which, counts = np.unique(digits, axis=0, return_inverse=True, return_counts=True)
+    """How many rows are the same as each row, itself included, to twelve digits of the largest entry: rule 3.
+
+    Rows are compared by their products with one fixed vector of mean square 1: equal rows have equal products, and others have
+    unequal ones but by a chance of one in 1e12.
+    """
+    weights = np.cos(np.arange(rows.shape[1]) ** 2) * np.sqrt(2)  # cos of squares of whole numbers: no two nets of weights alike
+    digits = np.round(rows @ weights / max(float(np.abs(rows).max()), 1e-300), 12)
+    _, which, counts = np.unique(digits, return_inverse=True, return_counts=True)
     return counts[which.reshape(-1)]
+
+
+def _largest(x: np.ndarray, axis: int) -> np.ndarray:
+    """The largest magnitude along an axis, never 0, to divide by."""
+    return np.maximum(np.abs(x).max(axis=axis, keepdims=True), np.finfo(np.float64).tiny)
 
 
 def _losses(
@@ -168,26 +183,48 @@ def _backward(
     passed: Forward, W: Layers, E: Quantities, dz_error: np.ndarray, magnitude: np.ndarray, dz: np.ndarray, eps: float, tiny: float
 ) -> Quantities:
     """E of every dW, db, da and dz, back from the output: (B2) to (B5) on magnitudes; dz itself only for the totals of sums."""
-    back, samples, ones = Backward({}, {}, {}, {}), _copies(passed.z[len(W)]), np.ones((len(dz), 1))
+    back, samples = Backward({}, {}, {}, {}), _copies(passed.z[len(W)])
     for layer in range(len(W), 0, -1):
-        a, a_error = passed.a[layer - 1], E.get(f"a[{layer - 1}]", np.zeros_like(passed.a[0]))
-        for into, below, below_error in ((back.dW, a, a_error), (back.db, ones, 0 * ones)):
-            total, products = dz.T @ below, _root_sum_squares(magnitude.T, below)
-            from_dz, from_below = (_root_sum_squares(of.T, to, samples) for of, to in ((dz_error, below), (magnitude, below_error)))
-            into[layer] = (
-                np.hypot(from_dz, from_below) + eps * (_summing(dz.T, below, products, samples) + 2 * np.abs(total)) + tiny
-            )
-        back.db[layer] = back.db[layer][:, 0]
-        if layer > 1:
-            s = a * (1 - a) + a_error  # the largest that s can be: where a rounds to 1, a(1 - a) is 0 but s is not
+        a, a_error = passed.a[layer - 1], E.get(f"a[{layer - 1}]")
+        sums = _over_samples(dz, dz_error, magnitude, samples, a, a_error, eps)
+        back.dW[layer], back.db[layer] = sums[0] + tiny, sums[1] + tiny
+        if layer > 1 and a_error is not None:
+            s, slope = a * (1 - a) + a_error, np.abs(1 - 2 * a) + a_error  # at the largest: where a rounds to 1, s is not 0
             da = dz @ W[layer]
             products = np.maximum(_root_sum_squares(magnitude, W[layer]), np.abs(da))
             copies = _copies(passed.z[layer].T)
             passed_on = _linear(dz_error, W[layer], copies)
             back.da[layer - 1] = da_error = passed_on + eps * _summing(dz, W[layer], products, copies) + tiny
-            back.dz[layer - 1] = dz_error = da_error * s + products * a_error + 4 * eps * products * s + tiny
-            magnitude, dz = products * s, da * a * (1 - a)
+            dz_error = da_error * s + products * slope * a_error + 4 * eps * products * s + tiny
+            back.dz[layer - 1], magnitude, dz = dz_error, products * s, da * a * (1 - a)
     return by_name("dW", back.dW) | by_name("db", back.db) | by_name("da", back.da) | by_name("dz", back.dz)
+
+
+def _over_samples(
+    dz: np.ndarray,
+    dz_error: np.ndarray,
+    magnitude: np.ndarray,
+    samples: np.ndarray,
+    a: np.ndarray,
+    a_error: np.ndarray | None,
+    eps: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """E of dW and db: (B2) and (B3), sums over N samples, whose order is random.
+
+    The k-th partial sum of numbers p in random order has the mean square k (N - k) / (N (N - 1)) sum(p**2) + k (k - 1) /
+    (N (N - 1)) sum(p)**2. Over all k that is (N + 1) / 6 sum(p**2) + (N + 1) / 3 sum(p)**2, so no partial sum need be computed.
+    Columns are scaled by their largest entry, so that no square underflows.
+    """
+    n, n_in, often = _largest(np.maximum(magnitude, dz_error), 0), _largest(a, 0), _alike(samples) * (len(dz) + 1)
+    of_dz = samples[:, None] * (dz_error / n) ** 2 + eps**2 * (often / 6 + 1) * (magnitude / n) ** 2
+    total, squares = (dz / n).T @ (a / n_in), of_dz.T @ (a / n_in) ** 2
+    if a_error is not None:
+        squares += (samples[:, None] * (magnitude / n) ** 2).T @ (a_error / n_in) ** 2
+    db = (dz / n).sum(axis=0)
+    return (
+        n.T * n_in * (np.sqrt(squares + eps**2 * often / 3 * total**2) + 2 * eps * np.abs(total)),
+        n[0] * (np.sqrt(of_dz.sum(axis=0) + eps**2 * often / 3 * db**2) + 2 * eps * np.abs(db)),
+    )
 
 
 def _signed(passed: Forward, y: np.ndarray, output: str, cost: str) -> Float64[np.ndarray, "N K"]:

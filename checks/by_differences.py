@@ -40,9 +40,14 @@ def complex_step(problem: Problem) -> tuple[Quantities, Quantities]:
     Returns: the gradients, and how far each may be off beyond rounding: products below the smallest float64 underflow
         to 0 before they are divided by the step, so at most tiny / h (2e-278) for each term of a sum.
     """
-    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
-    dz = {layer: _complex_columns(problem, layer, passed.z[layer], "z") for layer in problem.W}
-    da = {layer: _complex_columns(problem, layer, passed.a[layer], "a") for layer in problem.W if layer < problem.L}
+    passed, dz, da = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output), {}, {}
+    for layer in range(1, problem.L):
+        # a sigmoid looks at its own unit alone, so all units of z are nudged in one call, and each stack takes one of them
+        through_z = by_hand.sigmoid(passed.z[layer] + 1j * IMAGINARY_STEP)
+        through_a = passed.a[layer] + 1j * IMAGINARY_STEP
+        dz[layer], da[layer] = _complex_columns(problem, layer, passed.a[layer], (through_z, through_a))
+    logits = passed.z[problem.L]
+    (dz[problem.L],) = _complex_columns(problem, problem.L, logits, (logits + 1j * IMAGINARY_STEP,))
     underflow = float(np.finfo(np.float64).tiny) / IMAGINARY_STEP
     errors = {layer: np.full(dz[layer].shape, underflow) for layer in dz}
     return _assemble(dz, da, passed.a), _assemble(errors, {layer: errors[layer] for layer in da}, _magnitudes(passed.a))
@@ -83,28 +88,36 @@ def central_differences(problem: Problem, *, device: str = "cpu", dtype: str = "
     return _assemble(values["z"], values["a"], given), _assemble(bars["z"], bars["a"], _magnitudes(given))
 
 
-def _complex_columns(problem: Problem, layer: int, at: np.ndarray, name: str) -> Float64[np.ndarray, "N n"]:
-    """d loss / d z[layer] (or a[layer]): unit by unit, as many units at once as the stack may hold."""
-    N, n = at.shape
-    widest = max(problem.sizes[layer:])
-    together = max(1, LARGEST_STACK // (N * widest))
-    columns = []
-    for first in range(0, n, together):
-        units = np.arange(first, min(first + together, n))
+def _complex_columns(
+    problem: Problem, layer: int, at: Float64[np.ndarray, "N n"], nudges: tuple[Complex128[np.ndarray, "N n"], ...]
+) -> list[Float64[np.ndarray, "N n"]]:
+    """For each nudge what it does to the loss, unit by unit: as many units at once as the stack may hold.
+
+    Args:
+        problem: whose network goes on from here.
+        layer: which a (or, for the last, which z) is moved.
+        at: it, before.
+        nudges: it, with all units moved; each stack takes one unit of one of them.
+    """
+    (N, n), columns = at.shape, np.concatenate(nudges, axis=1)
+    together = max(1, LARGEST_STACK // (N * max(problem.sizes[layer:])))
+    found = np.empty(columns.shape)
+    for first in range(0, columns.shape[1], together):
+        units = np.arange(first, min(first + together, columns.shape[1]))
         moved = np.repeat(at[None].astype(np.complex128), len(units), axis=0)
-        moved[np.arange(len(units)), :, units] += 1j * IMAGINARY_STEP
-        losses = _losses_from(problem, layer, moved.reshape(-1, n), name).reshape(len(units), N)
-        columns.append(losses.imag.T / IMAGINARY_STEP / N)
-    return np.concatenate(columns, axis=1)
+        moved[np.arange(len(units)), :, units % n] = columns[:, units].T
+        losses = _losses_from(problem, layer, moved.reshape(-1, n)).reshape(len(units), N)
+        found[:, units] = losses.imag.T / IMAGINARY_STEP / N
+    return np.split(found, len(nudges), axis=1)
 
 
-def _losses_from(problem: Problem, layer: int, at: Complex128[np.ndarray, "M n"], name: str) -> Complex128[np.ndarray, " M"]:
-    """The losses of M samples given their z[layer] or a[layer]: the rest of the network is itself a network."""
+def _losses_from(problem: Problem, layer: int, at: Complex128[np.ndarray, "M n"]) -> Complex128[np.ndarray, " M"]:
+    """The losses of M samples given their a[layer], or z[L]: the rest of the network is itself a network."""
     y = np.tile(problem.y, len(at) // len(problem.y))
     if layer < problem.L:
         W = {deeper - layer: problem.W[deeper] for deeper in problem.W if deeper > layer}
         b = {deeper - layer: problem.b[deeper] for deeper in problem.b if deeper > layer}
-        at = by_hand.forward(by_hand.sigmoid(at) if name == "z" else at, W, b, output=problem.output).z[len(W)]
+        at = by_hand.forward(at, W, b, output=problem.output).z[len(W)]
     return by_hand.losses(at, y, output=problem.output, cost=problem.cost)
 
 

@@ -84,15 +84,16 @@ def _with_rounding(found: tuple[Quantities, Quantities], bounds: Quantities) -> 
 
 def _compare(problem: Problem, testimonies: list[Testimony]) -> list[Verdict]:
     """Every pair on every quantity, in the order of computation; a witness that broke off fails once against each other."""
-    order = names(problem.L, problem.output, problem.cost)
+    order, id = names(problem.L, problem.output, problem.cost), problem.id
     if any(testimony.witness == "random_directions" for testimony in testimonies):
         order, testimonies = [*order, "slopes"], [_with_slopes(problem, testimony) for testimony in testimonies]
     pairs = list(combinations(testimonies, 2))
     verdicts = [_compare_broken(problem, order, *pair) for pair in pairs if pair[0].failure or pair[1].failure]
+    whole = [testimony for testimony in testimonies if not testimony.failure]
     for quantity in order:
-        for first, second in pairs:
-            if first.covers(quantity) and second.covers(quantity) and not (first.failure or second.failure):
-                verdicts.append(_compare_one(problem, quantity, first, second))
+        tag = _tag(problem, quantity)
+        covering = [testimony for testimony in whole if testimony.covers(quantity)]
+        verdicts += [_compare_one(id, quantity, tag, *pair) for pair in combinations(covering, 2)]
     place = {quantity: index for index, quantity in enumerate(order)}
     return sorted(verdicts, key=lambda verdict: place.get(verdict.quantity, len(order)))
 
@@ -127,13 +128,12 @@ def _shape(testimony: Testimony, quantity: str) -> tuple[int, ...] | None:
     return testimony.values[quantity].shape if quantity in testimony.values else None
 
 
-def _compare_one(problem: Problem, quantity: str, first: Testimony, second: Testimony) -> Verdict:
-    pair, problem_id = (first.witness, second.witness), problem.id
-    tag = _tag(problem, quantity)
+def _compare_one(id: str, quantity: str, tag: str, first: Testimony, second: Testimony) -> Verdict:
+    pair = (first.witness, second.witness)
     for testimony in (first, second):
         if quantity not in testimony.values or quantity not in testimony.errors:
-            return missing(problem_id, quantity, tag, pair, f"{testimony.witness} computed no {quantity}, or it has no bound")
+            return missing(id, quantity, tag, pair, f"{testimony.witness} computed no {quantity}, or it has no bound")
     allowed = first.errors[quantity], second.errors[quantity]
     if allowed[0].shape != allowed[1].shape:
-        return missing(problem_id, quantity, tag, pair, f"bounds of shape {allowed[0].shape} and {allowed[1].shape}")
-    return judge(problem_id, quantity, tag, pair, first.values[quantity], second.values[quantity], allowed[0] + allowed[1])
+        return missing(id, quantity, tag, pair, f"bounds of shape {allowed[0].shape} and {allowed[1].shape}")
+    return judge(id, quantity, tag, pair, first.values[quantity], second.values[quantity], allowed[0] + allowed[1])

@@ -25,7 +25,7 @@ class MLP(nn.Module):
 
     Args:
         sizes: units of the input and of every layer, such as (784, 16, 16, 10).
-        init: how to draw the first weights: a key of INITS.
+        init: how to draw the first weights: a key of INITS; None leaves the memory as it is, for whoever fills it.
         seed: the same seed gives the same weights on every device and in every dtype.
         dtype, device: where the parameters live.
     Raises: ValueError for fewer than two sizes, a size below 1, or an unknown init.
@@ -35,7 +35,7 @@ class MLP(nn.Module):
         self,
         sizes: Sequence[int],
         *,
-        init: str = "pytorch",
+        init: str | None = "pytorch",
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
@@ -43,16 +43,20 @@ class MLP(nn.Module):
         super().__init__()
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"expected an input size and at least one layer, each 1 or more, got {tuple(sizes)}")
-        if init not in INITS:
+        if init not in (None, *INITS):
             raise ValueError(f"expected one of {', '.join(INITS)}, got {init!r}")
         self.sizes = tuple(sizes)
         self.layers = nn.Sequential(OrderedDict(_modules(self.sizes, dtype, device)))
-        generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for layer in self.W:
-                W, b = INITS[init](sizes[layer], sizes[layer - 1], generator)
-                self.W[layer].copy_(W)
-                self.b[layer].copy_(b)
+        self._linear = tuple(module for module in self.layers if isinstance(module, nn.Linear))
+        if init is not None:
+            self._draw(INITS[init], torch.Generator().manual_seed(seed))
+
+    @torch.no_grad()
+    def _draw(self, init: Init, generator: torch.Generator) -> None:
+        for layer in self.W:
+            W, b = init(self.sizes[layer], self.sizes[layer - 1], generator)
+            self.W[layer].copy_(W)
+            self.b[layer].copy_(b)
 
     @classmethod
     def from_arrays(
@@ -65,11 +69,11 @@ class MLP(nn.Module):
     ) -> MLP:
         """The network with these weights and biases, each given by layer 1..L."""
         sizes = [W[1].shape[1], *(len(b[layer]) for layer in range(1, len(b) + 1))]
-        network = cls(sizes, init="zeros", dtype=dtype, device=device)
+        network = cls(sizes, init=None, dtype=dtype, device=device)
         with torch.no_grad():
-            for layer in network.W:
-                network.W[layer].copy_(torch.as_tensor(W[layer]))
-                network.b[layer].copy_(torch.as_tensor(b[layer]))
+            for layers, parameters in ((W, network.W), (b, network.b)):
+                for layer, parameter in parameters.items():
+                    parameter.copy_(torch.as_tensor(layers[layer]))
         return network
 
     @staticmethod
@@ -98,16 +102,16 @@ class MLP(nn.Module):
     @property
     def W(self) -> dict[int, nn.Parameter]:
         """Weights by layer, each (n_l, n_{l-1})."""
-        return {layer: cast(nn.Parameter, self.linear(layer).weight) for layer in range(1, self.depth + 1)}
+        return {layer: cast(nn.Parameter, linear.weight) for layer, linear in enumerate(self._linear, start=1)}
 
     @property
     def b(self) -> dict[int, nn.Parameter]:
         """Biases by layer, each (n_l,)."""
-        return {layer: self.linear(layer).bias for layer in range(1, self.depth + 1)}
+        return {layer: linear.bias for layer, linear in enumerate(self._linear, start=1)}
 
     def linear(self, layer: int) -> nn.Linear:
         """The module that computes z[layer]."""
-        return self.layers.get_submodule(f"linear{layer}")  # type: ignore[return-value]
+        return self._linear[layer - 1]
 
     def sigmoid(self, layer: int) -> nn.Sigmoid:
         """The module that computes a[layer], for the hidden layers 1..L-1."""

@@ -56,7 +56,7 @@ def test_sums_of_squares_alone_would_be_exceeded_where_units_are_equal(monkeypat
     """The wrong versions: no copies counted (rule 3), and partial sums taken to be as small as the last."""
     problem = CORRELATED["small and equal"](draw((784, 200, 150, 10), 16, 0))
     monkeypatch.setattr(bound, "_copies", lambda rows: np.ones(len(rows)))
-    monkeypatch.setattr(bound, "_summing", lambda x, y, products, copies: np.abs(x @ y) + products)
+    monkeypatch.setattr(bound, "_summing", lambda x, y, products, *others: np.abs(x @ y) + products)
     assert any(verdict.outcome == "fail" for verdict in verify(problem, differences=False))
 
 
