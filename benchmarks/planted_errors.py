@@ -20,8 +20,8 @@ import numpy as np
 from checks import by_differences, by_hand
 from checks.problem import Problem, draw, standard
 from checks.quantities import Quantities
-from checks.verdict import judge
-from checks.witnesses import _bounds, _with_rounding
+from checks.testimony import Testimony
+from checks.witnesses import _bounds, _with_rounding, cross_examine, hand
 
 Edit = Callable[[str, int, np.ndarray, "Pass"], np.ndarray]
 MAGNITUDES = [digit * 10.0**-k for k in range(3, 14) for digit in (5, 2, 1)]
@@ -46,10 +46,11 @@ class Pass:
         self.dz_L = delta(self) if delta else self.right.dz[problem.L]
 
     def gradients(self) -> Quantities:
-        """dW and db, back from the output."""
+        """dz, dW and db, back from the output."""
         L, a, found = self.problem.L, self.passed.a, {}
         dz = self.edit("dz", L, self.dz_L.copy(), self)
         for layer in range(L, 0, -1):
+            found[f"dz[{layer}]"] = dz
             below = self.edit("a", layer - 1, a[layer - 1].copy(), self)
             found[f"dW[{layer}]"] = self.edit("dW", layer, dz.T @ below, self)
             found[f"db[{layer}]"] = self.edit("db", layer, dz.sum(axis=0), self)
@@ -206,20 +207,19 @@ def _decayed(name: str, layer: int, value: np.ndarray, this: Pass) -> np.ndarray
     return value + 1e-6 * this.problem.W[layer] if name == "dW" else value
 
 
-def catches(problem: Problem, wrong: Quantities, right: Quantities, answer: Quantities, allowed: Quantities) -> tuple[bool, bool]:
-    """Whether the change exceeds what is allowed anywhere, and whether the check fails."""
+def catches(problem: Problem, wrong: Quantities, right: Quantities, answer: Testimony, bounds: Quantities) -> tuple[bool, bool]:
+    """Whether the change exceeds what is allowed in any dW or db, and whether the check fails."""
+    gradients = [name for name in wrong if name.startswith(("dW", "db"))]
     with np.errstate(invalid="ignore"):
-        shows = any(not bool((np.abs(wrong[name] - right[name]) <= allowed[name]).all()) for name in wrong)
-    verdicts = [judge("", name, "", ("planted", "complex step"), wrong[name], answer[name], allowed[name]) for name in wrong]
+        shows = any(not (np.abs(wrong[q] - right[q]) <= bounds[q] + answer.errors[q]).all() for q in gradients)
+    verdicts = cross_examine(problem, [Testimony("by_hand", right | wrong, bounds), answer])
     return shows, any(verdict.outcome == "fail" for verdict in verdicts)
 
 
-def witnessed(problem: Problem) -> tuple[Quantities, Quantities, Quantities]:
-    """The right gradients, those of the complex step, and what the check allows between the two."""
+def witnessed(problem: Problem) -> tuple[Quantities, Testimony, Quantities]:
+    """Everything that is right, the complex step's testimony, and the bounds of a witness that computes in float64."""
     bounds = _bounds(problem, "float64")
-    answer, errors = _with_rounding(by_differences.complex_step(problem), bounds)
-    right = Pass(problem).gradients()
-    return right, answer, {name: bounds[name] + errors[name] for name in right}
+    return hand(problem), Testimony("complex_step", *_with_rounding(by_differences.complex_step(problem), bounds)), bounds
 
 
 def smallest_always_caught(seeds: int) -> float:
@@ -227,11 +227,12 @@ def smallest_always_caught(seeds: int) -> float:
     missed = dict.fromkeys(MAGNITUDES, 0)
     for seed in range(seeds):
         problem = draw((784, 30, 30, 10), 32, seed)
-        right, answer, allowed = witnessed(problem)
+        right, answer, bounds = witnessed(problem)
         index = tuple(int(i) for i in np.random.default_rng(seed).integers((30, 784)))
         for magnitude in MAGNITUDES:
-            changed = right["dW[1]"][index] * (1 + magnitude)
-            missed[magnitude] += not abs(changed - answer["dW[1]"][index]) > allowed["dW[1]"][index]
+            wrong = right["dW[1]"].copy()
+            wrong[index] *= 1 + magnitude
+            missed[magnitude] += not catches(problem, {"dW[1]": wrong}, right, answer, bounds)[1]
     return min((magnitude for magnitude in MAGNITUDES if not missed[magnitude]), default=float("nan"))
 
 
@@ -247,9 +248,9 @@ def main(argv: list[str] | None = None) -> int:
     start, counts = time.perf_counter(), {kind: [0, 0] for kind in KINDS}
     with np.errstate(all="ignore"):
         for problem in standard(problems):
-            right, answer, allowed = witnessed(problem)
+            right, answer, bounds = witnessed(problem)
             for kind, make in KINDS.items():
-                shows, caught = catches(problem, make(problem).gradients(), right, answer, allowed)
+                shows, caught = catches(problem, make(problem).gradients(), right, answer, bounds)
                 counts[kind][0] += shows
                 counts[kind][1] += shows and caught
         smallest = smallest_always_caught(seeds)

@@ -66,7 +66,7 @@ def _forward(passed: Forward, W: Layers, b: Layers, eps: float, tiny: float) -> 
     """E of every z and a: (F1) and (F2)."""
     E: Quantities = {"a[0]": np.zeros(passed.a[0].shape)}
     for layer in W:
-        a, copies = passed.a[layer - 1], _copies(passed.a[layer - 1].T)
+        a, copies = passed.a[layer - 1], copies_of(passed.a[layer - 1].T)
         passed_on = _linear(E[f"a[{layer - 1}]"], W[layer].T, copies) if layer > 1 else 0.0
         summing = _summing(a, W[layer].T, _root_sum_squares(a, W[layer].T), copies, b[layer])
         E[f"z[{layer}]"] = passed_on + eps * (summing + np.abs(passed.z[layer])) + tiny
@@ -111,7 +111,7 @@ def _alike(copies: np.ndarray) -> float:
     return max(1.0, float(copies.mean()) / 4)
 
 
-def _copies(rows: np.ndarray) -> np.ndarray:
+def copies_of(rows: np.ndarray) -> np.ndarray:
     """How many rows are the same as each row, itself included, to twelve digits of the largest entry: rule 3.
 
     Rows are compared by their products with one fixed vector of mean square 1: equal rows have equal products, and others have
@@ -183,16 +183,16 @@ def _backward(
     passed: Forward, W: Layers, E: Quantities, dz_error: np.ndarray, magnitude: np.ndarray, dz: np.ndarray, eps: float, tiny: float
 ) -> Quantities:
     """E of every dW, db, da and dz, back from the output: (B2) to (B5) on magnitudes; dz itself only for the totals of sums."""
-    back, samples = Backward({}, {}, {}, {}), _copies(passed.z[len(W)])
+    back, samples = Backward({}, {}, {}, {}), copies_of(passed.z[len(W)])
     for layer in range(len(W), 0, -1):
         a, a_error = passed.a[layer - 1], E.get(f"a[{layer - 1}]")
-        sums = _over_samples(dz, dz_error, magnitude, samples, a, a_error, eps)
+        sums = over_samples(dz, dz_error, magnitude, samples, a, a_error, eps)
         back.dW[layer], back.db[layer] = sums[0] + tiny, sums[1] + tiny
         if layer > 1 and a_error is not None:
             s, slope = a * (1 - a) + a_error, np.abs(1 - 2 * a) + a_error  # at the largest: where a rounds to 1, s is not 0
             da = dz @ W[layer]
             products = np.maximum(_root_sum_squares(magnitude, W[layer]), np.abs(da))
-            copies = _copies(passed.z[layer].T)
+            copies = copies_of(passed.z[layer].T)
             passed_on = _linear(dz_error, W[layer], copies)
             back.da[layer - 1] = da_error = passed_on + eps * _summing(dz, W[layer], products, copies) + tiny
             dz_error = da_error * s + products * slope * a_error + 4 * eps * products * s + tiny
@@ -200,7 +200,7 @@ def _backward(
     return by_name("dW", back.dW) | by_name("db", back.db) | by_name("da", back.da) | by_name("dz", back.dz)
 
 
-def _over_samples(
+def over_samples(
     dz: np.ndarray,
     dz_error: np.ndarray,
     magnitude: np.ndarray,
@@ -209,13 +209,14 @@ def _over_samples(
     a_error: np.ndarray | None,
     eps: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """E of dW and db: (B2) and (B3), sums over N samples, whose order is random.
+    """E of dW and db: (B2) and (B3), sums over N samples, whose order is random; `samples` says how many are alike.
 
     The k-th partial sum of numbers p in random order has the mean square k (N - k) / (N (N - 1)) sum(p**2) + k (k - 1) /
     (N (N - 1)) sum(p)**2. Over all k that is (N + 1) / 6 sum(p**2) + (N + 1) / 3 sum(p)**2, so no partial sum need be computed.
     Columns are scaled by their largest entry, so that no square underflows.
     """
-    n, n_in, often = _largest(np.maximum(magnitude, dz_error), 0), _largest(a, 0), _alike(samples) * (len(dz) + 1)
+    n, n_in = _largest(np.maximum(magnitude, dz_error), 0), _largest(a if a_error is None else np.maximum(a, a_error), 0)
+    often = _alike(samples) * (len(dz) + 1)
     of_dz = samples[:, None] * (dz_error / n) ** 2 + eps**2 * (often / 6 + 1) * (magnitude / n) ** 2
     total, squares = (dz / n).T @ (a / n_in), of_dz.T @ (a / n_in) ** 2
     if a_error is not None:

@@ -17,6 +17,7 @@ import numpy as np
 from checks import bound, by_autograd, by_differences, by_directions, by_fast_backward, by_hand
 from checks.problem import Problem
 from checks.quantities import Quantities, collect, equation, names
+from checks.retrace import retraced
 from checks.testimony import FULL_WITNESSES, Testimony, hear
 from checks.verdict import Verdict, judge, missing
 
@@ -38,7 +39,18 @@ def verify(problem: Problem, *, device: str = "cpu", dtype: str = "float64", dif
     """
     with np.errstate(all="ignore"):
         testimonies = list(_testimonies(problem, device, dtype, differences))
-        return _compare(problem, testimonies)
+        return cross_examine(problem, testimonies, dtype)
+
+
+def cross_examine(problem: Problem, testimonies: list[Testimony], dtype: str = "float64") -> list[Verdict]:
+    """Every testimony against every other, and each of those that computed dz on their way against its own sums.
+
+    Args:
+        problem: on which they testify.
+        testimonies: what is known of a witness goes by its name.
+        dtype: the precision of those that do not always compute in float64.
+    """
+    return _compare(problem, testimonies) + _compare_retraced(problem, testimonies, dtype)
 
 
 def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -> Iterator[Testimony]:
@@ -96,6 +108,17 @@ def _compare(problem: Problem, testimonies: list[Testimony]) -> list[Verdict]:
         verdicts += [_compare_one(id, quantity, tag, *pair) for pair in combinations(covering, 2)]
     place = {quantity: index for index, quantity in enumerate(order)}
     return sorted(verdicts, key=lambda verdict: place.get(verdict.quantity, len(order)))
+
+
+def _compare_retraced(problem: Problem, testimonies: list[Testimony], dtype: str) -> list[Verdict]:
+    """Those who compute dz and a on their way, each with the sums of its own numbers."""
+    pairs = [
+        pair
+        for testimony in testimonies
+        if testimony.witness in (*FULL_WITNESSES, "fast_backward")
+        and (pair := retraced(problem, testimony, "float64" if testimony.witness == "by_hand" else dtype))
+    ]
+    return [_compare_one(problem.id, q, _tag(problem, q), *pair) for pair in pairs for q in pair[1].values]
 
 
 def _with_slopes(problem: Problem, testimony: Testimony) -> Testimony:

@@ -1,5 +1,6 @@
 """The rounding bound: errors stay below it where correlations make them largest, and it is sharp enough to be of use."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_errors_stay_within_the_bound_where_they_are_correlated(kind, dtype):
 def test_sums_of_squares_alone_would_be_exceeded_where_units_are_equal(monkeypatch):
     """The wrong versions: no copies counted (rule 3), and partial sums taken to be as small as the last."""
     problem = CORRELATED["small and equal"](draw((784, 200, 150, 10), 16, 0))
-    monkeypatch.setattr(bound, "_copies", lambda rows: np.ones(len(rows)))
+    monkeypatch.setattr(bound, "copies_of", lambda rows: np.ones(len(rows)))
     monkeypatch.setattr(bound, "_summing", lambda x, y, products, *others: np.abs(x @ y) + products)
     assert any(verdict.outcome == "fail" for verdict in verify(problem, differences=False))
 
@@ -87,7 +88,7 @@ def test_bound_covers_every_quantity_in_its_shape_and_is_never_zero():
 
 def test_copies_counts_equal_rows_to_twelve_digits():
     rows = np.array([[1.0, 2.0], [1.0, 2.0 + 1e-14], [1.0, 2.1], [0.0, 0.0]])
-    assert bound._copies(rows).tolist() == [2, 2, 1, 1]
+    assert bound.copies_of(rows).tolist() == [2, 2, 1, 1]
 
 
 def test_root_of_sum_of_squares_does_not_underflow():
@@ -95,3 +96,18 @@ def test_root_of_sum_of_squares_does_not_underflow():
     tiny = np.full((1, 4), 1e-200)
     assert bound._root_sum_squares(tiny, np.ones((4, 1))) == pytest.approx(2e-200)
     assert not (tiny**2).any()
+
+
+def test_sums_over_samples_are_bounded_where_an_activation_is_zero_but_its_error_is_not():
+    """The wrong version scales by the activation alone, and divides an error of 1e-38 by nothing."""
+    dz, error = np.ones((3, 2)), np.full((3, 2), 1e-7)
+    found = bound.over_samples(dz, error, dz, np.ones(3), np.zeros((3, 4)), np.full((3, 4), 1e-38), 2.0**-23)
+    assert all(np.isfinite(array).all() for array in found)
+    assert found[0].max() == pytest.approx(np.sqrt(3) * 1e-38, rel=1e-3)  # three errors of 1e-38, times a dz of 1, in squares
+
+
+def test_partial_sums_in_random_order_have_the_mean_square_of_the_formula():
+    """(N + 1) / 6 sum(p**2) + (N + 1) / 3 sum(p)**2 over all orders of five numbers, which are few enough to try."""
+    p = np.array([1.0, -2.0, 0.5, 3.0, -1.5])
+    tried = [np.cumsum(order) @ np.cumsum(order) for order in itertools.permutations(p)]
+    assert np.mean(tried) == pytest.approx(6 / 6 * (p**2).sum() + 6 / 3 * p.sum() ** 2, rel=1e-12)

@@ -22,9 +22,9 @@ def test_every_kind_of_planted_error_shows_somewhere_and_none_is_missed():
     shows, missed = dict.fromkeys(planted_errors.KINDS, 0), []
     with np.errstate(all="ignore"):
         for problem in standard(18):
-            right, answer, allowed = planted_errors.witnessed(problem)
+            right, answer, bounds = planted_errors.witnessed(problem)
             for kind, make in planted_errors.KINDS.items():
-                seen, caught = planted_errors.catches(problem, make(problem).gradients(), right, answer, allowed)
+                seen, caught = planted_errors.catches(problem, make(problem).gradients(), right, answer, bounds)
                 shows[kind] += seen
                 missed += [(kind, problem.id)] if seen and not caught else []
     assert not missed
@@ -34,8 +34,8 @@ def test_every_kind_of_planted_error_shows_somewhere_and_none_is_missed():
 
 def test_no_planted_error_is_nothing_to_catch():
     for problem in standard(6):
-        right, answer, allowed = planted_errors.witnessed(problem)
-        assert planted_errors.catches(problem, planted_errors.Pass(problem).gradients(), right, answer, allowed) == (False, False)
+        right, answer, bounds = planted_errors.witnessed(problem)
+        assert planted_errors.catches(problem, planted_errors.Pass(problem).gradients(), right, answer, bounds) == (False, False)
 
 
 def test_planted_errors_prints_its_counts_and_fails_if_one_is_missed(monkeypatch, capsys):
