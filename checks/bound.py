@@ -7,8 +7,8 @@ three and a half standard deviations of the rounding error of q. Four rules make
     `tiny`, because a result may underflow. Rounding to nearest is uniform within eps / 2, so eps is 3.46 standard deviations.
 2.  Rounding errors are as good as independent with mean zero, so where n of them are summed, their squares add (Higham and Mary, A
     New Approach to Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41, 2019; worst cases would be sqrt(n) larger, and
-    hide as much). Summing n products itself rounds n partial sums, whose mean square is taken from BLOCKS of them, and every
-    product once.
+    hide as much). Summing n products itself rounds n partial sums, and every product once. Over units, the mean square of the
+    partial sums is taken from BLOCKS of them; over samples, whose order is random, it has a formula.
 3.  Where errors are equal, they add linearly. Equal units, and equal samples, make equal errors: m copies weigh m times in a sum of
     squares. And where one error reaches a sum through all of its terms, their weights add with their signs.
 4.  Cancellation never shrinks an error: the backward pass runs on magnitudes, p + Y in place of p - Y, so the bound also covers
