@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from checks.learning.finding import Symptom
 from checks.learning.symptoms import look
 from checks.problem import Problem
 from checks.report import Report
-from checks.witnesses import verify
+from checks.witnesses import verify_quickly
 from model.checkpoint import SavedModel, load_config, load_model
 from model.data import load
 from model.network import MLP
@@ -23,7 +25,8 @@ from model.training import Samples, Training
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Int64
 
-LARGEST_CHECK = 16  # samples of a batch that are checked: every parameter is reached with any number of them
+MOST_SAMPLES, FEWEST_SAMPLES = 16, 2  # of a batch that are checked: every parameter is reached with any number of them
+WORK = 50_000_000  # multiply-adds that a check's nudges may take, about a twentieth of a second: wide networks get fewer samples
 
 
 class Checker:
@@ -69,7 +72,7 @@ def check_network(network: MLP, batch: Samples, *, output: str, cost: str, name:
 
     Args:
         network: as it is now; nothing of it is changed.
-        batch: what it is about to learn from; its first 16 samples are used, with their own mean.
+        batch: what it is about to learn from; its first samples are used, with their own mean.
         output, cost: the head.
         name: for the report, such as "epoch 3".
     Returns: by hand, autograd and the complex step, each against each.
@@ -78,11 +81,23 @@ def check_network(network: MLP, batch: Samples, *, output: str, cost: str, name:
     W = {layer: _array(tensor) for layer, tensor in network.W.items()}
     b = {layer: _array(tensor) for layer, tensor in network.b.items()}
     dtype, device = str(network.W[1].dtype).removeprefix("torch."), network.W[1].device.type
-    x, y = _array(batch.x[:LARGEST_CHECK]), batch.y[:LARGEST_CHECK].cpu().numpy()
+    few = samples_for(network.sizes)
+    x, y = _array(batch.x[:few]), batch.y[:few].cpu().numpy()
     problem = Problem(x, y, W, b, output, cost, name, dtype)
-    verdicts = verify(problem, device=device, dtype=dtype, differences=False)
+    verdicts = verify_quickly(problem, device=device, dtype=dtype)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Report(verdicts, 1, parameters, device, dtype, time.perf_counter() - start)
+
+
+def samples_for(sizes: Sequence[int]) -> int:
+    """How many samples a check takes: each of the n_l units of a layer is nudged in each of them, and fed on to the loss."""
+    each = sum(sizes[layer] * (sizes[layer] + _onward(sizes[layer:])) for layer in range(1, len(sizes)))
+    return max(FEWEST_SAMPLES, min(MOST_SAMPLES, WORK // each))
+
+
+def _onward(sizes: Sequence[int]) -> int:
+    """Multiply-adds from a layer to the loss."""
+    return sum(n * n_in for n_in, n in itertools.pairwise(sizes))
 
 
 def problems_of_run(run: Path, *, count: int, batch: int, seed: int) -> list[Problem]:

@@ -15,18 +15,21 @@ FULL_WITNESSES = ("by_hand", "by_hand_float32", "by_autograd")
 
 @dataclass(frozen=True)
 class Testimony:
-    """What one witness says: values, how far off each may be, and where it broke off, why."""
+    """What one witness says: values, how far off each may be, and where it broke off, why; and `unasked`, what it need not say."""
 
     witness: str
     values: Quantities = field(default_factory=dict)
     errors: Quantities = field(default_factory=dict)
     failure: str | None = None
+    unasked: tuple[str, ...] = ()
 
     def covers(self, quantity: str) -> bool:
         """Whether this witness is asked for a quantity.
 
         The fast backward keeps what it needs, differences know nothing but gradients, random directions only slopes.
         """
+        if quantity.startswith(self.unasked):
+            return False
         if self.witness == "random_directions" or quantity == "slopes":
             return quantity == "slopes" and self.witness not in ("complex_step", "central_differences", "fast_backward")
         if self.witness == "fast_backward":

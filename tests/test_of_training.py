@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from checks.__main__ import main
-from checks.of_training import Checker, check_network, problems_of_run, symptoms_of_run
+from checks.of_training import Checker, check_network, problems_of_run, samples_for, symptoms_of_run
 from model.command_line import BadInput
 from model.configuration import resolve
 from model.data import load
@@ -109,3 +109,10 @@ def test_symptoms_of_a_run_are_those_of_its_network(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("symptom input-blind: layer 1 cannot tell its inputs apart")
     assert main(["--run", str(run.folder), "--problems", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["symptoms"][0]["where"] == "layer 1"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "samples"), [((784, 100, 10), 16), ((64, 64, 32, 10), 16), ((784, 512, 256, 10), 2), ((4, 200, 300, 3), 3)]
+)
+def test_wide_networks_are_checked_on_fewer_samples(sizes, samples):
+    assert samples_for(sizes) == samples
