@@ -23,6 +23,7 @@ from model.costs import cost_of
 from model.distributed import Processes, noticing_loss
 from model.network import MLP
 from model.optimizers import SGD, Adam, Optimizer
+from model.replay import Replay
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
@@ -108,6 +109,7 @@ class Training:
         self.epoch = 0
         self._batches = Batches(train.x, train.y, settings.batch_size, self.processes.rank, self.processes.world)
         self._by_size: dict[tuple[int, int], Backward] = {}  # an epoch has one for its batches, and one for a smaller last
+        self._replay = self._replayed() if train.x.is_cuda else None
         self._shared = _shared(network, self.processes) if settings.backward == "autograd" else network
 
     def fit(self, epochs: int) -> Iterator[Record]:
@@ -129,10 +131,26 @@ class Training:
 
     def run_epoch(self) -> None:
         """Every training sample once, in the order of `shuffle`."""
-        order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y)))
-        for x, y, whole in self._batches(order.to(self.train.y.device)):
+        order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))).to(self.train.y.device)
+        for x, y, whole in self._batches(order[self._replayed_samples(order) :]):
             self.step(x, y, whole)
         self.epoch += 1
+
+    def _replayed_samples(self, order: Int64[Tensor, " N"]) -> int:
+        """Replay the full batches, if this device replays; says how many samples they had."""
+        if self._replay is None:
+            return 0
+        size = min(self.settings.batch_size, len(order))
+        full = len(order) // size * size
+        for rows in torch.split(order[:full], size):
+            self._replay(rows)
+        return full
+
+    def _replayed(self) -> Replay | None:
+        """The step on full batches as CUDA replays it: of one process, by hand, for autograd and messages cannot be recorded so."""
+        if self.settings.backward != "by-hand" or self.processes.world > 1:
+            return None
+        return Replay(self.step, self.train.x, self.train.y, min(self.settings.batch_size, len(self.train.y)))
 
     def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None) -> None:
         """One batch forward, backward, and the optimizer's step.
