@@ -28,6 +28,12 @@ class Task:
     learning_rate: float
     train: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
+    device: str = "cpu"
+
+    def tensors(self, part: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """x and y of "train" or "test" where the arithmetic is."""
+        x, y = getattr(self, part)
+        return torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device)
 
 
 @dataclass
@@ -38,8 +44,9 @@ class Peer:
 
 def ours(task: Task, backward: str) -> Peer:
     """model/training.py, as train.py runs it."""
-    samples = [Samples(torch.from_numpy(x), torch.from_numpy(y)) for x, y in (task.train, task.test)]
-    training = Training(MLP(task.sizes), *samples, Settings(task.batch_size, task.learning_rate, backward=backward))
+    samples = [Samples(*task.tensors(part)) for part in ("train", "test")]
+    settings = Settings(task.batch_size, task.learning_rate, backward=backward)
+    training = Training(MLP(task.sizes, device=task.device), *samples, settings)
     return Peer(training.run_epoch, lambda: evaluate(training, training.test).accuracy)
 
 
@@ -66,14 +73,14 @@ def data_loader(task: Task) -> Peer:
     """The loop of the PyTorch examples: DataLoader, nn.Sequential, torch.optim.SGD."""
     x, y = map(torch.from_numpy, task.train)
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=task.batch_size, shuffle=True)
-    network = _sequential(task.sizes)
+    network = _sequential(task)
     optimizer = torch.optim.SGD(network.parameters(), lr=task.learning_rate)
     cost = torch.nn.CrossEntropyLoss()
 
     def epoch() -> None:
         for batch_x, batch_y in loader:
             optimizer.zero_grad()
-            cost(network(batch_x), batch_y).backward()
+            cost(network(batch_x.to(task.device)), batch_y.to(task.device)).backward()
             optimizer.step()
 
     return Peer(epoch, lambda: _accuracy(network, task))
@@ -81,13 +88,13 @@ def data_loader(task: Task) -> Peer:
 
 def in_memory(task: Task) -> Peer:
     """The same with the batches taken out of tensors in memory, and torch's fused SGD."""
-    x, y = map(torch.from_numpy, task.train)
-    network = _sequential(task.sizes)
+    x, y = task.tensors("train")
+    network = _sequential(task)
     optimizer = torch.optim.SGD(network.parameters(), lr=task.learning_rate, fused=True)
     cost = torch.nn.CrossEntropyLoss()
 
     def epoch() -> None:
-        for rows in torch.randperm(len(y)).split(task.batch_size):
+        for rows in torch.randperm(len(y)).to(task.device).split(task.batch_size):
             optimizer.zero_grad()
             cost(network(x[rows]), y[rows]).backward()
             optimizer.step()
@@ -158,10 +165,10 @@ def jax_scan(task: Task) -> Peer:
 
 
 def limit(task: Task) -> Peer:
-    """The same matrix products alone, in the same shapes, into memory that is there: no peer can be faster with this library."""
+    """The same matrix products alone, by torch.mm, in the same shapes and into memory that is there."""
     N, sizes = task.batch_size, task.sizes
-    W = [torch.randn(n, n_in) for n_in, n in itertools.pairwise(sizes)]
-    a, dz = [torch.rand(N, n) for n in sizes], [torch.rand(N, n) for n in sizes]
+    W = [torch.randn(n, n_in, device=task.device) for n_in, n in itertools.pairwise(sizes)]
+    a, dz = ([torch.rand(N, n, device=task.device) for n in sizes] for _ in range(2))
     dW, L, steps = [torch.empty_like(w) for w in W], len(W), -(-len(task.train[1]) // N)
     W_T, dz_T = [w.t() for w in W], [d.t() for d in dz]
 
@@ -189,6 +196,9 @@ PEERS: dict[str, Callable[[Task], Peer]] = {
 }
 
 
+ON_CUDA = ("ours, by hand", "ours, autograd", "PyTorch DataLoader", "PyTorch in memory", "matrix products alone")
+
+
 def quietly(prepare: Callable[[Task], Peer], task: Task) -> Peer | None:
     """A peer, or None where its library is not installed."""
     try:
@@ -199,14 +209,15 @@ def quietly(prepare: Callable[[Task], Peer], task: Task) -> Peer | None:
         return None
 
 
-def _sequential(sizes: tuple[int, ...]) -> torch.nn.Sequential:
+def _sequential(task: Task) -> torch.nn.Sequential:
     torch.manual_seed(0)
     layers: list[torch.nn.Module] = []
-    for n_in, n in itertools.pairwise(sizes):
+    for n_in, n in itertools.pairwise(task.sizes):
         layers += [torch.nn.Linear(n_in, n), torch.nn.Sigmoid()]
-    return torch.nn.Sequential(*layers[:-1])
+    return torch.nn.Sequential(*layers[:-1]).to(task.device)
 
 
 @torch.no_grad()
 def _accuracy(network: torch.nn.Module, task: Task) -> float:
-    return float((network(torch.from_numpy(task.test[0])).argmax(dim=1).numpy() == task.test[1]).mean())
+    x, y = task.tensors("test")
+    return float((network(x).argmax(dim=1) == y).double().mean())

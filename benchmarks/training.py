@@ -18,14 +18,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.peers import PEERS, Peer, Task, quietly
+from benchmarks.peers import ON_CUDA, PEERS, Peer, Task, quietly
 from model.data import load
 from model.device import threads_for
 
 RESULTS = Path(__file__).parent / "results"
 SHAPES = ((784, 100, 10), (784, 16, 16, 10), (784, 512, 256, 10))
 BATCHES = (32, 128, 1024)
-LEARNING_RATES = {32: 0.5, 128: 0.5, 1024: 0.5}
+LEARNING_RATE = 0.5
 Row = dict[str, tuple[float, float]]  # peer -> seconds of its best epoch, test accuracy after the last
 
 
@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batches", type=int, nargs="*", default=BATCHES, help="batch sizes")
     parser.add_argument("--shapes", nargs="*", default=["-".join(map(str, s)) for s in SHAPES], help="such as 784-100-10")
     parser.add_argument("--samples", type=int, default=60_000, help="training samples (default: all 60000)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where torch computes (default: cpu)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the table and the plot (default: benchmarks/results)")
     given = parser.parse_args(argv)
     dataset = load("mnist", given.data_dir)
@@ -44,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     rows: dict[tuple[str, int], Row] = {}
     for shape in given.shapes:
         for batch in given.batches:
-            task = Task(tuple(map(int, shape.split("-"))), batch, LEARNING_RATES.get(batch, 0.5), train, test)
+            task = Task(tuple(map(int, shape.split("-"))), batch, LEARNING_RATE, train, test, given.device)
             rows[shape, batch] = measure(task, given.epochs)
             print("\n".join(table({(shape, batch): rows[shape, batch]})), flush=True)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -52,18 +53,25 @@ def main(argv: list[str] | None = None) -> int:
         f"# One epoch of {len(train[1]):,} MNIST samples",
         "",
         f"Best of {given.epochs}, in seconds, with the time in units of ours and the test accuracy after {given.epochs} epochs. "
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, Python {platform.python_version()}, torch "
-        f"{torch.__version__}, NumPy {np.__version__}. Written by `python benchmarks/training.py`.",
+        f"{machine(given.device)}, load {os.getloadavg()[0]:.1f} at the end, {time.strftime('%Y-%m-%d')}, Python "
+        f"{platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}. Written by `python benchmarks/training.py`.",
         "",
     ]
-    (given.out / "training.md").write_text("\n".join([*heading, *table(rows)]) + "\n")
-    plot(rows, given.out / "training.png")
+    name = "training" if given.device == "cpu" else f"training-{given.device}"
+    (given.out / f"{name}.md").write_text("\n".join([*heading, *table(rows)]) + "\n")
+    plot(rows, given.out / f"{name}.png")
     return 0
+
+
+def machine(device: str) -> str:
+    """What computed."""
+    return torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} cores"
 
 
 def measure(task: Task, epochs: int) -> Row:
     """Interleaved epochs of every peer that is installed; torch's own peers get every core, as they would by default."""
-    peers = {name: peer for name, prepare in PEERS.items() if (peer := quietly(prepare, task))}
+    names = PEERS if task.device == "cpu" else ON_CUDA
+    peers = {name: peer for name in names if (peer := quietly(PEERS[name], task))}
     best = dict.fromkeys(peers, float("inf"))
     for _ in range(epochs):
         for name, peer in peers.items():
@@ -79,6 +87,8 @@ def timed(name: str, peer: Peer, task: Task) -> float:
         torch.set_num_threads(threads)
         start = time.perf_counter()
         peer.epoch()
+        if task.device == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
 
