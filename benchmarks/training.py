@@ -53,8 +53,8 @@ def main(argv: list[str] | None = None) -> int:
         f"# One epoch of {len(train[1]):,} MNIST samples",
         "",
         f"Best of {given.epochs}, in seconds, with the time in units of ours and the test accuracy after {given.epochs} epochs. "
-        f"{machine(given.device)}, load {os.getloadavg()[0]:.1f} at the end, {time.strftime('%Y-%m-%d')}, Python "
-        f"{platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}. Written by `python benchmarks/training.py`.",
+        f"{machine(given.device)}, load {os.getloadavg()[0]:.1f} at the end, {time.strftime('%Y-%m-%d')}; Python "
+        f"{platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}; by `python benchmarks/training.py`.",
         "",
     ]
     name = "training" if given.device == "cpu" else f"training-{given.device}"
