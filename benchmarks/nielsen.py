@@ -6,7 +6,8 @@
 batches of 10, plain gradient descent. Chapter 1 counts right answers on the 10,000 test images and quotes the best epoch of the
 best of three runs; chapter 3 counts on the 10,000 validation images, the last of the 60,000, and quotes the last epoch.
 His quadratic cost is half of ours, so his learning rate of 3 is 1.5 here; his weight decay is lambda / n, with n = 50,000.
-Weights are drawn as in his chapter 3, with variance 1 / n_in. Source: M. Nielsen, Neural Networks and Deep Learning, 2015.
+Weights are drawn as in his chapter 3, with variance 1 / n_in, or, with --init large, as in his chapter 1, with variance 1.
+Source: M. Nielsen, Neural Networks and Deep Learning, 2015.
 """
 
 from __future__ import annotations
@@ -78,12 +79,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=whole_number(1), default=3, help="runs of each (default: 3)")
     parser.add_argument("--epochs", type=whole_number(1), help="fewer than the book's, to try it out")
     parser.add_argument("--only", type=whole_number(1), metavar="K", help="the K-th experiment alone, 1 to 4")
+    parser.add_argument(
+        "--init", choices=("normal", "large"), default="normal", help="variance of the first weights (default: normal)"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the table (default: benchmarks/results)")
     given = parser.parse_args(argv)
     parts = samples(given.data_dir)
     chosen = BOOK[given.only - 1 : given.only] if given.only else BOOK
     lines = [
-        f"torch {torch.__version__}, NumPy {np.__version__}, float32, seeds 0 to {given.seeds - 1}.",
+        f"torch {torch.__version__}, NumPy {np.__version__}, float32, {given.init} first weights, seeds 0 to {given.seeds - 1}.",
         "",
         "| experiment | counted on | book | here, best epoch | here, last epoch | test images, last epoch |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
@@ -91,10 +95,11 @@ def main(argv: list[str] | None = None) -> int:
     print("\n".join(lines), flush=True)
     for experiment in (e for book in chosen for e in (book, replace(book, output="softmax"))):
         experiment = replace(experiment, epochs=min(experiment.epochs, given.epochs or experiment.epochs))
-        lines.append(row(experiment, [run(experiment, parts, seed) for seed in range(given.seeds)]))
+        lines.append(row(experiment, [run(experiment, parts, seed, given.init) for seed in range(given.seeds)]))
         print(lines[-1], flush=True)
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "nielsen.md").write_text("\n".join(["# Nielsen's experiments", "", *lines]) + "\n")
+    name = "nielsen" if given.init == "normal" else f"nielsen-{given.init}"
+    (given.out / f"{name}.md").write_text("\n".join(["# Nielsen's experiments", "", *lines]) + "\n")
     return 0
 
 
@@ -107,7 +112,7 @@ def samples(data_dir: Path | None) -> dict[str, Samples]:
     return {name: Samples(*map(torch.from_numpy, pair)) for name, pair in arrays.items()}
 
 
-def run(experiment: Experiment, parts: dict[str, Samples], seed: int) -> dict[str, list[float]]:
+def run(experiment: Experiment, parts: dict[str, Samples], seed: int, init: str) -> dict[str, list[float]]:
     """Percent right after every epoch, on validation and test images."""
     sizes = (784, experiment.hidden, 10)
     torch.set_num_threads(threads_for(sizes, BATCH))
@@ -119,7 +124,12 @@ def run(experiment: Experiment, parts: dict[str, Samples], seed: int) -> dict[st
         cost=experiment.cost,
         seed=seed,
     )
-    training = Training(MLP(sizes, init="normal", seed=seed), parts["train"], parts["test"], settings)
+    network = MLP(sizes, init="normal", seed=seed)
+    if init == "large":
+        with torch.no_grad():
+            for W in network.W.values():
+                W *= W.shape[1] ** 0.5
+    training = Training(network, parts["train"], parts["test"], settings)
     found: dict[str, list[float]] = {"validation": [], "test": []}
     for _ in range(experiment.epochs):
         training.run_epoch()
