@@ -7,6 +7,7 @@ epoch, every parameter's gradient is computed three ways (by hand in NumPy, by a
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -14,6 +15,10 @@ from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+# The matrices that NumPy checks are small: its threads would wait for each other, and after each product for more, on cores that
+# training needs. It reads this when it is imported, and that happens below.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from checks.report import as_text
 from model.checkpoint import SAMPLES
