@@ -151,7 +151,7 @@ def train(run: Run, given: Namespace, start: float) -> int:
     from model.distributed import LostProcess, leave
 
     print("\n".join(introduction(run)), flush=True)
-    watcher = Watcher(run.training)
+    watcher = Watcher(run.training, run.configuration.epochs)
     checker, code = Checker(run.training, every=0 if given.no_check else given.check_every or 1), GOOD
     try:
         with Dashboard(run) as dashboard:
