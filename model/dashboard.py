@@ -85,7 +85,7 @@ class Dashboard:
             graph = self._graph() if self._run.resumed_after is None else None
             values += self._opening(measures or {})
         if self.due(record.epoch):
-            values += self._pages(verification)
+            values += self._pages(record, verification)
         self._events.write(values, record.epoch, graph)
         self._opened, self._last = True, record.epoch
 
@@ -144,9 +144,9 @@ class Dashboard:
         name = f"a[{depth - 1}], the last hidden layer" if depth > 1 else "p, the output"
         return name, min(points_of(width), len(self._run.training.test.y))
 
-    def _pages(self, verification: str | None) -> list[Any]:
+    def _pages(self, record: Record, verification: str | None) -> list[Any]:
         """Everything that takes longer than a few numbers."""
-        now = take(self._run.training)
+        now = take(self._run.training, record.logits)
         count = self._projected()[1]
         points = (now.a[self._network.depth - 1] if now.a else now.p)[:count]
         write_points(self._run.folder, points, now.y[:count], now.said[:count], self._run.dataset.classes)
