@@ -27,7 +27,9 @@ from model.training import Record
 
 MOST_MISTAKES = 16  # writing under them is the longest part of drawing a page
 MOST_CURVES = 20  # classes that get one
+
 METRICS = ("accuracy/test", "accuracy/train", "loss/test", "loss/train")
+COLUMNS = ("batch_size", "data", "hidden", "lr", "optimizer")  # that the page of HParams shows without being asked
 CHARTS: dict[str, dict[str, list[str]]] = {
     "learning": {"loss": ["loss/train", "loss/test"], "accuracy": ["accuracy/train", "accuracy/test"]},
     "gradients": {
@@ -128,7 +130,7 @@ class Dashboard:
             configuration,
             text("read_me/look_first", LOOK_FIRST),
             layout({**CHARTS, **symptoms}),
-            *hyperparameters(self._hyperparameters(), METRICS, time.time()),
+            *hyperparameters(self._hyperparameters(), METRICS, time.time(), COLUMNS),
         ]
 
     def _hyperparameters(self) -> dict[str, float | str]:

@@ -119,16 +119,19 @@ def layout(categories: Mapping[str, Mapping[str, Sequence[str]]]) -> Any:
     return Summary.Value(tag="custom_scalars__config__", tensor=tensor, metadata=_metadata("custom_scalars", b""))
 
 
-def hyperparameters(settings: Mapping[str, float | str], metrics: Sequence[str], start_s: float) -> list[Any]:
+def hyperparameters(
+    settings: Mapping[str, float | str], metrics: Sequence[str], start_s: float, first: Sequence[str] = ()
+) -> list[Any]:
     """A row of the table that compares runs; its metrics are the newest values of scalars that the run writes anyway.
 
     Args:
         settings: the row's cells that say how the run was set.
         metrics: tags of scalars: the cells that say how it came out.
+        first: the settings that people change most: the page hides all columns but five, and puts first what is said to differ.
         start_s: when it began, in seconds since 1970.
     """
     infos = [
-        HParamInfo(name=name, type=DATA_TYPE_STRING if isinstance(value, str) else DATA_TYPE_FLOAT64)
+        HParamInfo(name=name, type=DATA_TYPE_STRING if isinstance(value, str) else DATA_TYPE_FLOAT64, differs=name in first)
         for name, value in settings.items()
     ]
     experiment = Experiment(hparam_infos=infos, metric_infos=[MetricInfo(name=MetricName(tag=tag)) for tag in metrics])

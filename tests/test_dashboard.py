@@ -193,6 +193,7 @@ def test_a_run_is_a_row_that_compares_it(digits):
     assert start.hparams["lr"].number_value == json.loads((digits / "config.json").read_text())["lr"]
     assert start.hparams["hidden"].string_value == "64-32"
     assert {info.name for info in experiment.hparam_infos} == start.hparams.keys()
+    assert {info.name for info in experiment.hparam_infos if info.differs} >= {"lr", "hidden", "batch_size"}  # shown unasked
     assert {info.name.tag for info in experiment.metric_infos} <= scalars(digits).keys()
     assert said["_hparams_/session_end_info"].session_end_info.status == 1  # success
 
