@@ -22,12 +22,11 @@ from model.projector import points_of, write_points, write_setting
 from model.reading import LOOK_FIRST, mistakes_table, settings_table
 from model.run import Run
 from model.snapshot import Snapshot, take
-from model.summaries import finished, histogram, hyperparameters, layout, picture, precision_recall, scalar, text
+from model.summaries import curves, finished, histogram, hyperparameters, layout, picture, precision_recall, scalar, text
 from model.training import Record
 
 MOST_MISTAKES = 16  # writing under them is the longest part of drawing a page
 MOST_CURVES = 20  # classes that get one
-
 METRICS = ("accuracy/test", "accuracy/train", "loss/test", "loss/train")
 COLUMNS = ("batch_size", "data", "hidden", "lr", "optimizer")  # that the page of HParams shows without being asked
 CHARTS: dict[str, dict[str, list[str]]] = {
@@ -180,9 +179,9 @@ class Dashboard:
         return [*tables, *(picture(tag, png(image), image.size) for tag, image in images.items())]
 
     def _curves(self, now: Snapshot) -> list[Any]:
-        p = now.p.astype(np.float64)
         tags = class_tags(self._run.dataset.classes[:MOST_CURVES])
-        return [precision_recall(f"precision_recall/{tag}", now.y == k, p[:, k]) for k, tag in enumerate(tags)]
+        points = curves(now.y, np.nan_to_num(now.p[:, : len(tags)]))
+        return [precision_recall(f"precision_recall/{tag}", points[k]) for k, tag in enumerate(tags)]
 
 
 def class_tags(classes: Sequence[str]) -> list[str]:
