@@ -17,7 +17,7 @@ import torch
 
 from model.events import EventFile
 from model.graph import graph_of
-from model.pictures import confusion_picture, mistakes_picture, png, weights_picture
+from model.pictures import confusion_picture, mistakes_picture, short, weights_picture
 from model.projector import points_of, write_points, write_setting
 from model.reading import LOOK_FIRST, mistakes_table, settings_table
 from model.run import Run
@@ -25,7 +25,7 @@ from model.snapshot import Snapshot, take
 from model.summaries import curves, finished, histogram, hyperparameters, layout, picture, precision_recall, scalar, text
 from model.training import Record
 
-MOST_MISTAKES = 16  # writing under them is the longest part of drawing a page
+MOST_MISTAKES = 16
 MOST_CURVES = 20  # classes that get one
 METRICS = ("accuracy/test", "accuracy/train", "loss/test", "loss/train")
 COLUMNS = ("batch_size", "data", "hidden", "lr", "optimizer")  # that the page of HParams shows without being asked
@@ -166,17 +166,17 @@ class Dashboard:
     def _pictures(self, now: Snapshot) -> list[Any]:
         data = self._run.dataset
         worst = now.worst(MOST_MISTAKES)
-        rows, names = data.test[worst], data.classes
+        rows, names = data.test[worst], [short(name) for name in data.classes] if data.picture else data.classes
         captions = [
             (f"said {names[now.said[i]]} ({now.p[i, now.said[i]]:.0%})", f"is {names[now.y[i]]} ({now.p[i, now.y[i]]:.0%})")
             for i in worst
         ]
-        images = {"pictures/confusion_matrix": confusion_picture(now.confusion(), names)}
+        images = {"pictures/confusion_matrix": confusion_picture(now.confusion(), data.classes)}
         if data.picture:
             images["pictures/first_layer"] = weights_picture(_array(self._network.W[1]), data.picture)
             images["pictures/worst_mistakes"] = mistakes_picture(data.x[rows], data.picture, captions)
         tables = [] if data.picture else [text("read_me/worst_mistakes", mistakes_table(captions, rows.tolist()))]
-        return [*tables, *(picture(tag, png(image), image.size) for tag, image in images.items())]
+        return [*tables, *(picture(tag, image.png, image.size) for tag, image in images.items())]
 
     def _curves(self, now: Snapshot) -> list[Any]:
         tags = class_tags(self._run.dataset.classes[:MOST_CURVES])

@@ -210,7 +210,10 @@ def test_the_projector_finds_a_row_of_every_sample(digits):
     samples = (digits / "projector" / "samples.tsv").read_text().splitlines()
     assert len(points) == len(samples) - 1 == 359  # every test sample; the names have a head
     assert {len(point) for point in points} == {32}
-    assert samples[0].split("\t") == ["class", "said", "verdict"]
+    assert all(0 <= float(number) <= 1 for point in points for number in point)
+    assert samples[0].split("\t") == ["sample", "class", "said", "verdict"]
+    for sample, true, told, verdict in (row.split("\t") for row in samples[1:]):
+        assert (sample, verdict) == ((f"{true}, right", "right") if true == told else (f"{true}, said {told}", "wrong"))
     paths = re.findall(r'_path: "(.*?)"', (digits / "projector_config.pbtxt").read_text())
     assert len(paths) == 3
     assert all((digits / path).exists() for path in paths)
