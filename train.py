@@ -16,12 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# The matrices that NumPy checks are small: its threads would wait for each other, and after each product for more, on cores that
-# training needs. It reads this when it is imported, and that happens below.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-from checks.report import as_text
-from model.checkpoint import SAMPLES
 from model.command_line import (
     BAD_INPUT,
     GOOD,
@@ -42,6 +36,10 @@ if TYPE_CHECKING:
     from checks.of_training import Checker
     from model.run import Run
     from model.training import Record
+
+# The matrices that NumPy checks are small: its threads would wait for each other, and after each product for more, on cores that
+# training needs. It reads this when it is imported, which nothing above does.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 PROGRAM = "train.py"
 RUNS = Path("runs")
@@ -124,7 +122,7 @@ def parse_args(argv: list[str] | None) -> Namespace:
 
 def prepare(given: Namespace) -> Run:
     """A new run, or the one that --resume names."""
-    from model.configuration import resolve  # these imports wait here, so that --help and bad usage answer without torch
+    from model.configuration import resolve  # these imports wait here, so that --help, bad usage and Ctrl-C answer at once
     from model.device import usable
     from model.distributed import join
     from model.run import resume_run, start_run
@@ -147,6 +145,7 @@ def train(run: Run, given: Namespace, start: float) -> int:
     from checks.learning.watch import Watcher
     from checks.of_training import Checker
     from checks.page import as_page
+    from checks.report import as_text
     from model.dashboard import Dashboard
     from model.distributed import LostProcess, leave
 
@@ -231,7 +230,7 @@ def introduction(run: Run) -> list[str]:
     lines = [
         f"{data.name}: {samples}, digest {data.digest}",
         f"{'-'.join(map(str, run.sizes))}: {head}, {settings.init} weights, seed {settings.seed}, {arithmetic}",
-        f"{settings.optimizer}: learning rate {settings.lr:g}, batches of {settings.batch_size}, {settings.epochs} epochs",
+        f"{settings.optimizer}: learning rate {settings.lr:g}, batches of {settings.batch_size}, {_epochs(settings.epochs)}",
         f"torch {torch.__version__}, run {run.folder}",
     ]
     return [*lines, f"resumed after epoch {run.resumed_after}"] if run.resumed_after is not None else lines
@@ -265,7 +264,7 @@ def summary(run: Run, checker: Checker, symptoms: list[str], seconds: float) -> 
     lines += [f"symptom {symptom}" for symptom in symptoms]
     if not run.last:
         return [*lines, f"stopped before the first epoch was saved, in {seconds:.1f} s"]
-    accuracy = f"test accuracy {run.last.test.accuracy:.2%} after {run.last.epoch} epochs"
+    accuracy = f"test accuracy {run.last.test.accuracy:.2%} after {_epochs(run.last.epoch)}"
     return [
         *lines,
         f"{accuracy}, in {seconds:.1f} s",
@@ -277,6 +276,8 @@ def summary(run: Run, checker: Checker, symptoms: list[str], seconds: float) -> 
 
 def label_command(run: Run) -> str:
     """A command that labels something with this run when it is pasted."""
+    from model.checkpoint import SAMPLES
+
     command = ["python", _reachable(Path(__file__).with_name("label.py")), "--run", str(run.folder)]
     first = run.dataset.x[run.dataset.test[0]]
     few = len(first) <= MOST_TYPED
@@ -297,6 +298,10 @@ def as_json(run: Run, checker: Checker, symptoms: list[Symptom], seconds: float)
         "gradient_check": checker.summary(),
         "symptoms": [symptom.as_json() for symptom in symptoms],
     }
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
 
 
 def _reachable(script: Path) -> str:

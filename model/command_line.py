@@ -79,7 +79,7 @@ def whole_number(at_least: int, at_most: int = 2**32 - 1) -> Callable[[str], int
             number = at_least - 1
         if not at_least <= number <= at_most:
             bounds = f"of at most {at_most}" if number > at_most else f"of at least {at_least}"
-            raise argparse.ArgumentTypeError(f"expected a whole number {bounds}, got {text!r}.")
+            raise argparse.ArgumentTypeError(f"expected a whole number {bounds}, got {text.strip()!r}.")
         return number
 
     return convert
