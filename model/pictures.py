@@ -79,7 +79,7 @@ def confusion_picture(counts: Int64[np.ndarray, "K K"], classes: Sequence[str]) 
     names = [short(name) for name in classes[:K]] if labelled else []
     numbers = [str(count) if count and labelled else "" for count in counts.ravel().tolist()]
     left, top = 2 * MARGIN + max(map(width, names), default=0), 42 if labelled else 24
-    wide = max((WIDE - left - MARGIN) // K, 6 + max(map(width, [*names, *numbers])) if labelled else 3)
+    wide = max((WIDE - left - MARGIN) // K, 1 + max(map(width, [*names, *numbers])) if labelled else 3)
     high = 24 if labelled else wide
     sheet = np.zeros((top + K * high + MARGIN, max(left + K * wide + MARGIN, WIDE)), dtype=np.uint8)
     sheet[top : top + K * high, left : left + K * wide] = _tiled(_cells(counts), high, wide, gap=labelled)

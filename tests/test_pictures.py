@@ -56,7 +56,7 @@ def test_confusions_are_darker_where_they_are_more():
     counts[0, 1], counts[2, 3] = 4, 50
     picture = confusion_picture(counts, DIGITS)
     seen = opened(picture)
-    assert picture.size[0] == WIDE
+    assert picture.size[0] == confusion_picture(10 * counts, DIGITS).size[0] == WIDE  # also with MNIST's 1,000 of each
     assert (seen == BLUE).all(axis=2).sum() > 10 * 300  # ten full cells, less their numbers
     shades = seen[(seen[:, :, 0] > seen[:, :, 2])]  # what is red, somewhat
     assert len(np.unique(shades, axis=0)) >= 2
