@@ -26,6 +26,7 @@ from model.command_line import (
     complain,
     finite,
     folder,
+    importing,
     one_of,
     unwritable,
     whole_number,
@@ -122,10 +123,11 @@ def parse_args(argv: list[str] | None) -> Namespace:
 
 def prepare(given: Namespace) -> Run:
     """A new run, or the one that --resume names."""
-    from model.configuration import resolve  # these imports wait here, so that --help, bad usage and Ctrl-C answer at once
-    from model.device import usable
-    from model.distributed import join
-    from model.run import resume_run, start_run
+    with importing():  # these wait here, so that --help, bad usage and Ctrl-C answer at once
+        from model.configuration import resolve
+        from model.device import usable
+        from model.distributed import join
+        from model.run import resume_run, start_run
 
     device = usable(given.device or "auto")
     if given.resume:
@@ -142,12 +144,13 @@ def prepare(given: Namespace) -> Run:
 
 def train(run: Run, given: Namespace, start: float) -> int:
     """Check, show and save, epoch by epoch; then the summary. The screen gets a few epochs, TensorBoard all of them."""
-    from checks.learning.watch import Watcher
-    from checks.of_training import Checker
-    from checks.page import as_page
-    from checks.report import as_text
-    from model.dashboard import Dashboard
-    from model.distributed import LostProcess, leave
+    with importing():
+        from checks.learning.watch import Watcher
+        from checks.of_training import Checker
+        from checks.page import as_page
+        from checks.report import as_text
+        from model.dashboard import Dashboard
+        from model.distributed import LostProcess, leave
 
     print("\n".join(introduction(run)), flush=True)
     watcher = Watcher(run.training, run.configuration.epochs)

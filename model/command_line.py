@@ -4,11 +4,13 @@ Exit codes: 0 good; 1 the thing that was checked is wrong, or training diverged;
 """
 
 import argparse
+import gc
 import math
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -49,6 +51,21 @@ def unwritable(program: str, error: OSError) -> int:
         f"{where or 'the output'}: expected a file or folder that can be written, got: {error.strerror}. Free or rename it.",
     )
     return BAD_INPUT
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Look for no garbage while something is imported, nor in it later: it stays, and there is so much of it that looking through
+    it takes a third of importing torch."""
+    collects, before = gc.isenabled(), len(sys.modules)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > before:
+            gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def folder(text: str) -> Path:
