@@ -49,7 +49,8 @@ class Dashboard:
     def __init__(self, run: Run) -> None:
         self._run, self._events = run, EventFile(run.folder, run.resumed_after)
         self._network = run.training.network
-        self._W = self._weights()
+        self._parameters = self._network.W
+        self._W, self._sizes = self._weights()
         self._opened, self._last = False, -1
 
     def __enter__(self) -> Dashboard:
@@ -81,9 +82,9 @@ class Dashboard:
             verification: the gradient check's report in Markdown; only used where `due`.
         """
         values = [scalar(tag, value) for tag, value in self._scalars(record, worst_ratio, measures or {}).items()]
-        graph = None
+        graph, head = None, self._run.configuration
         if not self._opened:
-            graph = self._graph() if self._run.resumed_after is None else None
+            graph = graph_of(self._run.sizes, head.output, head.cost) if self._run.resumed_after is None else None
             values += self._opening(measures or {})
         if self.due(record.epoch):
             values += self._pages(record, verification)
@@ -92,7 +93,8 @@ class Dashboard:
 
     def _scalars(self, record: Record, worst_ratio: float | None, measures: Mapping[str, float]) -> dict[str, float]:
         """Every number of the epoch by its tag."""
-        before, self._W = self._W, self._weights()
+        before, sizes = self._W, self._sizes
+        self._W, self._sizes = self._weights()
         scalars = {
             "loss/train": record.train.loss,
             "loss/test": record.test.loss,
@@ -103,18 +105,16 @@ class Dashboard:
         }
         for layer, norm in record.gradient_norms.items():
             scalars[f"gradient_norm/layer_{layer}"] = norm
-            if size := float(before[layer].norm()):  # weights that were 0 have no size to compare with
-                scalars[f"update_ratio/layer_{layer}"] = float((self._W[layer] - before[layer]).norm()) / size
+            if sizes[layer]:  # weights that were 0 have no size to compare with
+                scalars[f"update_ratio/layer_{layer}"] = _length(self._W[layer] - before[layer]) / sizes[layer]
         if worst_ratio is not None:
             scalars["gradient_check/worst_ratio"] = worst_ratio
         return {**scalars, **measures}
 
-    def _weights(self) -> dict[int, torch.Tensor]:
-        return {layer: W.detach().clone() for layer, W in self._network.W.items()}
-
-    def _graph(self) -> Any:
-        head = self._run.configuration
-        return graph_of(self._run.sizes, head.output, head.cost)
+    def _weights(self) -> tuple[dict[int, torch.Tensor], dict[int, float]]:
+        """A copy of each layer's weights, and their Euclidean length."""
+        W = {layer: W.detach().clone() for layer, W in self._parameters.items()}
+        return W, {layer: _length(array) for layer, array in W.items()}
 
     def _opening(self, measures: Mapping[str, float]) -> list[Any]:
         """What is said once; a resumed run says again only what may have changed."""
@@ -188,6 +188,10 @@ def class_tags(classes: Sequence[str]) -> list[str]:
     """Names of classes in lower case and without signs; those that would not differ get their numbers as well."""
     tags = [f"class_{re.sub('[^a-z0-9]+', '_', name.lower()).strip('_')}" for name in classes]
     return [tag if tags.count(tag) == 1 and tag != "class_" else f"{tag}_{k}".replace("__", "_") for k, tag in enumerate(tags)]
+
+
+def _length(tensor: torch.Tensor) -> float:
+    return float(torch.linalg.vector_norm(tensor))
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -28,7 +28,7 @@ class Watcher:
 
     def __init__(self, training: Training, epochs: int | None = None) -> None:
         self._training, self._epochs = training, epochs
-        rows = evenly(len(training.train.y))
+        rows = torch.from_numpy(evenly(len(training.train.y))).to(training.train.y.device)
         self._x, self._y = training.train.x[rows].cpu().numpy().astype(np.float64), training.train.y[rows].cpu().numpy()
         self._reads = Reads.of(self._x)
         self._tensors = list(training.network.parameters())
