@@ -6,11 +6,14 @@ Nothing here waits for torch, so that an answer takes a fraction of the time tha
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # on busy cores NumPy's threads wait longer for each other than they compute
 
 import numpy as np
 

@@ -7,6 +7,7 @@ epoch, every parameter's gradient is computed three ways (by hand in NumPy, by a
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -15,8 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from checks.report import as_text
-from model.checkpoint import SAMPLES
 from model.command_line import (
     BAD_INPUT,
     GOOD,
@@ -27,6 +26,7 @@ from model.command_line import (
     complain,
     finite,
     folder,
+    importing,
     one_of,
     unwritable,
     whole_number,
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from checks.of_training import Checker
     from model.run import Run
     from model.training import Record
+
+# The matrices that NumPy checks are small: its threads would wait for each other, and after each product for more, on cores that
+# training needs. It reads this when it is imported, which nothing above does.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 PROGRAM = "train.py"
 RUNS = Path("runs")
@@ -119,10 +123,11 @@ def parse_args(argv: list[str] | None) -> Namespace:
 
 def prepare(given: Namespace) -> Run:
     """A new run, or the one that --resume names."""
-    from model.configuration import resolve  # these imports wait here, so that --help and bad usage answer without torch
-    from model.device import usable
-    from model.distributed import join
-    from model.run import resume_run, start_run
+    with importing():  # these wait here, so that --help, bad usage and Ctrl-C answer at once
+        from model.configuration import resolve
+        from model.device import usable
+        from model.distributed import join
+        from model.run import resume_run, start_run
 
     device = usable(given.device or "auto")
     if given.resume:
@@ -139,14 +144,16 @@ def prepare(given: Namespace) -> Run:
 
 def train(run: Run, given: Namespace, start: float) -> int:
     """Check, show and save, epoch by epoch; then the summary. The screen gets a few epochs, TensorBoard all of them."""
-    from checks.learning.watch import Watcher
-    from checks.of_training import Checker
-    from checks.page import as_page
-    from model.dashboard import Dashboard
-    from model.distributed import LostProcess, leave
+    with importing():
+        from checks.learning.watch import Watcher
+        from checks.of_training import Checker
+        from checks.page import as_page
+        from checks.report import as_text
+        from model.dashboard import Dashboard
+        from model.distributed import LostProcess, leave
 
     print("\n".join(introduction(run)), flush=True)
-    watcher = Watcher(run.training)
+    watcher = Watcher(run.training, run.configuration.epochs)
     checker, code = Checker(run.training, every=0 if given.no_check else given.check_every or 1), GOOD
     try:
         with Dashboard(run) as dashboard:
@@ -226,7 +233,7 @@ def introduction(run: Run) -> list[str]:
     lines = [
         f"{data.name}: {samples}, digest {data.digest}",
         f"{'-'.join(map(str, run.sizes))}: {head}, {settings.init} weights, seed {settings.seed}, {arithmetic}",
-        f"{settings.optimizer}: learning rate {settings.lr:g}, batches of {settings.batch_size}, {settings.epochs} epochs",
+        f"{settings.optimizer}: learning rate {settings.lr:g}, batches of {settings.batch_size}, {_epochs(settings.epochs)}",
         f"torch {torch.__version__}, run {run.folder}",
     ]
     return [*lines, f"resumed after epoch {run.resumed_after}"] if run.resumed_after is not None else lines
@@ -260,7 +267,7 @@ def summary(run: Run, checker: Checker, symptoms: list[str], seconds: float) -> 
     lines += [f"symptom {symptom}" for symptom in symptoms]
     if not run.last:
         return [*lines, f"stopped before the first epoch was saved, in {seconds:.1f} s"]
-    accuracy = f"test accuracy {run.last.test.accuracy:.2%} after {run.last.epoch} epochs"
+    accuracy = f"test accuracy {run.last.test.accuracy:.2%} after {_epochs(run.last.epoch)}"
     return [
         *lines,
         f"{accuracy}, in {seconds:.1f} s",
@@ -272,6 +279,8 @@ def summary(run: Run, checker: Checker, symptoms: list[str], seconds: float) -> 
 
 def label_command(run: Run) -> str:
     """A command that labels something with this run when it is pasted."""
+    from model.checkpoint import SAMPLES
+
     command = ["python", _reachable(Path(__file__).with_name("label.py")), "--run", str(run.folder)]
     first = run.dataset.x[run.dataset.test[0]]
     few = len(first) <= MOST_TYPED
@@ -292,6 +301,10 @@ def as_json(run: Run, checker: Checker, symptoms: list[Symptom], seconds: float)
         "gradient_check": checker.summary(),
         "symptoms": [symptom.as_json() for symptom in symptoms],
     }
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
 
 
 def _reachable(script: Path) -> str:

@@ -9,11 +9,25 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's, before it is imported: the problems are small, as below for torch
+
 from checks import junit
 from checks.learning.finding import Symptom
 from checks.problem import HARD_KINDS, Problem, standard
 from checks.report import Report, as_json, as_text
-from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, WRONG, BadInput, Parser, complain, finite, one_of, whole_number
+from model.command_line import (
+    BAD_INPUT,
+    GOOD,
+    INTERRUPTED,
+    WRONG,
+    BadInput,
+    Parser,
+    complain,
+    finite,
+    importing,
+    one_of,
+    whole_number,
+)
 
 PROGRAM = "python -m checks"
 
@@ -122,10 +136,11 @@ examples:
 
 def verify_project(args: Namespace) -> Report:
     """Draw the problems that the flags ask for, and compare every pair of witnesses on each."""
-    import torch  # here, so that --help and bad usage answer without waiting for it
+    with importing():  # here, so that --help and bad usage answer without waiting for it
+        import torch
 
-    from checks.witnesses import verify
-    from model.device import usable
+        from checks.witnesses import verify
+        from model.device import usable
 
     torch.set_num_threads(1)  # the problems are small: waking a second thread costs more than it computes
 

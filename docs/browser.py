@@ -38,6 +38,15 @@ os.dup2(read, 3)
 os.dup2(write, 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+_TEXT = """
+(function texts(node) {
+  if (node.nodeType === Node.TEXT_NODE) return node.data;
+  if (["STYLE", "SCRIPT", "TEMPLATE"].includes(node.nodeName)) return "";
+  if (node.contentDocument && node.contentDocument.body) return texts(node.contentDocument.body);
+  const inside = [...(node.shadowRoot ? node.shadowRoot.childNodes : []), ...node.childNodes].map(texts);
+  return [node.nodeName === "INPUT" ? node.value : "", ...inside].join(" ");
+})(document.body).replace(/\\s+/g, " ")
+"""
 
 
 def installed() -> str | None:
@@ -76,30 +85,34 @@ class Browser:
         os.close(self.back)
         self.profile.cleanup()
 
-    def open(self, address: str, limit_s: float = 60.0) -> None:
-        """Go there, and wait until nothing loads and the picture has stayed the same for three seconds.
+    def open(self, address: str, limit_s: float = 60.0, pause_s: float = 1.0) -> None:
+        """Go there, and wait until nothing loads and the picture has stayed the same for three pauses.
 
-        Errors of an earlier page are forgotten; a page that doesn't settle within the limit adds one.
+        A page that moves for ever, such as the projector, which turns, is there when it has loaded nothing for ten pauses. Errors
+        of an earlier page are forgotten; a page that goes on loading beyond the limit adds one.
         """
         self.ask("Page.navigate", url="about:blank")  # so that an address that differs after the # alone is loaded afresh
         self.listen(0.2)
         self.errors, self.loading = [], {}
         self.ask("Page.navigate", url=address)
-        end, quiet, before = time.monotonic() + limit_s, 0, b""
-        while quiet < 3:
-            self.listen(1.0)
+        end, calm, still, before = time.monotonic() + limit_s, 0, 0, b""
+        while still < 3 and calm < 10:
+            self.listen(pause_s)
             now = self.snapshot()
-            quiet = quiet + 1 if now == before and not self._waiting() else 0
+            calm = 0 if self._waiting() else calm + 1
+            still = still + 1 if calm and now == before else 0
             before = now
             if time.monotonic() > end:
-                self.errors.append(
-                    f"expected the page to settle within {limit_s:g} s, got {'more' if self._waiting() else 'changes'}."
-                )
+                self.errors.append(f"expected the page to settle within {limit_s:g} s, got more.")
                 return
 
     def run(self, script: str) -> Any:
         """The value of some JavaScript in the page."""
         return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def text(self) -> str:
+        """Every text of the page, those inside of web components, frames and fields that can be edited, too."""
+        return str(self.run(_TEXT))
 
     def snapshot(self) -> bytes:
         """What the window shows, as the content of a PNG file."""

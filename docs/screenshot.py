@@ -1,6 +1,6 @@
 """Take a screenshot of every active page of TensorBoard in a real browser, and fail if a page reports an error.
 
-    python docs/screenshot.py --logdir runs --output docs/figures
+    python -m docs.screenshot --logdir runs --output docs/figures
 
 It serves the runs on a port of this machine that is free, and opens each page in headless Chromium with a profile of its own.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from browser import NAMES, Browser, installed
+from docs.browser import NAMES, Browser, installed
 
 FOUND_WITHIN_S, LOADED_WITHIN_S = 60, 60  # TensorBoard answers with a run; it has read all runs
 

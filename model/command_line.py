@@ -4,11 +4,13 @@ Exit codes: 0 good; 1 the thing that was checked is wrong, or training diverged;
 """
 
 import argparse
+import gc
 import math
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -51,6 +53,21 @@ def unwritable(program: str, error: OSError) -> int:
     return BAD_INPUT
 
 
+@contextmanager
+def importing() -> Iterator[None]:
+    """Look for no garbage while something is imported, nor in it later: it stays, and there is so much of it that looking through
+    it takes a third of importing torch."""
+    collects, before = gc.isenabled(), len(sys.modules)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > before:
+            gc.freeze()
+        if collects:
+            gc.enable()
+
+
 def folder(text: str) -> Path:
     """A converter that refuses the empty name, which an unset shell variable leaves: it would mean the current folder."""
     if not text.strip():
@@ -79,7 +96,7 @@ def whole_number(at_least: int, at_most: int = 2**32 - 1) -> Callable[[str], int
             number = at_least - 1
         if not at_least <= number <= at_most:
             bounds = f"of at most {at_most}" if number > at_most else f"of at least {at_least}"
-            raise argparse.ArgumentTypeError(f"expected a whole number {bounds}, got {text!r}.")
+            raise argparse.ArgumentTypeError(f"expected a whole number {bounds}, got {text.strip()!r}.")
         return number
 
     return convert

@@ -17,17 +17,18 @@ import torch
 
 from model.events import EventFile
 from model.graph import graph_of
-from model.pictures import confusion_picture, mistakes_picture, png, weights_picture
+from model.pictures import confusion_picture, mistakes_picture, short, weights_picture
 from model.projector import points_of, write_points, write_setting
 from model.reading import LOOK_FIRST, mistakes_table, settings_table
 from model.run import Run
 from model.snapshot import Snapshot, take
-from model.summaries import finished, histogram, hyperparameters, layout, picture, precision_recall, scalar, text
+from model.summaries import curves, finished, histogram, hyperparameters, layout, picture, precision_recall, scalar, text
 from model.training import Record
 
-MOST_MISTAKES = 16  # writing under them is the longest part of drawing a page
+MOST_MISTAKES = 16
 MOST_CURVES = 20  # classes that get one
 METRICS = ("accuracy/test", "accuracy/train", "loss/test", "loss/train")
+COLUMNS = ("batch_size", "data", "hidden", "lr", "optimizer")  # that the page of HParams shows without being asked
 CHARTS: dict[str, dict[str, list[str]]] = {
     "learning": {"loss": ["loss/train", "loss/test"], "accuracy": ["accuracy/train", "accuracy/test"]},
     "gradients": {
@@ -48,7 +49,8 @@ class Dashboard:
     def __init__(self, run: Run) -> None:
         self._run, self._events = run, EventFile(run.folder, run.resumed_after)
         self._network = run.training.network
-        self._W = self._weights()
+        self._parameters = self._network.W
+        self._W, self._sizes = self._weights()
         self._opened, self._last = False, -1
 
     def __enter__(self) -> Dashboard:
@@ -80,18 +82,19 @@ class Dashboard:
             verification: the gradient check's report in Markdown; only used where `due`.
         """
         values = [scalar(tag, value) for tag, value in self._scalars(record, worst_ratio, measures or {}).items()]
-        graph = None
+        graph, head = None, self._run.configuration
         if not self._opened:
-            graph = self._graph() if self._run.resumed_after is None else None
+            graph = graph_of(self._run.sizes, head.output, head.cost) if self._run.resumed_after is None else None
             values += self._opening(measures or {})
         if self.due(record.epoch):
-            values += self._pages(verification)
+            values += self._pages(record, verification)
         self._events.write(values, record.epoch, graph)
         self._opened, self._last = True, record.epoch
 
     def _scalars(self, record: Record, worst_ratio: float | None, measures: Mapping[str, float]) -> dict[str, float]:
         """Every number of the epoch by its tag."""
-        before, self._W = self._W, self._weights()
+        before, sizes = self._W, self._sizes
+        self._W, self._sizes = self._weights()
         scalars = {
             "loss/train": record.train.loss,
             "loss/test": record.test.loss,
@@ -102,18 +105,16 @@ class Dashboard:
         }
         for layer, norm in record.gradient_norms.items():
             scalars[f"gradient_norm/layer_{layer}"] = norm
-            if size := float(before[layer].norm()):  # weights that were 0 have no size to compare with
-                scalars[f"update_ratio/layer_{layer}"] = float((self._W[layer] - before[layer]).norm()) / size
+            if sizes[layer]:  # weights that were 0 have no size to compare with
+                scalars[f"update_ratio/layer_{layer}"] = _length(self._W[layer] - before[layer]) / sizes[layer]
         if worst_ratio is not None:
             scalars["gradient_check/worst_ratio"] = worst_ratio
         return {**scalars, **measures}
 
-    def _weights(self) -> dict[int, torch.Tensor]:
-        return {layer: W.detach().clone() for layer, W in self._network.W.items()}
-
-    def _graph(self) -> Any:
-        head = self._run.configuration
-        return graph_of(self._run.sizes, head.output, head.cost)
+    def _weights(self) -> tuple[dict[int, torch.Tensor], dict[int, float]]:
+        """A copy of each layer's weights, and their Euclidean length."""
+        W = {layer: W.detach().clone() for layer, W in self._parameters.items()}
+        return W, {layer: _length(array) for layer, array in W.items()}
 
     def _opening(self, measures: Mapping[str, float]) -> list[Any]:
         """What is said once; a resumed run says again only what may have changed."""
@@ -128,7 +129,7 @@ class Dashboard:
             configuration,
             text("read_me/look_first", LOOK_FIRST),
             layout({**CHARTS, **symptoms}),
-            *hyperparameters(self._hyperparameters(), METRICS, time.time()),
+            *hyperparameters(self._hyperparameters(), METRICS, time.time(), COLUMNS),
         ]
 
     def _hyperparameters(self) -> dict[str, float | str]:
@@ -144,9 +145,9 @@ class Dashboard:
         name = f"a[{depth - 1}], the last hidden layer" if depth > 1 else "p, the output"
         return name, min(points_of(width), len(self._run.training.test.y))
 
-    def _pages(self, verification: str | None) -> list[Any]:
+    def _pages(self, record: Record, verification: str | None) -> list[Any]:
         """Everything that takes longer than a few numbers."""
-        now = take(self._run.training)
+        now = take(self._run.training, record.logits)
         count = self._projected()[1]
         points = (now.a[self._network.depth - 1] if now.a else now.p)[:count]
         write_points(self._run.folder, points, now.y[:count], now.said[:count], self._run.dataset.classes)
@@ -165,28 +166,32 @@ class Dashboard:
     def _pictures(self, now: Snapshot) -> list[Any]:
         data = self._run.dataset
         worst = now.worst(MOST_MISTAKES)
-        rows, names = data.test[worst], data.classes
+        rows, names = data.test[worst], [short(name) for name in data.classes] if data.picture else data.classes
         captions = [
             (f"said {names[now.said[i]]} ({now.p[i, now.said[i]]:.0%})", f"is {names[now.y[i]]} ({now.p[i, now.y[i]]:.0%})")
             for i in worst
         ]
-        images = {"pictures/confusion_matrix": confusion_picture(now.confusion(), names)}
+        images = {"pictures/confusion_matrix": confusion_picture(now.confusion(), data.classes)}
         if data.picture:
             images["pictures/first_layer"] = weights_picture(_array(self._network.W[1]), data.picture)
             images["pictures/worst_mistakes"] = mistakes_picture(data.x[rows], data.picture, captions)
         tables = [] if data.picture else [text("read_me/worst_mistakes", mistakes_table(captions, rows.tolist()))]
-        return [*tables, *(picture(tag, png(image), image.size) for tag, image in images.items())]
+        return [*tables, *(picture(tag, image.png, image.size) for tag, image in images.items())]
 
     def _curves(self, now: Snapshot) -> list[Any]:
-        p = now.p.astype(np.float64)
         tags = class_tags(self._run.dataset.classes[:MOST_CURVES])
-        return [precision_recall(f"precision_recall/{tag}", now.y == k, p[:, k]) for k, tag in enumerate(tags)]
+        points = curves(now.y, np.nan_to_num(now.p[:, : len(tags)]))
+        return [precision_recall(f"precision_recall/{tag}", points[k]) for k, tag in enumerate(tags)]
 
 
 def class_tags(classes: Sequence[str]) -> list[str]:
     """Names of classes in lower case and without signs; those that would not differ get their numbers as well."""
     tags = [f"class_{re.sub('[^a-z0-9]+', '_', name.lower()).strip('_')}" for name in classes]
     return [tag if tags.count(tag) == 1 and tag != "class_" else f"{tag}_{k}".replace("__", "_") for k, tag in enumerate(tags)]
+
+
+def _length(tensor: torch.Tensor) -> float:
+    return float(torch.linalg.vector_norm(tensor))
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

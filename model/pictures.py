@@ -1,41 +1,47 @@
-"""Weights, mistakes and counts -> PNG, with Pillow alone: a plotting library would take half as long to import as torch."""
+"""Weights, mistakes and counts -> pictures, in NumPy alone.
+
+TensorBoard shows a picture WIDE pixels wide, by repeating or leaving out columns: only what has that width can be read there.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import cache
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+
+from model.lettering import HIGH, width, written
+from model.palettes import GREYS, LETTER, diverging, greys, shade, shades
+from model.png import Picture
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Int64, Real, UInt8
 
-TILE = 40  # pixels that a picture is enlarged to, at least
+WIDE = 350  # pixels
 MOST_TILES = 100
+ACROSS = 4  # mistakes, or fewer where classes have long names
+MARGIN, GAP = 8, 2  # pixels
 LARGEST_TABLE = 24  # classes whose confusions are written as numbers; more are drawn as shades alone
 MOST_CLASSES = 200  # that are drawn at all
-PAPER, GREY, INK, BLUE, RED = (255, 255, 255), (150, 150, 150), (20, 20, 20), (33, 102, 172), (178, 24, 43)
+LONGEST = 12  # letters of a class's name
+AXES = "true class down, said across"
 
 
-def weights_picture(W: Inexact[np.ndarray, "n n_0"], picture: tuple[int, int]) -> Image.Image:
+def weights_picture(W: Inexact[np.ndarray, "n n_0"], picture: tuple[int, int]) -> Picture:
     """What each unit of the first layer looks for: red where its weights are positive, blue where negative, white at zero.
 
     Args:
         W: of the first layer; its first 100 units are drawn, row by row, each on the scale of the largest weight of all.
         picture: (height, width) of an input.
     """
-    shown = W[:MOST_TILES].astype(np.float64).reshape(-1, *picture)
-    shades = np.round(128 + 127 * shown / (np.abs(shown).max() or 1.0)).astype(np.uint8)
-    image = Image.fromarray(_grid(_enlarged(shades), paper=0))
-    image.putpalette(_diverging().tobytes())
-    return image
+    shown = W[:MOST_TILES].reshape(-1, *picture)
+    colours = np.rint(128 + shown * (127 / (np.abs(shown).max() or 1.0))).astype(np.uint8)
+    columns = int(np.ceil(np.sqrt(len(colours))))
+    return Picture(_widened(_grid(_enlarged(colours, WIDE // columns - GAP), columns, paper=128), paper=128), diverging())
 
 
-def mistakes_picture(x: Real[np.ndarray, "N n_0"], picture: tuple[int, int], captions: Sequence[tuple[str, str]]) -> Image.Image:
+def mistakes_picture(x: Real[np.ndarray, "N n_0"], picture: tuple[int, int], captions: Sequence[tuple[str, str]]) -> Picture:
     """Pictures with two lines under each.
 
     Args:
@@ -44,22 +50,24 @@ def mistakes_picture(x: Real[np.ndarray, "N n_0"], picture: tuple[int, int], cap
         captions: what was said, and what is true, of each.
     """
     if not len(x):
-        return _sheet(260, 30, [("no mistake among the test samples", (8, 8))])
-    tiles = _enlarged(_inked(x, picture))
-    height, width = tiles.shape[1:]
-    step_x, step_y = max(width, _width(max((line for pair in captions for line in pair), key=len))) + 12, height + 40
-    columns = min(8, len(tiles))
-    sheet = _sheet(columns * step_x + 12, -(-len(tiles) // columns) * step_y + 12, [])
-    draw = ImageDraw.Draw(sheet)
+        return Picture(_widened(np.pad(written("no mistake among the test samples") * LETTER, MARGIN)), greys())
+    longest = max(width(line) for pair in captions for line in pair)
+    columns = max(1, min(ACROSS, (WIDE - MARGIN) // (longest + MARGIN)))
+    step_x = max((WIDE - MARGIN) // columns, longest + MARGIN)
+    tiles = _enlarged(_inked(x, picture), step_x - MARGIN)
+    height, wide = tiles.shape[1:]
+    step_x, step_y = max(step_x, wide + MARGIN), height + 2 * HIGH + MARGIN
+    sheet = np.zeros((-(-len(tiles) // columns) * step_y + MARGIN, columns * step_x + MARGIN), dtype=np.uint8)
     for i, (tile, (said, true)) in enumerate(zip(tiles, captions, strict=True)):
-        left, top = 12 + i % columns * step_x, 12 + i // columns * step_y
-        sheet.paste(Image.fromarray(tile), (left, top))
-        draw.text((left, top + height + 2), said, fill=RED, font=_font())
-        draw.text((left, top + height + 16), true, fill=INK, font=_font())
-    return sheet
+        left, top = MARGIN + i % columns * step_x, MARGIN + i // columns * step_y
+        sheet[top : top + height, left : left + wide] = tile
+        mask = written(said)
+        _stamp(sheet, np.where(mask, GREYS - 1 + mask, 0).astype(np.uint8), left, top + height + 2)
+        _stamp(sheet, written(true) * LETTER, left, top + height + 2 + HIGH)
+    return Picture(_widened(sheet), greys())
 
 
-def confusion_picture(counts: Int64[np.ndarray, "K K"], classes: Sequence[str]) -> Image.Image:
+def confusion_picture(counts: Int64[np.ndarray, "K K"], classes: Sequence[str]) -> Picture:
     """A table of counts: the true class down, what was said across; darker by the root of its share, so that one mistake shows.
 
     Args:
@@ -68,91 +76,82 @@ def confusion_picture(counts: Int64[np.ndarray, "K K"], classes: Sequence[str]) 
     """
     counts = counts[:MOST_CLASSES, :MOST_CLASSES]
     K, labelled = len(counts), len(counts) <= LARGEST_TABLE
-    names = [name if len(name) <= 12 else f"{name[:11]}…" for name in classes[:K]] if labelled else []
-    left = 24 + max((_width(name) for name in names), default=0)
-    cell, top = (max(40, 8 + max(map(_width, names), default=0)), 40) if labelled else (4, 24)
-    share = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
-    sheet = _sheet(left + K * cell + 12, top + K * (28 if labelled else cell) + 12, [("true, down; said, across", (8, 6))])
-    draw = ImageDraw.Draw(sheet)
-    for i, j in np.ndindex(K, K):
-        high = 28 if labelled else cell
-        box = (left + j * cell, top + i * high, left + (j + 1) * cell - 1, top + (i + 1) * high - 1)
-        draw.rectangle(box, fill=_shade(share[i, j], BLUE if i == j else RED))
-        if labelled and counts[i, j]:
-            middle = ((box[0] + box[2]) // 2, (box[1] + box[3]) // 2)
-            draw.text(middle, f"{counts[i, j]}", fill=PAPER if share[i, j] > 0.6 else INK, font=_font(), anchor="mm")
+    names = [short(name) for name in classes[:K]] if labelled else []
+    numbers = [str(count) if count and labelled else "" for count in counts.ravel().tolist()]
+    left, top = 2 * MARGIN + max(map(width, names), default=0), 42 if labelled else 24
+    wide = max((WIDE - left - MARGIN) // K, 1 + max(map(width, [*names, *numbers])) if labelled else 3)
+    high = 24 if labelled else wide
+    sheet = np.zeros((top + K * high + MARGIN, max(left + K * wide + MARGIN, WIDE)), dtype=np.uint8)
+    sheet[top : top + K * high, left : left + K * wide] = _tiled(_cells(counts), high, wide, gap=labelled)
+    _stamp(sheet, written(AXES), MARGIN, 4)
+    for i, number in enumerate(numbers):
+        _stamp(sheet, written(number), left + i % K * wide + (wide - width(number)) // 2, top + i // K * high + (high - HIGH) // 2)
     for i, name in enumerate(names):
-        draw.text((left - 8, top + i * 28 + 14), name, fill=INK, font=_font(), anchor="rm")
-        draw.text((left + i * cell + cell // 2, top - 4), name, fill=INK, font=_font(), anchor="mb")
-    return sheet
+        _stamp(sheet, written(name), left - 6 - width(name), top + i * high + (high - HIGH) // 2)
+        _stamp(sheet, written(name), left + i * wide + (wide - width(name)) // 2, top - HIGH - 2)
+    return Picture(sheet, shades())
 
 
-def sprites(x: Real[np.ndarray, "N n_0"], picture: tuple[int, int]) -> Image.Image:
+def short(name: str) -> str:
+    """A class's name in one line of few letters."""
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+
+
+def sprites(x: Real[np.ndarray, "N n_0"], picture: tuple[int, int]) -> Picture:
     """Pictures in a square sheet, row by row without gaps, as the projector cuts them."""
-    tiles = _enlarged(_inked(x, picture), at_least=16)
+    tiles = _enlarged(_inked(x, picture), 16)
     side = int(np.ceil(np.sqrt(len(tiles))))
-    return Image.fromarray(_grid(tiles, paper=255, gap=0, columns=side, rows=side))
-
-
-def png(image: Image.Image) -> bytes:
-    """A picture as the content of a file."""
-    content = BytesIO()
-    image.save(content, "PNG", compress_level=1)  # it is drawn while training waits
-    return content.getvalue()
+    return Picture(_grid(tiles, side, side, gap=0), greys())
 
 
 def _inked(x: Real[np.ndarray, "N n_0"], picture: tuple[int, int]) -> UInt8[np.ndarray, "N h w"]:
-    """Dark on light, from the smallest value to the largest."""
+    """Colours of `greys`: paper at the smallest value, ink at the largest."""
     low, high = float(x.min()), float(x.max())
-    return np.round(255 - 255 * (x.astype(np.float64) - low) / (high - low or 1.0)).astype(np.uint8).reshape(-1, *picture)
+    scale = (GREYS - 1) / (high - low or 1.0)
+    return np.rint((x.astype(np.float64) - low) * scale).astype(np.uint8).reshape(-1, *picture)
 
 
-def _enlarged(tiles: UInt8[np.ndarray, "N h w"], at_least: int = TILE) -> UInt8[np.ndarray, "N H W"]:
-    """Every pixel repeated until the longer side has about as many as are asked for."""
-    factor = max(1, at_least // max(tiles.shape[1:]))
+def _cells(counts: Int64[np.ndarray, "K K"]) -> UInt8[np.ndarray, "K K"]:
+    """Colours of `shades` for each count, blue on the diagonal."""
+    share = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+    return shade(share, 1 - np.eye(len(counts)))
+
+
+def _tiled(cells: UInt8[np.ndarray, "K K"], high: int, wide: int, *, gap: bool) -> UInt8[np.ndarray, "H W"]:
+    """Every cell as a rectangle, with a line of paper below and beside it where there is a gap."""
+    K = len(cells)
+    tiles = np.broadcast_to(cells[:, None, :, None], (K, high, K, wide)).copy()
+    if gap:
+        tiles[:, -1], tiles[:, :, :, -1] = 0, 0
+    return tiles.reshape(K * high, K * wide)
+
+
+def _stamp(sheet: UInt8[np.ndarray, "H W"], ink: UInt8[np.ndarray, "h w"], left: int, top: int) -> None:
+    """Add ink to what is there: the colours of a palette are numbered so that this darkens them."""
+    sheet[top : top + ink.shape[0], left : left + ink.shape[1]] += ink
+
+
+def _enlarged(tiles: UInt8[np.ndarray, "N h w"], side: int) -> UInt8[np.ndarray, "N H W"]:
+    """Every pixel repeated until the longer side has almost as many as are asked for."""
+    factor = max(1, side // max(tiles.shape[1:]))
     return tiles.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 def _grid(
-    tiles: UInt8[np.ndarray, "N h w"], paper: int, gap: int = 2, columns: int | None = None, rows: int | None = None
+    tiles: UInt8[np.ndarray, "N h w"], columns: int, rows: int | None = None, gap: int = GAP, paper: int = 0
 ) -> UInt8[np.ndarray, "H W"]:
-    """Tiles side by side, as many across as down unless told otherwise."""
+    """Tiles side by side, with a gap of colour 0 below and beside each; paper where there is none."""
     N, h, w = tiles.shape
-    columns = columns or int(np.ceil(np.sqrt(N)))
     rows = rows or -(-N // columns)
-    sheet = np.full((rows, h + gap, columns, w + gap), paper, dtype=np.uint8)
-    for i, tile in enumerate(tiles):
-        sheet[i // columns, :h, i % columns, :w] = tile
-    return sheet.reshape(rows * (h + gap), columns * (w + gap))
+    sheet = np.full((rows * columns, h + gap, w + gap), paper, dtype=np.uint8)
+    sheet[:N] = 0
+    sheet[:N, :h, :w] = tiles
+    across = sheet.reshape(rows, columns, h + gap, w + gap).transpose(0, 2, 1, 3)
+    return across.reshape(rows * (h + gap), columns * (w + gap))
 
 
-@cache
-def _diverging() -> UInt8[np.ndarray, "256 3"]:
-    """Grey for what is between the tiles, then from blue at 1 over white at 128 to red at 255."""
-    share = (np.arange(256)[:, None] - 128) / 127
-    ends = np.where(share < 0, BLUE, RED)
-    colours = np.round(255 + (ends - 255) * np.minimum(np.abs(share), 1)).astype(np.uint8)
-    colours[0] = GREY
-    return colours
-
-
-def _shade(share: float, full: tuple[int, int, int]) -> tuple[int, int, int]:
-    red, green, blue = (round(255 + (value - 255) * share) for value in full)
-    return red, green, blue
-
-
-def _sheet(width: int, height: int, lines: Sequence[tuple[str, tuple[int, int]]]) -> Image.Image:
-    sheet = Image.new("RGB", (width, height), PAPER)
-    for line, at in lines:
-        ImageDraw.Draw(sheet).text(at, line, fill=INK, font=_font())
-    return sheet
-
-
-@cache
-def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """The one that comes with Pillow."""
-    return ImageFont.load_default(12)
-
-
-def _width(line: str) -> int:
-    return int(np.ceil(_font().getlength(line)))
+def _widened(sheet: UInt8[np.ndarray, "H W"], paper: int = 0) -> UInt8[np.ndarray, "H V"]:
+    """With enough paper to its right."""
+    right = np.full((len(sheet), max(0, WIDE - sheet.shape[1])), paper, dtype=np.uint8)
+    return np.concatenate([sheet, right], axis=1)

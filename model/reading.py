@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 LOOK_FIRST = """\
@@ -10,7 +11,8 @@ LOOK_FIRST = """\
 
 1. **Is the gradient right?** `gradient_check/worst_ratio` must stay below 1: above it, an error is larger than rounding explains.
 2. **Does it learn?** Page *Custom Scalars*: `loss` must fall, on training and test samples alike. Where the test loss rises while
-   the training loss falls, the network learns its samples by heart: stop earlier, or give `--weight-decay`.
+   the training loss falls, the network learns its samples by heart: stop earlier, or give `--weight-decay`. The pale line is
+   what was measured; the bold one lags behind until *Smoothing* is 0. *Matches* says which sign is which.
 3. **If the loss stays where it is:** `gradient_norm` of the first layer near 0 while the last one's is not means saturated
    units (see the *Histograms* of `activations`: everything at 0 or 1). `update_ratio` below 1e-4 in every layer means that
    the learning rate is too small; above 1, that it is too large.
@@ -22,9 +24,11 @@ LOOK_FIRST = """\
 
 
 def settings_table(settings: Mapping[str, Any]) -> str:
-    """Every setting, in the words of the command line's flags."""
-    rows = [(f"`--{name.replace('_', '-')}`", _words(value)) for name, value in settings.items()]
-    return "\n".join(["## Configuration", "", *table(("flag", "value"), rows)])
+    """Every setting, in the words of the command line's flags; two in a row, so that the page shows all without scrolling."""
+    cells = [(f"`--{name.replace('_', '-')}`", _words(value)) for name, value in settings.items()]
+    half = -(-len(cells) // 2)
+    rows = [left + right for left, right in zip_longest(cells[:half], cells[half:], fillvalue=("", ""))]
+    return "\n".join(["## Configuration", "", *table(("flag", "value") * 2, rows)])
 
 
 def mistakes_table(captions: Sequence[tuple[str, str]], rows: Sequence[int]) -> str:

@@ -27,9 +27,10 @@ from tensorboard.plugins.pr_curve.plugin_data_pb2 import PrCurvePluginData
 from tensorboard.plugins.text.plugin_data_pb2 import TextPluginData
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Bool, Float, Inexact
+    from jaxtyping import Float, Inexact, Int64
 
 BINS = 40  # of a histogram: as many as a page can show
+BLOCK = 8192  # entries counted at once: what they need stays in a core's own cache, and no memory is asked of the system
 THRESHOLDS = 51  # of a precision-recall curve: 0, 0.02, ... 1
 
 
@@ -45,16 +46,19 @@ def histogram(tag: str, values: Inexact[np.ndarray, " *shape"]) -> Any:
         values: at least one, all finite.
     Raises: ValueError if one is not.
     """
-    flat = values.reshape(-1).astype(np.float64)
-    counts, edges = np.histogram(flat, bins=BINS)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(high - low):
+        raise ValueError(f"expected finite numbers, got some from {low} to {high}")
+    start, end = (low, high) if low < high else (low - 0.5, high + 0.5)
+    counts, total, squares = np.zeros(BINS, dtype=np.int64), 0.0, 0.0
+    for part in np.split(flat := values.reshape(-1), range(BLOCK, values.size, BLOCK)):
+        wide = part.astype(np.float64)
+        total, squares = total + wide.sum(), squares + np.square(wide).sum()  # not wide @ wide: its threads would stay awake
+        places = ((wide - start) * (BINS / (end - start))).astype(np.int64)  # a third of the time of np.histogram
+        counts += np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
+    limits = np.linspace(start, end, BINS + 1)[1:].tolist()
     content = HistogramProto(
-        min=flat.min(),
-        max=flat.max(),
-        num=flat.size,
-        sum=flat.sum(),
-        sum_squares=flat @ flat,
-        bucket=counts.tolist(),
-        bucket_limit=edges[1:].tolist(),
+        min=low, max=high, num=flat.size, sum=total, sum_squares=squares, bucket=counts.tolist(), bucket_limit=limits
     )
     return Summary.Value(tag=tag, histo=content)
 
@@ -77,30 +81,36 @@ def text(tag: str, markdown: str) -> Any:
     return Summary.Value(tag=tag, tensor=tensor, metadata=_metadata("text", content))
 
 
-def precision_recall(tag: str, truth: Bool[np.ndarray, " N"], p: Float[np.ndarray, " N"]) -> Any:
+def precision_recall(tag: str, points: Float[np.ndarray, "6 T"]) -> Any:
     """Precision over recall of one class, as the threshold on its probability rises from 0 to 1.
 
     Args:
-        truth: which samples are of the class.
-        p: the probability that the network gives it.
+        points: the class's of `curves`.
     """
-    data = curve(truth, p)
     content = PrCurvePluginData(version=0, num_thresholds=THRESHOLDS).SerializeToString()
-    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in data.shape])
-    tensor = TensorProto(dtype=DT_FLOAT, tensor_content=data.astype("<f4").tobytes(), tensor_shape=shape)
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in points.shape])
+    tensor = TensorProto(dtype=DT_FLOAT, tensor_content=points.astype("<f4").tobytes(), tensor_shape=shape)
     return Summary.Value(tag=tag, tensor=tensor, metadata=_metadata("pr_curves", content))
 
 
-def curve(truth: Bool[np.ndarray, " N"], p: Float[np.ndarray, " N"]) -> Float[np.ndarray, "6 T"]:
-    """True and false positives, true and false negatives, precision and recall at each threshold.
+def curves(y: Int64[np.ndarray, " N"], p: Float[np.ndarray, "N C"]) -> Float[np.ndarray, "C 6 T"]:
+    """True and false positives, true and false negatives, precision and recall of each class at each threshold.
 
     A sample is positive if p is at least the threshold. Where nothing is positive, precision is 0, as the page expects.
+
+    Args:
+        y: each sample's class; those from C on are of no class that is looked at.
+        p: the probability that the network gives each of the first C classes, none of them NaN.
     """
-    thresholds = np.linspace(0, 1, THRESHOLDS)
-    tp, fp = (len(part) - np.searchsorted(np.sort(part), thresholds) for part in (p[truth], p[~truth]))
-    fn, tn = truth.sum() - tp, (~truth).sum() - fp
+    counts = np.zeros((p.shape[1], 2, THRESHOLDS), dtype=np.int64)
+    for k in range(p.shape[1]):
+        reached = (p[:, k] * np.float64(THRESHOLDS - 1)).astype(np.int64)  # the last threshold that p is at least
+        reached += THRESHOLDS * (y == k)
+        counts[k] = np.bincount(reached, minlength=2 * THRESHOLDS).reshape(2, THRESHOLDS)
+    fp, tp = counts[:, :, ::-1].cumsum(axis=2)[:, :, ::-1].swapaxes(0, 1)
+    fn, tn = tp[:, :1] - tp, fp[:, :1] - fp
     precision, recall = tp / np.maximum(tp + fp, 1), tp / np.maximum(tp + fn, 1)
-    return np.stack([tp, fp, tn, fn, precision, recall]).astype(np.float64)
+    return np.stack([tp, fp, tn, fn, precision, recall], axis=1)
 
 
 def layout(categories: Mapping[str, Mapping[str, Sequence[str]]]) -> Any:
@@ -119,16 +129,19 @@ def layout(categories: Mapping[str, Mapping[str, Sequence[str]]]) -> Any:
     return Summary.Value(tag="custom_scalars__config__", tensor=tensor, metadata=_metadata("custom_scalars", b""))
 
 
-def hyperparameters(settings: Mapping[str, float | str], metrics: Sequence[str], start_s: float) -> list[Any]:
+def hyperparameters(
+    settings: Mapping[str, float | str], metrics: Sequence[str], start_s: float, first: Sequence[str] = ()
+) -> list[Any]:
     """A row of the table that compares runs; its metrics are the newest values of scalars that the run writes anyway.
 
     Args:
         settings: the row's cells that say how the run was set.
         metrics: tags of scalars: the cells that say how it came out.
+        first: the settings that people change most: the page hides all columns but five, and puts first what is said to differ.
         start_s: when it began, in seconds since 1970.
     """
     infos = [
-        HParamInfo(name=name, type=DATA_TYPE_STRING if isinstance(value, str) else DATA_TYPE_FLOAT64)
+        HParamInfo(name=name, type=DATA_TYPE_STRING if isinstance(value, str) else DATA_TYPE_FLOAT64, differs=name in first)
         for name, value in settings.items()
     ]
     experiment = Experiment(hparam_infos=infos, metric_infos=[MetricInfo(name=MetricName(tag=tag)) for tag in metrics])

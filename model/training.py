@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
 
 LARGEST_EVALUATION = 8192  # samples at once, so that evaluating needs no more memory than training
+KEPT = 10_000  # test samples whose logits a record has, at least: all of MNIST's
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Record:
         learning_rate: that it used.
         gradient_norms: Euclidean norm of dW by layer, of the epoch's last step; empty at epoch 0.
         elapsed_s: of the epoch, evaluation included.
+        logits: of the test samples, or of the first 10,000 and some more; None where several processes share them.
     """
 
     epoch: int
@@ -91,6 +93,7 @@ class Record:
     learning_rate: float
     gradient_norms: dict[int, float]
     elapsed_s: float
+    logits: Float[Tensor, "N K"] | None = field(default=None, repr=False, compare=False)
 
     @property
     def diverged(self) -> bool:
@@ -117,17 +120,22 @@ class Training:
 
         A diverged epoch is yielded, and is the last one.
         """
-        start, train, test = time.perf_counter(), evaluate(self, self.train), evaluate(self, self.test)
-        yield Record(self.epoch, train, test, self.settings.learning_rate, {}, time.perf_counter() - start)
+        yield self._record(time.perf_counter(), {})
         while self.epoch < epochs:
             start = time.perf_counter()
             self.run_epoch()
-            train, test = evaluate(self, self.train), evaluate(self, self.test)
             norms = {layer: float(W.grad.norm()) for layer, W in self.network.W.items() if W.grad is not None}
-            record = Record(self.epoch, train, test, self.settings.learning_rate, norms, time.perf_counter() - start)
+            record = self._record(start, norms)
             yield record
             if record.diverged:
                 return
+
+    def _record(self, start: float, norms: dict[int, float]) -> Record:
+        """Evaluate the network as it is, after an epoch that began at `start`."""
+        parts: list[Tensor] = []
+        train, test = evaluate(self, self.train), evaluate(self, self.test, parts)
+        logits = torch.cat(parts) if self.processes.world == 1 else None
+        return Record(self.epoch, train, test, self.settings.learning_rate, norms, time.perf_counter() - start, logits)
 
     def run_epoch(self) -> None:
         """Every training sample once, in the order of `shuffle`."""
@@ -217,13 +225,19 @@ def shuffle(seed: int, epoch: int, N: int) -> Int64[np.ndarray, " N"]:
 
 
 @torch.no_grad()
-def evaluate(training: Training, samples: Samples) -> Score:
-    """Mean loss and accuracy over samples, each counted once, whichever process counts it."""
+def evaluate(training: Training, samples: Samples, parts: list[Tensor] | None = None) -> Score:
+    """Mean loss and accuracy over samples, each counted once, whichever process counts it.
+
+    Args:
+        parts: gets the logits of this process's first samples, part by part.
+    """
     loss, right, rank, world = 0.0, 0, training.processes.rank, training.processes.world
     mine = Samples(samples.x[rank::world], samples.y[rank::world])
     for x, y in zip(torch.split(mine.x, LARGEST_EVALUATION), torch.split(mine.y, LARGEST_EVALUATION), strict=True):
         if len(y):
             logits = training.network(x)
+            if parts is not None and len(parts) * LARGEST_EVALUATION < KEPT:
+                parts.append(logits)
             loss += float(training.cost(logits, y)) * len(y)
             right += int((logits.argmax(dim=1) == y).sum())
     if world > 1:

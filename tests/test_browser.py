@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-sys.path.append(str(Path(__file__).parents[1] / "docs"))
+sys.path.append(str(Path(__file__).parents[1]))
 
-from browser import Browser, installed
+from docs.browser import Browser, installed
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="there is no Chromium")
 

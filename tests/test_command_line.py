@@ -1,13 +1,14 @@
 """Refusals are one line that says what was expected, what came and what to do; exit code 2."""
 
 import argparse
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from model.command_line import BAD_INPUT, INTERRUPTED, Parser, complain, finite, folder, one_of, unwritable, whole_number
+from model.command_line import BAD_INPUT, INTERRUPTED, Parser, complain, finite, folder, importing, one_of, unwritable, whole_number
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,3 +122,18 @@ def _print_into(target):
         "except OSError as error: sys.exit(unwritable('p.py', error))"
     )
     return subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT, check=False)
+
+
+def test_nothing_is_collected_while_something_is_imported_and_everything_afterwards():
+    assert gc.isenabled()
+    frozen = gc.get_freeze_count()
+    with importing():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == frozen  # nothing was imported
+
+
+def test_what_was_imported_is_not_looked_through_again():
+    program = "import gc; from model.command_line import importing\nwith importing(): import wave\nprint(gc.get_freeze_count() > 0)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -7,9 +7,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
-from model.crc32c import ROW, SHORT, crc32c
+from model.crc32c import BLOCK, ROW, SHORT, crc32c
 from model.events import EventFile, cut, event_files, records
-from model.summaries import THRESHOLDS, curve, scalar
+from model.summaries import scalar
 
 
 def steps(folder):
@@ -36,7 +36,7 @@ def test_check_sums_are_those_of_the_standard(data, expected):
     assert crc32c(data) == expected
 
 
-@pytest.mark.parametrize("length", [0, 1, SHORT - 1, SHORT, SHORT + 1, 8 * 1024, 8 * 1024 + ROW, 50_001])
+@pytest.mark.parametrize("length", [0, 1, SHORT - 1, SHORT, SHORT + 1, BLOCK * ROW, BLOCK * ROW + 1, 8 * 1024 + ROW, 50_001])
 def test_check_sums_of_many_bytes_are_those_of_tensorboard(length):
     data = np.random.default_rng(length).bytes(length)
     assert crc32c(data) == pywrap_tensorflow.crc32c(data)
@@ -70,14 +70,3 @@ def test_sessions_of_one_second_are_read_in_their_order(tmp_path):
         paths.append(write(tmp_path, range(resumed_after + 1, resumed_after + 3), resumed_after))
     assert event_files(tmp_path) == paths
     assert steps(tmp_path) == list(range(8))
-
-
-def test_a_curve_counts_every_sample_at_every_threshold():
-    truth, p = np.array([True, True, False, False, False]), np.array([1.0, 0.5, 0.75, 0.25, 0.0])
-    tp, fp, tn, fn, precision, recall = curve(truth, p)
-    assert tp[0] == 2
-    assert fp[0] == 3
-    np.testing.assert_array_equal(tp + fn, np.full(THRESHOLDS, 2))
-    np.testing.assert_array_equal(fp + tn, np.full(THRESHOLDS, 3))
-    half = THRESHOLDS // 2  # at 0.5: the two that are true, and 0.75
-    assert (tp[half], fp[half], precision[half], recall[half]) == (2, 1, 2 / 3, 1)

@@ -82,7 +82,7 @@ def test_the_first_lines_are_what_it_takes_to_repeat_the_run(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "bars: 4 training and 4 test samples, 2 classes, digest a36ed214948b"
     assert lines[1] == "4-5-2: sigmoid output, quadratic, pytorch weights, seed 7, float64 on cpu"
-    assert lines[2] == "sgd: learning rate 2, batches of 4, 1 epochs"
+    assert lines[2] == "sgd: learning rate 2, batches of 4, 1 epoch"
     assert lines[3] == f"torch {torch.__version__}, run runs/bars-1"
 
 

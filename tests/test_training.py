@@ -119,6 +119,22 @@ def test_records_start_with_the_state_as_it_is_and_follow_every_epoch():
     assert records[-1].test == evaluate(training, training.test)
 
 
+def test_a_record_has_the_logits_that_were_evaluated():
+    training = a_training()
+    for record in training.fit(2):
+        with torch.no_grad():
+            assert torch.equal(record.logits, training.network(training.test.x))
+
+
+def test_a_record_keeps_the_logits_of_few_samples_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(module, "LARGEST_EVALUATION", 2)
+    monkeypatch.setattr(module, "KEPT", 3)
+    training = a_training()
+    (record,) = training.fit(0)
+    with torch.no_grad():
+        assert torch.equal(record.logits, training.network(training.test.x[:4]))
+
+
 def test_gradient_norms_are_of_the_epochs_last_step():
     training = a_training()
     last = list(training.fit(1))[-1]

@@ -45,6 +45,29 @@ def test_a_healthy_start_tells_nothing_and_measures_something():
         assert ("saturation/layer_1" in watcher.measures) == (record.epoch in (0, 1, 2))
 
 
+def test_the_last_epoch_is_measured_and_nothing_is_told_there_that_the_end_will_tell():
+    training = bars("row-constant")
+    watcher = Watcher(training, 3)
+    told = [(bool(watcher.look(record)), bool(watcher.measures)) for record in training.fit(3)]
+    assert told == [(True, True), (False, True), (False, True), (False, True)]
+    assert watcher.conclude(ended=True)
+
+
+def test_how_far_an_epoch_moved_the_weights_is_their_change_over_their_length():
+    training = bars("pytorch", learning_rate=1.0)
+    watcher, lengths, changes = Watcher(training), [], []
+    before = None
+    for record in training.fit(3):
+        watcher.look(record)
+        now = torch.cat([parameter.detach().reshape(-1).double() for parameter in training.network.parameters()])
+        changes.append(0.0 if before is None else float((now - before).norm() / before.norm()))
+        lengths.append(len(now))
+        before = now
+    noted = [progress.relative_update for progress in watcher._history]
+    # float32 norms of n entries: each within n roundings of the exact one
+    assert noted == pytest.approx(changes, rel=3 * lengths[0] * torch.finfo(torch.float32).eps)
+
+
 def test_divergence_is_told_when_it_happens():
     training = bars("pytorch", learning_rate=1e30)
     watcher = Watcher(training)

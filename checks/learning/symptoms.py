@@ -61,7 +61,23 @@ def look(
     Returns: the symptoms, causes before their effects; none for a healthy network.
     Raises: ValueError for no samples.
     """
-    signs = vital_signs(W, b, x, y, output=output, cost=cost)
+    return judge(vital_signs(W, b, x, y, output=output, cost=cost), x, y, history=history, ended=ended, tested=tested)
+
+
+def judge(
+    signs: VitalSigns,
+    x: Inexact[np.ndarray, "N n_0"],
+    y: Integer[np.ndarray, " N"],
+    *,
+    history: Sequence[Progress] = (),
+    ended: bool = False,
+    tested: int = 200,
+) -> list[Symptom]:
+    """What `look` returns, from signs that were measured already.
+
+    Args:
+        signs: measured on x and y; the others as those of `look`.
+    """
     if thrown := list(diverged(signs, history)):
         return thrown
     found = [*_input_blind(signs), *_symmetric_units(signs), *_saturated(signs), *_stuck_at_prior(signs)]

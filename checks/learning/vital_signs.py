@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from checks import by_hand
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Float64, Inexact, Integer
+    from jaxtyping import Float64, Inexact, Int64, Integer
 
     Layers = dict[int, Float64[np.ndarray, "..."]]
 
@@ -26,7 +27,7 @@ COPY = (
     1e-4  # relative distance below which two units are one: 1000 roundings of float32, 10,000 times closer than any two drawn ones
 )
 DIRECTIONS = 16  # random directions on which units are compared: two different ones agree on all of them with odds of COPY**16
-
+SEES = 0.01  # of a response: layers as drawn have one of 1/sqrt(n_in), and blind ones less than a hundredth of this
 DEALS = 200  # random deals of the labels: their standard deviation is then known to 5%
 
 
@@ -44,8 +45,8 @@ class LayerSigns:
         spread: the largest difference that any two samples make to any of its units, a or p.
         input_spread: the same of what the layer reads.
         response: |W d| over |W||d| where d is how samples differ in what the layer reads: 0 for a layer that cannot see it.
-        gradient_response: the same of dW, in units of the samples' own gradients: 0 where descent will not change that, NaN
-            where all of them are 0.
+        gradient_response: the same of dW, in units of the samples' own gradients: 0 where descent will not change that; NaN
+            where all of them are 0, and where the response is above SEES: then nobody asks.
         cancellation: |mean of the samples' gradients of W| over the mean of their lengths; NaN where all are 0.
         gradient: the length of dW.
         zero: whether all of W is 0.
@@ -65,6 +66,26 @@ class LayerSigns:
     gradient: float
     zero: bool
     finite: bool
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a layer reads, measured.
+
+    Attributes:
+        lengths: of each sample.
+        variation: the length of all that is left of them without their mean.
+        spread: the largest difference that any two samples make.
+    """
+
+    lengths: Float64[np.ndarray, " N"]
+    variation: float
+    spread: float
+
+    @classmethod
+    def of(cls, a: Float64[np.ndarray, "N n"]) -> Reads:
+        """Measure x, or the activations of a layer."""
+        return cls(np.sqrt(np.einsum("ij,ij->i", a, a)), _length(a - a.mean(axis=0)), _spread(a))
 
 
 @dataclass(frozen=True)
@@ -98,6 +119,7 @@ def vital_signs(
     *,
     output: str,
     cost: str,
+    of_x: Reads | None = None,
 ) -> VitalSigns:
     """Measure a network on at most MOST_ROWS samples, taken evenly from all of x.
 
@@ -105,16 +127,23 @@ def vital_signs(
         W, b: weights and biases by layer, 1..L.
         x, y: samples as the network sees them, and their labels.
         output, cost: the head.
+        of_x: what was measured of these samples before, if they are no more than that.
     Returns: the numbers, in float64.
     Raises: ValueError for no samples.
     """
     if not len(x):
         raise ValueError("expected at least one sample to look at, got none")
-    rows = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(np.int64)
-    x, y = x[rows].astype(np.float64), y[rows].astype(np.int64)
+    if len(x) > MOST_ROWS:
+        x, y = (array[evenly(len(y))] for array in (x, y))
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.int64)
     W64, b64 = ({layer: np.asarray(array, np.float64) for layer, array in arrays.items()} for arrays in (W, b))
     with np.errstate(all="ignore"):  # a network that has diverged is measured like any other
-        return _measure(W64, b64, x, y, output, cost)
+        return _measure(W64, b64, x, y, output, cost, of_x or Reads.of(x))
+
+
+def evenly(N: int) -> Int64[np.ndarray, " M"]:
+    """At most MOST_ROWS of N rows."""
+    return np.linspace(0, N - 1, min(N, MOST_ROWS)).astype(np.int64)
 
 
 def prior_loss(y: Integer[np.ndarray, " N"], classes: int, *, output: str, cost: str) -> float:
@@ -149,19 +178,25 @@ def distinct_units(
     Returns: the number of groups.
     """
     features = np.column_stack([_scaled(np.column_stack([incoming, b])), _scaled(outgoing.T)])
-    random = np.random.default_rng(0)  # any fixed directions will do
-    seen = features @ random.normal(size=(features.shape[1], DIRECTIONS)) / np.sqrt(features.shape[1] * DIRECTIONS)
+    seen = features @ _directions(features.shape[1]) / np.sqrt(features.shape[1] * DIRECTIONS)
     square = (seen**2).sum(axis=1)
     distance = square[:, None] + square - 2 * seen @ seen.T
     first = (distance <= COPY**2 + 1e-14 * square.max()).argmax(axis=1)  # the copy with the lowest number
     return int((first == np.arange(len(first))).sum())
 
 
-def _measure(W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, output: str, cost: str) -> VitalSigns:
+@lru_cache(maxsize=8)  # a training looks at the same layers again and again
+def _directions(count: int) -> Float64[np.ndarray, "count D"]:
+    """Any fixed directions will do."""
+    return np.random.default_rng(0).normal(size=(count, DIRECTIONS))
+
+
+def _measure(W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, output: str, cost: str, of_x: Reads) -> VitalSigns:
     passed = by_hand.forward(x, W, b, output=output)
     back = by_hand.backward(passed, W, y, output=output, cost=cost)
     loss = float(by_hand.losses(passed.z[len(W)], y, output=output, cost=cost).mean())
-    layers, p = tuple(_layer(layer, W, b, passed, back) for layer in W), passed.p
+    reads = {layer: of_x if layer == 1 else Reads.of(passed.a[layer - 1]) for layer in W}
+    layers, p = tuple(_layer(layer, W, b, passed, back, reads[layer]) for layer in W), passed.p
     wrong = np.abs(p - by_hand.one_hot(y, p)).max(axis=1) > 0.9
     return VitalSigns(
         layers,
@@ -174,12 +209,13 @@ def _measure(W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, output: str, co
     )
 
 
-def _layer(layer: int, W: Layers, b: Layers, passed: by_hand.Forward, back: by_hand.Backward) -> LayerSigns:
-    hidden = layer < len(W)
-    a, reads, dz, dW = passed.a[layer] if hidden else passed.p, passed.a[layer - 1], back.dz[layer], back.dW[layer]
+def _layer(layer: int, W: Layers, b: Layers, passed: by_hand.Forward, back: by_hand.Backward, reads: Reads) -> LayerSigns:
+    hidden, z = layer < len(W), passed.z[layer]
+    a, dz, dW = passed.a[layer] if hidden else passed.p, back.dz[layer], back.dW[layer]
     arriving = back.da[layer] if hidden else back.dp
-    d = reads - reads.mean(axis=0)
-    lengths = float((np.linalg.norm(dz, axis=1) * np.linalg.norm(reads, axis=1)).sum())
+    lengths = float((np.sqrt((dz**2).sum(axis=1)) * reads.lengths).sum())
+    response = _over(_length(z - z.mean(axis=0)), reads.variation * _length(W[layer]))  # z differs by W d: b is the same for all
+    asked = lengths and response <= SEES
     return LayerSigns(
         layer,
         units=a.shape[1],
@@ -187,14 +223,18 @@ def _layer(layer: int, W: Layers, b: Layers, passed: by_hand.Forward, back: by_h
         saturation=float((a * (1 - a) < FLAT).mean()),
         passed=1.0 if arriving is None else _over(4 * float(np.abs(dz).sum()), float(np.abs(arriving).sum())),
         spread=_spread(a),
-        input_spread=_spread(reads),
-        response=_over(_length(d @ W[layer].T), _length(d) * _length(W[layer])),
-        gradient_response=_over(_length(d @ dW.T), _length(d) * lengths) if lengths else np.nan,
+        input_spread=reads.spread,
+        response=response,
+        gradient_response=_gradient_response(passed.a[layer - 1], dW, reads, lengths) if asked else np.nan,
         cancellation=_length(dW) / lengths if lengths else np.nan,
         gradient=_length(dW),
         zero=not W[layer].any(),
-        finite=all(bool(np.isfinite(array).all()) for array in (W[layer], b[layer], passed.z[layer])),
+        finite=all(bool(np.isfinite(array).all()) for array in (W[layer], b[layer], z)),
     )
+
+
+def _gradient_response(a: np.ndarray, dW: np.ndarray, reads: Reads, lengths: float) -> float:
+    return _over(_length((a - a.mean(axis=0)) @ dW.T), reads.variation * lengths)
 
 
 def _flat(p: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -209,7 +249,7 @@ def _spread(a: np.ndarray) -> float:
 
 
 def _length(array: np.ndarray) -> float:
-    return float(np.linalg.norm(array))
+    return float(np.sqrt(np.square(array).sum()))  # np.linalg.norm asks several threads for a thousand numbers, and waits for them
 
 
 def _scaled(rows: np.ndarray) -> np.ndarray:
@@ -234,7 +274,7 @@ def agreement(x: Float64[np.ndarray, "N n_0"], y: Integer[np.ndarray, " N"]) -> 
         x, y: samples and labels; at most MOST_ROWS, taken evenly, are used.
     Returns: the excess in standard deviations: about 0 where labels do not depend on inputs, whatever the dependence looks like.
     """
-    rows = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(np.int64)
+    rows = evenly(len(x))
     x, y = x[rows].astype(np.float64), y[rows]
     square = (x**2).sum(axis=1)
     distance = square[:, None] + square - 2 * x @ x.T

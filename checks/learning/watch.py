@@ -6,15 +6,14 @@ The epochs are geometric so that looking costs next to nothing in a long run and
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+import torch
 
 from checks.learning.finding import Progress, Symptom
-from checks.learning.symptoms import look, measures
+from checks.learning.symptoms import dashboard, judge
+from checks.learning.vital_signs import Reads, VitalSigns, evenly, vital_signs
 from model.training import Record, Training
-
-ROWS = 256  # samples that are looked at
 
 
 class Watcher:
@@ -22,15 +21,21 @@ class Watcher:
 
     Args:
         training: what to look at; nothing of it is changed.
+        epochs: after which it ends: `measures` are taken there, too.
     Attributes:
-        measures: the numbers of the latest look, for the dashboard.
+        measures: the numbers of the latest epoch, for the dashboard; none where nothing was measured.
     """
 
-    def __init__(self, training: Training) -> None:
-        self._training = training
+    def __init__(self, training: Training, epochs: int | None = None) -> None:
+        self._training, self._epochs = training, epochs
+        rows = torch.from_numpy(evenly(len(training.train.y))).to(training.train.y.device)
+        self._x, self._y = training.train.x[rows].cpu().numpy().astype(np.float64), training.train.y[rows].cpu().numpy()
+        self._reads = Reads.of(self._x)
+        self._tensors = list(training.network.parameters())
         self._history: list[Progress] = []
         self._seen: set[tuple[str, str]] = set()
-        self._parameters: np.ndarray | None = None
+        self._parameters, self._length = torch.empty(0), 0.0
+        self._latest: tuple[int, VitalSigns] | None = None
         self.measures: dict[str, float] = {}
 
     def look(self, record: Record) -> list[Symptom]:
@@ -39,7 +44,8 @@ class Watcher:
         Returns: the symptoms that were not reported before.
         """
         due = record.epoch & (record.epoch - 1) == 0  # 0, 1, 2, 4, 8, ...
-        self.measures = measures(**self._network()) if due else {}
+        self._latest = None
+        self.measures = dashboard(self._signs(record.epoch)) if due or record.epoch == self._epochs else {}
         self._note(record)
         found = self._look(ended=False) if due or record.diverged else []
         new = [symptom for symptom in found if not self.reported(symptom)]
@@ -59,28 +65,27 @@ class Watcher:
         return (symptom.name, symptom.where) in self._seen
 
     def _look(self, *, ended: bool) -> list[Symptom]:
-        tested = len(self._training.test.y)
-        return look(**self._network(), history=self._history, ended=ended, tested=tested)
+        signs, tested = self._signs(self._training.epoch), len(self._training.test.y)
+        return judge(signs, self._x, self._y, history=self._history, ended=ended, tested=tested)
 
     def _note(self, record: Record) -> None:
         """Add an epoch to the history, with how far it moved the weights."""
-        network = self._training.network
-        now = np.concatenate([parameter.detach().cpu().numpy().ravel() for parameter in network.parameters()])
-        before = now if self._parameters is None else self._parameters
-        with np.errstate(all="ignore"):  # a diverged network is noted like any other
-            moved = float(np.linalg.norm(now - before) / (np.linalg.norm(before) or 1.0))
-        self._parameters = now
+        before, length = self._parameters, self._length
+        self._parameters = torch.cat([parameter.detach().reshape(-1) for parameter in self._tensors])
+        self._length = float(self._parameters.norm())
+        moved = float((self._parameters - before).norm()) / (length or 1.0) if len(before) else 0.0
         cancellation = self.measures.get("cancellation/layer_1", math.nan)
         scores = (record.train.loss, record.test.loss, record.train.accuracy, record.test.accuracy)
         self._history.append(Progress(record.epoch, *scores, moved, cancellation))
 
-    def _network(self) -> dict[str, Any]:
-        """W, b, the head, and x and y at a few hundred rows taken evenly: the arguments of `look` and `measures`."""
-        training = self._training
-        stride = max(1, len(training.train.y) // ROWS)
-        W, b = (
-            {layer: tensor.detach().cpu().numpy() for layer, tensor in of.items()}
-            for of in (training.network.W, training.network.b)
-        )
-        x, y = training.train.x[::stride].cpu().numpy(), training.train.y[::stride].cpu().numpy()
-        return {"W": W, "b": b, "x": x, "y": y, "output": training.settings.output, "cost": training.settings.cost}
+    def _signs(self, epoch: int) -> VitalSigns:
+        """Of the network as it is, at a few hundred rows taken evenly; measured once after an epoch."""
+        if self._latest is None or self._latest[0] != epoch:
+            training = self._training
+            W, b = (
+                {layer: tensor.detach().cpu().numpy() for layer, tensor in of.items()}
+                for of in (training.network.W, training.network.b)
+            )
+            head = {"output": training.settings.output, "cost": training.settings.cost}
+            self._latest = epoch, vital_signs(W, b, self._x, self._y, **head, of_x=self._reads)
+        return self._latest[1]
