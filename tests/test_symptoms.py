@@ -171,6 +171,16 @@ def test_too_few_steps_is_said_only_at_the_end_and_only_while_the_loss_falls() -
     assert look(W, b, *data.training(), **HEAD, history=rising, ended=True) == []
 
 
+def test_agreement_sees_a_rare_class_that_is_lost_among_samples() -> None:
+    """The wrong version counts samples alone: 12 of 256, 3 standard deviations away in one of 8 directions, show 2.4."""
+    random = np.random.default_rng(1)
+    y = (random.random(256) < 0.05).astype(np.int64)
+    x = random.normal(size=(256, 8))
+    x[:, 0] += 3 * y
+    assert agreement(x, y) > 5
+    assert abs(agreement(x, random.permutation(y))) < 3.5
+
+
 def test_labels_that_can_be_learnt_are_not_called_unlearnable_before_they_are_learnt() -> None:
     data = load("digits")
     W, b = network((64, 20, 10), "pytorch", 0)

@@ -23,7 +23,7 @@ RISEN = 4.0  # standard deviations by which accuracy on training samples exceeds
 UNRELATED = 3.0  # standard deviations of `agreement`: digits show 80, labels that were dealt out at random pass it once in 700
 ENOUGH = 50  # samples for that
 AT_CHANCE = 3.0  # standard deviations above the commonest class: test samples that know nothing exceed it once in 700
-LEARNT = 0.9  # of the prior's loss: a training that ends below it may be short, but not too short to have begun
+LEARNT = 0.9  # of the prior's loss: whoever is below it knows something of the labels
 
 
 def diverged(signs: VitalSigns, history: Sequence[Progress]) -> Iterator[Symptom]:
@@ -46,10 +46,20 @@ def diverged(signs: VitalSigns, history: Sequence[Progress]) -> Iterator[Symptom
 
 
 def unlearnable_labels(
-    x: Inexact[np.ndarray, "N n_0"], y: Integer[np.ndarray, " N"], history: Sequence[Progress], ended: bool, tested: int
+    signs: VitalSigns,
+    x: Inexact[np.ndarray, "N n_0"],
+    y: Integer[np.ndarray, " N"],
+    history: Sequence[Progress],
+    ended: bool,
+    tested: int,
 ) -> Iterator[Symptom]:
-    """Test samples are at chance although training samples are not, or although the weights moved; and neighbours do not agree."""
+    """Test samples are at chance although training samples are not, or although the weights moved; and neighbours do not agree.
+
+    Where a class is rare, accuracy says little; a loss on test samples below that of knowing nothing says that something is known.
+    """
     if not history or not math.isfinite(history[-1].test_accuracy) or len(y) < ENOUGH:
+        return
+    if history[-1].test_loss < LEARNT * signs.prior_loss:
         return
     last, chance = history[-1], float(np.bincount(y).max() / len(y))
     deviation = math.sqrt(chance * (1 - chance) / tested)

@@ -81,7 +81,7 @@ def judge(
     if thrown := list(diverged(signs, history)):
         return thrown
     found = [*_input_blind(signs), *_symmetric_units(signs), *_saturated(signs), *_stuck_at_prior(signs)]
-    found += unlearnable_labels(x, y, history, ended, tested)
+    found += unlearnable_labels(signs, x, y, history, ended, tested)
     return found or (list(too_few_steps(signs, history)) if ended else [])
 
 

@@ -273,6 +273,7 @@ def agreement(x: Float64[np.ndarray, "N n_0"], y: Integer[np.ndarray, " N"]) -> 
     Args:
         x, y: samples and labels; at most MOST_ROWS, taken evenly, are used.
     Returns: the excess in standard deviations: about 0 where labels do not depend on inputs, whatever the dependence looks like.
+        Samples are counted alike, or classes are, whichever shows more: a rare class is lost among samples.
     """
     rows = evenly(len(x))
     x, y = x[rows].astype(np.float64), y[rows]
@@ -280,5 +281,12 @@ def agreement(x: Float64[np.ndarray, "N n_0"], y: Integer[np.ndarray, " N"]) -> 
     distance = square[:, None] + square - 2 * x @ x.T
     np.fill_diagonal(distance, np.inf)
     nearest, random = distance.argmin(axis=1), np.random.default_rng(0)
-    dealt = np.array([(labels == labels[nearest]).mean() for labels in (random.permutation(y) for _ in range(DEALS))])
-    return float(((y == y[nearest]).mean() - dealt.mean()) / max(dealt.std(), 1 / len(y)))
+    often = np.maximum(np.bincount(y), 1)
+
+    def shares(labels: np.ndarray) -> tuple[float, float]:
+        agrees = labels == labels[nearest]
+        return float(agrees.mean()), float((np.bincount(labels, agrees) / often).mean())
+
+    dealt = np.array([shares(random.permutation(y)) for _ in range(DEALS)])
+    excess = (np.array(shares(y)) - dealt.mean(axis=0)) / np.maximum(dealt.std(axis=0), 1 / len(y))
+    return float(excess.max())
