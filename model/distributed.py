@@ -6,6 +6,7 @@ others before each step. So all of them hold the same weights at every moment, a
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -84,8 +85,12 @@ def join(device: str) -> Processes:
 
 
 def leave(processes: Processes) -> None:
-    """Say goodbye, so that nobody counts this process as lost."""
+    """Say goodbye, so that nobody counts this process as lost.
+
+    A DistributedDataParallel that outlives the group ends the program with "terminate called": let go of it before.
+    """
     if processes.world > 1 and torch.distributed.is_initialized():
+        gc.collect()  # it refers to itself
         torch.distributed.destroy_process_group()
 
 
