@@ -150,7 +150,7 @@ def train(run: Run, given: Namespace, start: float) -> int:
         from checks.page import as_page
         from checks.report import as_text
         from model.dashboard import Dashboard
-        from model.distributed import LostProcess, leave
+        from model.distributed import LostProcess
 
     print("\n".join(introduction(run)), flush=True)
     watcher = Watcher(run.training, run.configuration.epochs)
@@ -185,7 +185,7 @@ def train(run: Run, given: Namespace, start: float) -> int:
         code = WRONG
     finally:
         run.write()
-    leave(run.training.processes)
+    run.training.leave()
     seconds, symptoms = time.perf_counter() - start, watcher.conclude(ended=code == GOOD)
     told = [f"{symptom.name}: {symptom.where}, still so at the end: {symptom.evidence}" for symptom in symptoms]
     told = [short if watcher.reported(symptom) else symptom.line for short, symptom in zip(told, symptoms, strict=True)]
@@ -197,7 +197,7 @@ def train(run: Run, given: Namespace, start: float) -> int:
 
 def follow(run: Run) -> int:
     """Do this process's part of a run that another one leads: its rows of every batch, and not a word."""
-    from model.distributed import LostProcess, leave
+    from model.distributed import LostProcess
 
     code = GOOD
     try:
@@ -209,7 +209,7 @@ def follow(run: Run) -> int:
         code = WRONG
     except KeyboardInterrupt:
         code = INTERRUPTED
-    leave(run.training.processes)
+    run.training.leave()
     return code
 
 

@@ -6,9 +6,9 @@ others before each step. So all of them hold the same weights at every moment, a
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +19,6 @@ import torch
 from torch import Tensor
 
 SILENCE = timedelta(minutes=5)  # after which a process that has not been heard of counts as lost; one that died is noticed at once
-
-LETTING_GO_S = 0.2  # a thousand times what gloo's threads need on a machine that has a core for each
 
 
 class LostProcess(Exception):
@@ -99,11 +97,10 @@ def join(device: str) -> Processes:
 def leave(processes: Processes) -> None:
     """Say goodbye, so that nobody counts this process as lost.
 
-    A thread of gloo's that still holds the last message when the interpreter ends would abort the process (pytorch/pytorch#179291);
-    to let go of it, it needs the interpreter's lock for a moment, which sleeping gives it.
+    A DistributedDataParallel that outlives the group ends the program with "terminate called": let go of it before.
     """
     if processes.world > 1 and torch.distributed.is_initialized():
-        time.sleep(LETTING_GO_S)
+        gc.collect()  # it refers to itself
         torch.distributed.destroy_process_group()
 
 

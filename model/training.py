@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from model.backward import Backward
 from model.batches import Batches
 from model.costs import cost_of
-from model.distributed import Processes, noticing_loss
+from model.distributed import Processes, leave, noticing_loss
 from model.network import MLP
 from model.optimizers import SGD, Adam, Optimizer
 from model.replay import Replay
@@ -195,6 +195,11 @@ class Training:
         rows = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))[: self.settings.batch_size])
         rows = rows.to(self.train.y.device)
         return Samples(self.train.x[rows], self.train.y[rows])
+
+    def leave(self) -> None:
+        """Say goodbye to the other processes, if there are any: this training is over."""
+        self._shared = self.network  # what talks to them must be gone before they are
+        leave(self.processes)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and facts that `restore` needs: copies, so that they stay what they are while training goes on."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from model.distributed import Processes, join, leave
+from model.distributed import Processes, join
 from model.network import MLP
 from model.training import Samples, Settings, Training, evaluate
 
@@ -50,7 +50,7 @@ def main() -> None:
         )
     if processes.leads:
         print(json.dumps({"world": processes.world, "agent": "TORCHELASTIC_RUN_ID" in os.environ, "cases": found}))
-    leave(processes)
+    shared.leave()
 
 
 if __name__ == "__main__":
