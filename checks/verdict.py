@@ -70,7 +70,7 @@ def judge(
         error = np.abs(first - second)
         ratio = np.asarray(error / allowed)
     worst, out = int(ratio.argmax()), 0  # argmax takes NaN for the largest
-    if not (ratio.flat[worst] <= 1 and allowed.max() < np.inf):
+    if not (ratio.flat[worst] <= 1 and allowed.min() >= 0 and allowed.max() < np.inf):
         ratio = np.where(error == 0, 0.0, ratio)
         ratio[~(np.isfinite(first) & np.isfinite(second) & np.isfinite(allowed))] = np.inf
         worst, out = int(ratio.argmax()), int((ratio > 1).sum())
