@@ -12,9 +12,8 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model.command_line import (
     BAD_INPUT,
@@ -33,19 +32,17 @@ from model.command_line import (
 )
 
 if TYPE_CHECKING:
-    from checks.learning.finding import Symptom
-    from checks.of_training import Checker
     from model.run import Run
-    from model.training import Record
 
-# The matrices that NumPy checks are small: its threads would wait for each other, and after each product for more, on cores that
-# training needs. It reads this when it is imported, which nothing above does.
+# How threads share the cores; NumPy and torch read it when they are imported, which nothing above does. The matrices that NumPy
+# checks are small: its threads would wait longer than they compute. And GNU OpenMP, torch's on Linux, lets a thread that waits for
+# another turn round 300,000 times before it sleeps. On a core that another program wants, too, two threads are then far slower
+# than one. 3,000 turns are about as long as a step leaves between two parallel loops.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 PROGRAM = "train.py"
 RUNS = Path("runs")
-MOST_TYPED = 16  # numbers that the last line asks nobody to type more of
-LINES_SHOWN = 10  # epochs that get a line of their own on the screen; TensorBoard has them all
 
 EPILOG = """\
 data sets
@@ -145,12 +142,14 @@ def prepare(given: Namespace) -> Run:
 def train(run: Run, given: Namespace, start: float) -> int:
     """Check, show and save, epoch by epoch; then the summary. The screen gets a few epochs, TensorBoard all of them."""
     with importing():
+        from checks import summary
         from checks.learning.watch import Watcher
         from checks.of_training import Checker
         from checks.page import as_page
         from checks.report import as_text
         from model.dashboard import Dashboard
         from model.distributed import LostProcess
+        from model.screen import introduction, progress
 
     print("\n".join(introduction(run)), flush=True)
     watcher = Watcher(run.training, run.configuration.epochs)
@@ -187,11 +186,10 @@ def train(run: Run, given: Namespace, start: float) -> int:
         run.write()
     run.training.leave()
     seconds, symptoms = time.perf_counter() - start, watcher.conclude(ended=code == GOOD)
-    told = [f"{symptom.name}: {symptom.where}, still so at the end: {symptom.evidence}" for symptom in symptoms]
-    told = [short if watcher.reported(symptom) else symptom.line for short, symptom in zip(told, symptoms, strict=True)]
-    print("\n".join(summary(run, checker, told, seconds)))
+    label = Path(__file__).with_name("label.py")
+    print("\n".join(summary.as_text(run, checker, watcher, symptoms, seconds, runs=RUNS, label=label)))
     if given.json:
-        print(json.dumps(as_json(run, checker, symptoms, seconds)))
+        print(json.dumps(summary.as_json(run, checker, symptoms, seconds)))
     return code
 
 
@@ -220,96 +218,6 @@ def lost(run: Run, error: Exception) -> str:
         f"expected {processes.world} processes until the end, process {processes.rank} lost one after epoch {epoch}: "
         f"{error}. Everything up to the last epoch that was saved is there."
     )
-
-
-def introduction(run: Run) -> list[str]:
-    """What would be needed to repeat the run."""
-    import torch
-
-    data, settings = run.dataset, run.configuration
-    samples = f"{len(data.train):,} training and {len(data.test):,} test samples, {len(data.classes)} classes"
-    arithmetic = f"{settings.dtype} on {run.training.train.x.device.type}"
-    head = f"{settings.output} output, {settings.cost}"
-    lines = [
-        f"{data.name}: {samples}, digest {data.digest}",
-        f"{'-'.join(map(str, run.sizes))}: {head}, {settings.init} weights, seed {settings.seed}, {arithmetic}",
-        f"{settings.optimizer}: learning rate {settings.lr:g}, batches of {settings.batch_size}, {_epochs(settings.epochs)}",
-        f"torch {torch.__version__}, run {run.folder}",
-    ]
-    return [*lines, f"resumed after epoch {run.resumed_after}"] if run.resumed_after is not None else lines
-
-
-def progress(run: Run) -> Iterator[Record]:
-    """The records of the run's epochs, with a bar on a terminal and a line for about ten of them."""
-    from tqdm import tqdm
-
-    first, last = run.training.epoch, run.configuration.epochs
-    shown = {first + round(part * (last - first) / LINES_SHOWN) for part in range(LINES_SHOWN + 1)}
-    print("epoch  train loss  test loss  train right  test right")
-    with tqdm(total=last - first, unit="epoch", disable=not sys.stderr.isatty(), leave=False) as bar:
-        for record in run.training.fit(last):
-            if record.epoch in shown:
-                train, test = record.train, record.test
-                line = f"{record.epoch:5}  {train.loss:10.4f}  {test.loss:9.4f}  {train.accuracy:11.2%}  {test.accuracy:10.2%}"
-                bar.write(line, file=sys.stdout)
-            bar.update(record.epoch > first)
-            yield record
-
-
-def summary(run: Run, checker: Checker, symptoms: list[str], seconds: float) -> list[str]:
-    """The last lines: how good, how sure, where, and what to do next."""
-    checked, folder = checker.summary(), run.folder
-    lines = [f"gradients not checked: {'--no-check' if not checked else ''}"]
-    if checked:
-        worst = f"the largest error was {checker.worst_ratio:.2g} of what rounding explains"
-        times = f"{checker.checks} time{'s' if checker.checks != 1 else ''}"
-        lines = [f"gradients {checked['verdict']}: all {checked['parameters']:,} parameters, {times}, three ways; {worst}"]
-    lines += [f"symptom {symptom}" for symptom in symptoms]
-    if not run.last:
-        return [*lines, f"stopped before the first epoch was saved, in {seconds:.1f} s"]
-    accuracy = f"test accuracy {run.last.test.accuracy:.2%} after {_epochs(run.last.epoch)}"
-    return [
-        *lines,
-        f"{accuracy}, in {seconds:.1f} s",
-        f"run: {folder.resolve()}",
-        f"look: tensorboard --logdir {shlex.quote(str((folder.parent if folder.parent == RUNS else folder).resolve()))}",
-        f"label: {label_command(run)}",
-    ]
-
-
-def label_command(run: Run) -> str:
-    """A command that labels something with this run when it is pasted."""
-    from model.checkpoint import SAMPLES
-
-    command = ["python", _reachable(Path(__file__).with_name("label.py")), "--run", str(run.folder)]
-    first = run.dataset.x[run.dataset.test[0]]
-    few = len(first) <= MOST_TYPED
-    return shlex.join([*command, *(f"{value:g}" for value in first)] if few else [*command, str(run.folder / SAMPLES)])
-
-
-def as_json(run: Run, checker: Checker, symptoms: list[Symptom], seconds: float) -> dict[str, Any]:
-    """The object of --json."""
-    last = run.last
-    return {
-        "run": str(run.folder),
-        "data": run.dataset.name,
-        "sizes": list(run.sizes),
-        "epochs": last.epoch if last else 0,
-        "seconds": seconds,
-        "loss": {"train": last.train.loss, "test": last.test.loss} if last else None,
-        "accuracy": {"train": last.train.accuracy, "test": last.test.accuracy} if last else None,
-        "gradient_check": checker.summary(),
-        "symptoms": [symptom.as_json() for symptom in symptoms],
-    }
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'' if count == 1 else 's'}"
-
-
-def _reachable(script: Path) -> str:
-    """A script's path from the current folder, or from the root where it lies elsewhere."""
-    return str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else str(script)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as train.py has it
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as train.py has both
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 import torch
 

@@ -47,7 +47,7 @@ def test_last_line_names_the_first_wrong_step():
 def test_last_line_of_a_pass_counts_and_says_what_was_untested():
     vanished = judged([0.0, 0.0], [0.0, 0.0])
     assert as_text(report(GOOD, vanished))[-1] == (
-        "pass: 1 problems, 49 gradients, 2 comparisons, float64 on cpu, 0.25 s; "
+        "pass: 1 problem, 49 gradients, 2 comparisons, float64 on cpu, 0.25 s; "
         "the largest error is 0.00 of what rounding explains; 1 untested where gradients vanish"
     )
 
