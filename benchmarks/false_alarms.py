@@ -3,7 +3,8 @@
     python benchmarks/false_alarms.py [--problems 10000] [--quick] [--figure docs/figures/bound.png] [--json]
 
 Half of the problems in float64, half in float32, over all regimes, depths and heads; all witnesses against each other. Printed: the
-failures, which must be none, and the distribution of error over bound, where the bound stands before SAFETY multiplies it.
+failures, which must be none; the distribution of error over bound, where the bound stands before SAFETY multiplies it; and how
+the slopes along random directions fare, whose error bars are measured: they must cover every error, and be small.
 """
 
 from __future__ import annotations
@@ -13,33 +14,64 @@ import json
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from checks.bound import SAFETY
 from checks.problem import standard
+from checks.verdict import Verdict
 from checks.witnesses import verify
 
 EDGES = np.concatenate([[0], np.logspace(-4, 0.5, 46)])
 ROUNDING_ONLY = {"by_hand", "by_hand_float32", "by_autograd", "complex_step"}  # central differences bring their own error bars
 
 
-def count(problems: int, dtype: str, seed: int) -> tuple[Counter[str], np.ndarray, float, list[str]]:
-    """Outcomes, the histogram of error / bound, its largest value, and every failure in words."""
+@dataclass
+class Counted:
+    """What came of many problems in one precision.
+
+    Attributes:
+        outcomes: of all comparisons.
+        histogram, largest: of error / bound, between witnesses that only round.
+        failures: in words.
+        slopes: outcomes of the slopes, by hand against the black box.
+        ratios: their error over what is allowed.
+        bars: what is allowed over the slope, where it was tested.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    histogram: np.ndarray = field(default_factory=lambda: np.zeros(len(EDGES) - 1, dtype=int))
+    largest: float = 0.0
+    failures: list[str] = field(default_factory=list)
+    slopes: Counter[str] = field(default_factory=Counter)
+    ratios: list[float] = field(default_factory=list)
+    bars: list[float] = field(default_factory=list)
+
+    def add(self, verdicts: list[Verdict]) -> None:
+        """Those of one problem."""
+        self.outcomes.update(verdict.outcome for verdict in verdicts)
+        self.failures += [f"{v.problem} {v.quantity} {v.pair} {v.ratio:.3g}" for v in verdicts if v.outcome == "fail"]
+        ratios = SAFETY * np.array([v.ratio for v in verdicts if set(v.pair) <= ROUNDING_ONLY and np.isfinite(v.ratio)])
+        self.histogram += np.histogram(ratios, EDGES)[0]
+        self.largest = max(self.largest, float(ratios.max()))
+        for v in verdicts:
+            if v.pair == ("by_hand", "random_directions"):
+                self.slopes[v.outcome] += 1
+                self.ratios.append(v.ratio)
+                self.bars += [v.allowed / abs(v.values[0])] if v.allowed < abs(v.values[0]) else []
+
+
+def count(problems: int, dtype: str, seed: int) -> Counted:
+    """Every witness against every other."""
     import torch
 
     torch.set_num_threads(1)
-    outcomes: Counter[str] = Counter()
-    histogram, largest, failures = np.zeros(len(EDGES) - 1, dtype=int), 0.0, []
+    found = Counted()
     for problem in standard(problems, seed):
-        verdicts = verify(problem.rounded_to(dtype), dtype=dtype)
-        outcomes.update(verdict.outcome for verdict in verdicts)
-        failures += [f"{v.problem} {v.quantity} {v.pair} {v.ratio:.3g}" for v in verdicts if v.outcome == "fail"]
-        ratios = SAFETY * np.array([v.ratio for v in verdicts if set(v.pair) <= ROUNDING_ONLY and np.isfinite(v.ratio)])
-        histogram += np.histogram(ratios, EDGES)[0]
-        largest = max(largest, float(ratios.max()))
-    return outcomes, histogram, largest, failures
+        found.add(verify(problem.rounded_to(dtype), dtype=dtype))
+    return found
 
 
 def draw_figure(path: Path, histograms: dict[str, np.ndarray], problems: int) -> None:
@@ -71,26 +103,36 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--figure", type=Path, metavar="FILE", help="where to draw the distribution")
     parser.add_argument("--json", action="store_true", help="one object for machines")
     args = parser.parse_args(argv)
-    problems, start, found = 100 if args.quick else args.problems, time.perf_counter(), {}
-    for dtype in ("float64", "float32"):
-        found[dtype] = count(problems // 2, dtype, args.seed)
-    failures = [line for _, _, _, lines in found.values() for line in lines]
+    problems, start = 100 if args.quick else args.problems, time.perf_counter()
+    found = {dtype: count(problems // 2, dtype, args.seed) for dtype in ("float64", "float32")}
+    failures = [line for counted in found.values() for line in counted.failures]
     if args.figure:
-        draw_figure(args.figure, {dtype: histogram for dtype, (_, histogram, _, _) in found.items()}, problems)
+        draw_figure(args.figure, {dtype: counted.histogram for dtype, counted in found.items()}, problems)
     if args.json:
-        largest = {dtype: value for dtype, (_, _, value, _) in found.items()}
+        largest = {dtype: counted.largest for dtype, counted in found.items()}
         print(
             json.dumps({"problems": problems, "false_alarms": len(failures), "largest_error_over_bound": largest, "safety": SAFETY})
         )
         return 1 if failures else 0
     print("\n".join(failures))
-    for dtype, (outcomes, histogram, largest, _) in found.items():
-        shares = np.cumsum(histogram) / max(1, histogram.sum())
-        quantiles = ", ".join(f"{q:.2%} below {EDGES[1:][np.searchsorted(shares, q)]:.2g}" for q in (0.5, 0.99, 0.9999))
-        print(f"{dtype}: {problems // 2:,} problems, {sum(outcomes.values()):,} comparisons, {dict(outcomes)}")
-        print(f"    error / bound: largest {largest:.3f}, {quantiles}; SAFETY allows {SAFETY:g}")
+    for dtype, counted in found.items():
+        print("\n".join(_lines(dtype, counted, problems // 2)))
     print(f"false alarms: {len(failures)} in {problems:,} correct problems, {time.perf_counter() - start:.0f} s")
     return 1 if failures else 0
+
+
+def _lines(dtype: str, counted: Counted, problems: int) -> list[str]:
+    """The distributions, for people."""
+    shares = np.cumsum(counted.histogram) / max(1, counted.histogram.sum())
+    below = ", ".join(f"{q:.2%} below {EDGES[1:][np.searchsorted(shares, q)]:.2g}" for q in (0.5, 0.99, 0.9999))
+    ratios = ", ".join(f"{q:.1%} below {np.quantile(counted.ratios, q):.2g}" for q in (0.5, 0.99, 0.999))
+    bars = ", ".join(f"{q:.0%} below {np.quantile(counted.bars, q):.1e}" for q in (0.5, 0.9))
+    return [
+        f"{dtype}: {problems:,} problems, {counted.outcomes.total():,} comparisons, {dict(counted.outcomes)}",
+        f"    error / bound: largest {counted.largest:.3f}, {below}; SAFETY allows {SAFETY:g}",
+        f"    slopes by hand and of the black box: {dict(counted.slopes)}",
+        f"    their error / allowed: largest {max(counted.ratios):.3f}, {ratios}; allowed / slope where tested: {bars}",
+    ]
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ three and a half standard deviations of the rounding error of q. Four rules make
     those who sum the same products in another order, forward instead of backward for example.
 
 SAFETY multiplies the result. It stands for what the first order leaves out, for correlations that rule 2 overlooks, for libraries
-whose exp is a few ulp off, and for the largest of very many errors. Drawn problems need at most 2; networks in training, whose
-units are correlated, were seen to need 1.3 (digits, seeds 0 to 2, float32), so 4 leaves a factor of 3.
+whose exp is a few ulp off, and for the largest of very many errors. The largest of 10,000 drawn problems is 1.14 bounds (0.54 in
+float64), and networks in training, whose units are correlated, were seen to need 0.7 (digits, seeds 0 to 2, float32), so 4 leaves a
+factor of 3.
 """
 
 from __future__ import annotations

@@ -75,13 +75,15 @@ def central_differences(problem: Problem, *, device: str = "cpu", dtype: str = "
         and rounding (order eps/h) balance, in units of the distance over which the loss bends: 1 at the logits, less where
         a unit reaches them through large weights, never below 8 units in the last place. With steps h and 2h, D(h) - D(2h)
         is three times the truncation of D(h), so it is an error bar with a factor of 3 in hand; the rounding of the two
-        losses over the distance between them is added.
+        losses over the distance between them is added. (B2) multiplies dz by activations that are rounded, too, or have
+        underflowed to 0: what they may be off by, times the largest that dz can be, belongs to the bar of dW.
     """
     network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
     x = torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device)
     y = torch.as_tensor(problem.y, device=device)
     cost = cost_of(problem.output, problem.cost, reduction="none")
-    rounding = torch.as_tensor(_loss_rounding(problem, dtype), device=device)
+    bounds = _rounding(problem, dtype)
+    rounding = torch.as_tensor(bounds["losses"], device=device)
     values: dict[str, dict[int, np.ndarray]] = {"z": {}, "a": {0: problem.x}}
     bars: dict[str, dict[int, np.ndarray]] = {"z": {}, "a": {}}
     given, a, reach = {0: problem.x}, x, _reach(problem)
@@ -96,7 +98,10 @@ def central_differences(problem: Problem, *, device: str = "cpu", dtype: str = "
             a = nudged.get("a", z)
             given[layer] = a.cpu().to(torch.float64).numpy()
     del values["a"][0]
-    return _assemble(values["z"], values["a"], given), _assemble(bars["z"], bars["a"], _magnitudes(given))
+    errors = _assemble(bars["z"], bars["a"], _magnitudes(given))
+    for layer in range(2, problem.L + 1):
+        errors[f"dW[{layer}]"] += (np.abs(values["z"][layer]) + bars["z"][layer]).T @ bounds[f"a[{layer - 1}]"]
+    return _assemble(values["z"], values["a"], given), errors
 
 
 def _complex_columns(
@@ -176,11 +181,10 @@ def _difference(losses: Callable[[Tensor], Tensor], at: Tensor, units: Tensor, s
     return (above - below) / distance, distance
 
 
-def _loss_rounding(problem: Problem, dtype: str) -> Float64[np.ndarray, " N"]:
-    """What rounding may do to each sample's loss."""
+def _rounding(problem: Problem, dtype: str) -> Quantities:
+    """What rounding may do to each sample's loss, and to each activation."""
     passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
-    head = {"output": problem.output, "cost": problem.cost}
-    return bound.rounding(passed, problem.W, problem.b, problem.y, dtype=dtype, **head)["losses"]
+    return bound.rounding(passed, problem.W, problem.b, problem.y, output=problem.output, cost=problem.cost, dtype=dtype)
 
 
 def _assemble(dz: dict[int, np.ndarray], da: dict[int, np.ndarray], a: dict[int, np.ndarray]) -> Quantities:

@@ -1,26 +1,33 @@
 """Slopes of a problem's loss along random directions through all parameters at once: nothing about layers is assumed.
 
 The other differences read per-sample losses and use (F1) to reach every parameter cheaply; if that were wrong, they would be, too.
-Here the torch network is a black box: parameters in, one loss out. Its noise is measured, the step found, the error bar reported.
+Here a network is a black box, parameters in, one loss out, and it is asked in two ways. The torch network is moved to and fro: its
+slope comes with an error bar of rounding and truncation (checks/black_box/slopes.py, which does the same to losses of which even
+less is known). The NumPy network is moved along the imaginary axis, where there is neither: Im f(theta + ihu) / h is the slope to
+rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import torch
 
+from checks import bound, by_hand
 from checks.black_box import noise, slopes
+from checks.black_box.rungs import NOISE_BAR, Slope
 from checks.problem import Problem
 from checks.quantities import Quantities
 from model.costs import cost_of
 from model.network import MLP
 
 DIRECTIONS = 2
-SPACING = 0.4  # exponent of eps: see checks/black_box/box.py, where the same is done to losses of which even less is known
-EPS, LEAST_NOISE = float(np.finfo(np.float64).eps), 1e-150
+EPS = float(np.finfo(np.float64).eps)
+IMAGINARY_STEP = 1e-30
+LEAST_NOISE = 1e-150  # so that a loss that is 0 everywhere divides nothing by 0
+SMALLEST = 2.0**-24  # the smallest step: 2**28 times what rounds away beside 1, and less than networks of large weights bend over
+RUNGS = 13  # up to 1, each slopes.RATIO times the one before: evaluations of so small a network cost little
 
 
 def directions(problem: Problem) -> list[Quantities]:
@@ -33,42 +40,26 @@ def directions(problem: Problem) -> list[Quantities]:
     ]
 
 
-def random_directions(problem: Problem, *, device: str = "cpu") -> tuple[Quantities, Quantities]:
-    """The slopes of the torch network's loss along `directions`, and their error bars, both under the name "slopes".
+def random_directions(problem: Problem, *, device: str = "cpu", bounds: Quantities | None = None) -> tuple[Quantities, Quantities]:
+    """The slopes of the loss along `directions`, and their error bars, both under the name "slopes".
 
-    The network runs in float64 whatever precision is judged: the problem's numbers are representable in both, and a difference of
-    float32 losses would see little.
+    First those of the torch network by differences, then those of the NumPy network by the complex step. Both run in float64
+    whatever precision is judged: the problem's numbers are representable in both, and a difference of float32 losses sees little.
 
     Args:
         problem: what to differentiate.
-        device: where the loss is computed.
+        device: where the torch network runs.
+        bounds: the rounding bounds of the problem in float64, if they are known already.
     """
-    network = MLP.from_arrays(problem.W, problem.b, device=device)
-    x, y = (torch.as_tensor(array, device=device) for array in (problem.x, problem.y))
-    cost = cost_of(problem.output, problem.cost)
-
-    @torch.no_grad()
-    def loss(t: float, u: Quantities) -> float:
-        for name, parameters, values in (("W", network.W, problem.W), ("b", network.b, problem.b)):
-            for layer, parameter in parameters.items():
-                parameter.copy_(torch.as_tensor(values[layer] + t * u[f"d{name}[{layer}]"]))
-        return float(cost(network(x), y))
-
-    found = [_slope(partial(loss, u=u), _size(problem)) for u in directions(problem)]
-    return {"slopes": np.array([slope.value for slope in found])}, {"slopes": np.array([slope.bar for slope in found])}
-
-
-def _slope(loss: Callable[[float], float], size: float) -> slopes.Slope:
-    """The slope of a loss at 0, its noise measured first."""
-    at_0 = loss(0.0)
-    level = max(noise.along(loss, EPS**SPACING * size, at_0).level, noise.of_rounding(at_0, EPS), LEAST_NOISE)
-    return slopes.slope(lambda t: (loss(t) - at_0, loss(-t) - at_0), size / 8, lambda: level)
-
-
-def _size(problem: Problem) -> float:
-    """Root mean square of the weights; 1 where they are about 0."""
-    size = float(np.sqrt(np.mean(np.concatenate([W.ravel() for W in problem.W.values()]) ** 2)))
-    return size if size > 1e-6 else 1.0
+    bounds = bounds or _bounds(problem)
+    along, rounding = directions(problem), float(bounds["losses"].mean())  # mean: errors of equal samples are equal, and add up
+    found = [_differences(problem, u, rounding, device) for u in along]
+    exact, rounded = (np.array(of) for of in zip(*((_complex(problem, u), _sum(bounds, u)) for u in along), strict=True))
+    bars = np.array([slope.bar for slope in found])
+    return (
+        {"slopes": np.concatenate([[slope.value for slope in found], exact])},
+        {"slopes": np.concatenate([bars, rounded])},
+    )
 
 
 def project(problem: Problem, values: Quantities, errors: Quantities) -> tuple[Quantities, Quantities]:
@@ -77,5 +68,60 @@ def project(problem: Problem, values: Quantities, errors: Quantities) -> tuple[Q
     if any(name not in of or of[name].shape != u.shape for name, u in along[0].items() for of in (values, errors)):
         return values, errors
     sums = np.array([sum(float((values[name] * u[name]).sum()) for name in u) for u in along])
-    bars = np.array([sum(float((errors[name] * np.abs(u[name])).sum()) for name in u) for u in along])
-    return values | {"slopes": sums}, errors | {"slopes": bars}
+    bars = np.array([_sum(errors, u) for u in along])
+    return values | {"slopes": np.tile(sums, 2)}, errors | {"slopes": np.tile(bars, 2)}
+
+
+def _differences(problem: Problem, u: Quantities, rounding: float, device: str) -> Slope:
+    """The slope of the torch network's loss along u.
+
+    The noise of a value is what rounding may do to it at the start, or to a value of its size, if that is more. The steps are
+    measured by the weights' size, but by 1 at most: what a unit adds up bends its activation over about 1.
+    """
+    network = MLP.from_arrays(problem.W, problem.b, device=device)
+    x, y = (torch.as_tensor(array, device=device) for array in (problem.x, problem.y))
+    cost = cost_of(problem.output, problem.cost)
+    parameters = [(f"d{name}[{layer}]", p) for name in "Wb" for layer, p in getattr(network, name).items()]
+    moved = [(p, p.detach().clone(), torch.as_tensor(u[name], device=device)) for name, p in parameters]
+
+    @torch.no_grad()
+    def loss(t: float) -> float:
+        for parameter, at_0, way in moved:
+            torch.add(at_0, way, alpha=t, out=parameter)
+        return float(cost(network(x), y))
+
+    def probe(t: float, at_0: float) -> tuple[float, float, float]:
+        above, below = loss(t), loss(-t)
+        rounded = noise.of_rounding(np.array([above, below]), EPS)
+        return above - at_0, below - at_0, max(rounding / NOISE_BAR, rounded, LEAST_NOISE)
+
+    size = min(_size(problem), 1.0)
+    return slopes.slope(partial(probe, at_0=loss(0.0)), [size * SMALLEST * slopes.RATIO**k for k in range(RUNGS)])
+
+
+def _complex(problem: Problem, u: Quantities) -> float:
+    """The slope of the NumPy network's loss along u: no step to choose, and nothing is subtracted."""
+    W, b = (
+        {layer: value + 1j * IMAGINARY_STEP * u[f"d{name}[{layer}]"] for layer, value in getattr(problem, name).items()}
+        for name in "Wb"
+    )
+    passed = by_hand.forward(problem.x, W, b, output=problem.output)
+    losses = by_hand.losses(passed.z[problem.L], problem.y, output=problem.output, cost=problem.cost)
+    return float(losses.imag.mean() / IMAGINARY_STEP)
+
+
+def _bounds(problem: Problem) -> Quantities:
+    """Rounding bounds in float64."""
+    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
+    return bound.rounding(passed, problem.W, problem.b, problem.y, output=problem.output, cost=problem.cost)
+
+
+def _sum(errors: Quantities, u: Quantities) -> float:
+    """How far a slope may be off if each gradient may be off so much."""
+    return sum(float((errors[name] * np.abs(u[name])).sum()) for name in u)
+
+
+def _size(problem: Problem) -> float:
+    """Root mean square of the weights; 1 where they are about 0."""
+    size = float(np.sqrt(np.mean(np.concatenate([W.ravel() for W in problem.W.values()]) ** 2)))
+    return size if size > 1e-6 else 1.0

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.planted_errors import KINDS
 from checks import bound
-from checks.black_box import shadow, slopes
+from checks.black_box import rungs, shadow, slopes
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCKS = re.findall(r"```python\n(.*?)```", (DOCS / "in-your-suite.md").read_text("utf-8"), re.DOTALL)
@@ -30,13 +30,15 @@ def test_blocks_of_the_page_run_in_order_and_their_tests_pass(tmp_path, capsys):
         (r"`SAFETY = (\d+)`", bound.SAFETY),
         (r"looked at in (\d+) blocks", bound.BLOCKS),
         (r"plants (\d+)\s+kinds", len(KINDS)),
-        (r"(\w+) standard deviations of the \*measured\* noise", slopes.NOISE_BAR),
+        (r"(\w+) standard deviations of the loss's noise", rungs.NOISE_BAR),
+        (r"a ladder of (\w+) steps", len(slopes.ladder(1e-7, 1 / 16))),
+        (r"less\s+than (\w+) times the bar", slopes.BEYOND_DOUBT),
         (r"random roundings \(.*?\): (\w+) runs", shadow.RUNS),
         (r"runs, (\w+) times their spread", shadow.SPREADS),
     ],
 )
 def test_numbers_on_the_page_are_those_of_the_code(said, true):
     page = (DOCS / "tolerances.md").read_text("utf-8")
-    words = {"six": 6, "eight": 8}
+    words = {"five": 5, "six": 6, "eight": 8, "ten": 10}
     (found,) = re.findall(said, page, re.DOTALL)
     assert float(words.get(found, found)) == true

@@ -14,8 +14,8 @@ def search(wrong: dict[int, float], seed: int, bar: float = BAR, size: int = P) 
     errors = np.zeros(size)
     errors[list(wrong)] = list(wrong.values())
 
-    def measure(entries: np.ndarray, which: int) -> tuple[float, float, int]:
-        return float(weights[which, entries] @ errors[entries]) + random.uniform(-0.5, 0.5) * bar, bar, 2
+    def measure(entries: np.ndarray, chosen: np.ndarray, enough: float) -> tuple[float, float, int]:
+        return float(chosen @ errors[entries]) + random.uniform(-0.5, 0.5) * bar, bar, 2
 
     off = tuple(float(weights[k] @ errors) + random.uniform(-0.5, 0.5) * bar for k in (0, 1))
     found = Search(weights, measure)

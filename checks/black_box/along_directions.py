@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,27 +12,11 @@ from torch import Tensor
 from checks.black_box import slopes
 from checks.black_box.box import BlackBox
 from checks.black_box.locate import Off, Search
-from checks.black_box.slopes import Slope
+from checks.black_box.seen import TINY, Seen, look
 from checks.verdict import Verdict, missing
 
-STEPS_AGAIN = 3  # of the second direction, taken from those that the first found good
-TINY = float(np.finfo(np.float64).tiny)  # in place of an allowance of 0: what is exactly equal is not off
-TELLING = 8  # what is off should be so many error bars, for a single difference to be enough
-
-
-@dataclass
-class Seen:
-    """One tensor along all directions: what was claimed, by how much it is off, what is allowed."""
-
-    directions: list[Tensor] = field(default_factory=list)
-    claimed: list[float] = field(default_factory=list)
-    off: list[Slope] = field(default_factory=list)
-    allowed: list[float] = field(default_factory=list)
-
-    @property
-    def worst(self) -> int:
-        """The direction that is furthest off in units of what is allowed."""
-        return int(np.argmax([abs(off.value) / max(allowed, TINY) for off, allowed in zip(self.off, self.allowed, strict=True)]))
+TELLING = 8  # what is off should be so many error bars for a factor to be told
+SHOWING = 4  # and so many for a single difference to show whose it is
 
 
 def along_directions(
@@ -64,25 +47,9 @@ def along_directions(
             found.append(Verdict("", name, "", who, "untested", reason=f"untested: {why}"))
             continue
         claimed = (torch.zeros(tensor.shape, device=tensor.device) if gradient is None else gradient).to(torch.float64)
-        seen = _look(box, i, claimed, spread[i], directions, np.random.default_rng([seed, i]))
+        seen = look(box, i, claimed, spread[i], directions, seed)
         found.append(_judge(box, i, name, who, claimed, seen, gradient is None))
     return found
-
-
-def _look(box: BlackBox, i: int, claimed: Tensor, spread: float, directions: int, random: np.random.Generator) -> Seen:
-    """Measure slopes. The dot product of claim and direction is itself rounded: eps times the root of sum, times its norm."""
-    seen, steps = Seen(), None
-    for _ in range(directions):
-        u = box.direction(i, random)
-        off = box.slope_off(i, u, claimed, steps)
-        steps = steps or off.steps[-STEPS_AGAIN:]
-        rounded = float(torch.finfo(torch.float64).eps) * math.sqrt(u.numel()) * float((claimed * u).norm())
-        seen.directions.append(u)
-        seen.claimed.append(float((claimed * u).sum()))
-        also = rounded + spread * float(u.norm())
-        seen.off.append(slopes.confirmed(box.probe(i, u, claimed), off, off.bar + also, lambda: box.noise))
-        seen.allowed.append(seen.off[-1].bar + also)
-    return seen
 
 
 def _judge(box: BlackBox, i: int, name: str, who: tuple[str, str], claimed: Tensor, seen: Seen, none: bool) -> Verdict:
@@ -126,11 +93,10 @@ def _explain(
     pattern = "there is no gradient (None), but the loss depends on it" if none else _factor(seen)
     if pattern:
         largest = int(claimed.abs().argmax())
-        value, bar, _ = _measure(box, i, claimed, seen, np.array([largest]), 0)
-        u = float(seen.directions[0].flatten()[largest])
-        return _at(claimed, largest, value / u, bar / abs(u), claimed.numel(), pattern)
+        value, bar, _ = _measure(box, i, claimed, seen, np.array([largest]), np.ones(1), 0.0)
+        return _at(claimed, largest, value, bar, claimed.numel(), pattern)
     weights = np.stack([u.flatten().cpu().numpy() for u in seen.directions[:2]])
-    search = Search(weights, lambda entries, which: _measure(box, i, claimed, seen, entries, which))
+    search = Search(weights, lambda *asked: _measure(box, i, claimed, seen, *asked))
     result = search.run(Off((seen.off[0].value, seen.off[1].value), (seen.allowed[0], seen.allowed[1])))
     if not result.errors:
         worst = seen.worst
@@ -157,6 +123,8 @@ def _factor(seen: Seen) -> str:
     excess, doubt = off / said, float((np.array(seen.allowed) / np.abs(said)).max())
     if np.ptp(excess) > 2 * doubt or abs(excess[0]) <= TELLING * doubt:
         return ""
+    if abs(1 + excess.mean()) <= doubt:
+        return "the loss does not depend on it, but the gradient says that it does"
     factor = 1 / (1 + float(excess.mean()))
     if abs(factor + 1) <= max(1e-6, doubt):
         return "the sign is reversed"
@@ -168,20 +136,21 @@ def _digits(factor: float) -> int:
     return max(6, 2 - math.floor(math.log10(abs(factor - 1))))
 
 
-def _measure(box: BlackBox, i: int, claimed: Tensor, seen: Seen, entries: np.ndarray, which: int) -> tuple[float, float, int]:
-    """By how much the slope along one direction, restricted to some entries, is off; the error bar; the evaluations.
+def _measure(
+    box: BlackBox, i: int, claimed: Tensor, seen: Seen, entries: np.ndarray, weights: np.ndarray, enough: float
+) -> tuple[float, float, int]:
+    """By how much the slope along a direction of some entries is off; the error bar, no better than is enough; the evaluations.
 
-    One central difference of the best step, if its error bar shows what is looked for; else the steps of the check.
+    One central difference, if its error bar shows what is looked for; else the steps of the check.
     """
     u = torch.zeros(claimed.numel(), dtype=torch.float64, device=claimed.device)
-    chosen = torch.as_tensor(entries, device=u.device)
-    u[chosen] = seen.directions[which].flatten()[chosen]
-    probe, off = box.probe(i, u.reshape(claimed.shape), claimed), seen.off[which]
-    step, bar = slopes.single_step(off, box.noise)
-    if TELLING * bar > abs(off.value):
-        found = slopes.with_steps(probe, off.steps[-3:], lambda: box.noise)
-        return found.value, found.bar, 2 * len(off.steps[-3:])
-    above, below = probe(step)
+    u[torch.as_tensor(entries, device=u.device)] = torch.as_tensor(weights, device=u.device)
+    probe, before = box.probe(i, u.reshape(claimed.shape), claimed), box.evaluations
+    step, bar = slopes.single_step(seen.off, box.noise, enough)
+    if SHOWING * bar > max(abs(off.value) for off in seen.off):
+        found = slopes.slope(probe, seen.off[0].steps)
+        return found.value, found.bar, box.evaluations - before
+    above, below, _ = probe(step)
     return (above - below) / (2 * step), bar, 2
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from checks.black_box.box import BlackBox, Loss
-from checks.black_box.slopes import NOISE_BAR
+from checks.black_box.rungs import NOISE_BAR
 from checks.black_box.untouched import Generators, same_bits
 from checks.verdict import Verdict, judge, missing
 
@@ -24,6 +24,7 @@ class Claims:
         loss: at those values.
         gradients: one for each tensor; None where there is none.
         again: the same, asked a second time.
+        computed: what autograd says; the same as `gradients`, unless these were given.
         who: the two sides of the comparison, for the report.
         draws: the generators' state to return to where the loss draws random numbers.
         loss_varies: how far the loss is from itself at two evaluations with the same draws.
@@ -36,6 +37,7 @@ class Claims:
     loss: Tensor
     gradients: list[Tensor | None]
     again: list[Tensor | None]
+    computed: list[Tensor | None]
     who: tuple[str, str] = ("autograd", "differences")
     draws: Generators | None = None
     loss_varies: float = 0.0
@@ -107,11 +109,11 @@ def listen(loss: Loss, names: list[str], tensors: Sequence[Tensor], given: Mappi
         if not same_bits(first[0], second[0]):
             box.draws = start
             first, second = _ask(box, names, given), _ask(box, names, given)
-    (value, gradients), (again_value, again) = first, second or first
+    (value, gradients, computed), (again_value, again, _) = first, second or first
     varies = float((value.double() - again_value.double()).abs().max())
     who = ("autograd" if given is None else "given", "differences")
     draws = box.draws if varies == 0 else None
-    return Claims(names, values, value, gradients, again, who, draws, varies, changed, box.evaluations)
+    return Claims(names, values, value, gradients, again, computed, who, draws, varies, changed, box.evaluations)
 
 
 def none_given(gradients: Sequence[Tensor | None], tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -120,10 +122,13 @@ def none_given(gradients: Sequence[Tensor | None], tensors: Sequence[Tensor]) ->
     return [torch.zeros(t.shape, dtype=torch.float64, device=t.device) if g is None else g.to(torch.float64) for g, t in pairs]
 
 
-def _ask(box: BlackBox, names: list[str], given: Mapping[str, Tensor] | None) -> tuple[Tensor, list[Tensor | None]]:
+def _ask(
+    box: BlackBox, names: list[str], given: Mapping[str, Tensor] | None
+) -> tuple[Tensor, list[Tensor | None], list[Tensor | None]]:
+    """The loss, the gradients that are claimed, and those by autograd."""
     value, gradients = box.gradients()
     if given is None:
-        return value, gradients
+        return value, gradients, gradients
     found: list[Tensor | None] = []
     for name, tensor in zip(names, box.tensors, strict=True):
         keys = [key for key in name.split(" = ") if key in given]
@@ -131,7 +136,7 @@ def _ask(box: BlackBox, names: list[str], given: Mapping[str, Tensor] | None) ->
         if gradient is not None and gradient.shape != tensor.shape:
             raise ValueError(f"{name}: expected a gradient of shape {tuple(tensor.shape)}, got {tuple(gradient.shape)}.")
         found.append(None if gradient is None else gradient.detach().to(tensor.device))
-    return value, found
+    return value, found, gradients
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Which entries of a gradient are wrong, from slopes along directions.
 
-Along a direction u a wrong gradient is off by the sum of u[i] * error[i]. The check measured that sum for two directions. If
-one entry alone is wrong, the two sums are in the ratio of its two weights, and hardly another entry has that ratio: the index is
-read off, and one more difference along the suspects alone proves it. Otherwise the direction is cut in half; one half is
-measured, the other is what remains of the sum. A wrong entry costs at most 2 log2(P) evaluations of the loss, mostly 2 or 4.
+Along a direction u a wrong gradient is off by the sum of u[i] * error[i]. The check measured that sum for two directions. If one
+entry alone is wrong, the two sums are in the ratio of its two weights, and hardly another entry has that ratio. So an entry is
+suspected as long as it alone explains every sum. Each further sum, over random weights of the suspects, leaves as many times fewer
+of them as its error bar is smaller than it, and one more, over the last of them alone, proves it. Where nobody alone explains the
+sums, the direction is cut in half: one half is measured, the other is what remains of the sum. A wrong entry costs at most
+2 log2(P) evaluations of the loss, mostly 2 to 8.
 """
 
 from __future__ import annotations
@@ -20,10 +22,9 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Int64
 
 MOST_NAMED = 4  # wrong entries that are looked for one by one; more are a pattern, and one of them is enough to name
-FEWEST = (
-    16  # evaluations that are granted for an entry of even the smallest tensor: below 256 entries 2 log2(P) is less than it takes
-)
-TELLING = 8  # suspects are followed where they are so many times fewer than the entries that they come from
+FEWEST = 16  # evaluations granted for an entry of the smallest tensor: below 256 entries 2 log2(P) is less than it takes
+PROOF = 8.0  # error bars that lie between the whole sum and nothing, where one entry is asked which of both it is
+LIKELY = 1 / 4  # of the error bars, which are eight standard deviations of noise: two are enough to say whom to ask first
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ class Found:
     complete: bool
 
 
-# (flat indices, which direction) -> by how much the claimed slope is off along that direction restricted to these entries, its
-# error bar, and how many evaluations that took
-Measure = Callable[[np.ndarray, int], tuple[float, float, int]]
+# (flat indices, a weight for each, an error bar that is enough or 0) -> by how much the claimed slope along that direction is off,
+# its error bar, and how many evaluations that took
+Measure = Callable[[np.ndarray, np.ndarray, float], tuple[float, float, int]]
 
 
 class Search:
-    """Halving, with the short cut of reading off the index.
+    """Suspicion and proof; halving where there is more than one culprit.
 
     Args:
         weights: the two directions, (2, P).
@@ -72,6 +73,7 @@ class Search:
 
     def __init__(self, weights: Float64[np.ndarray, "2 P"], measure: Measure) -> None:
         self.weights, self.measure = weights, measure
+        self.random = np.random.default_rng(weights.shape[1])
         self.errors: dict[int, float] = {}
         self.complete, self.evaluations, self.cost = True, 0, 2
         self.allowed = max(FEWEST, 2 * math.log2(max(2, weights.shape[1])))
@@ -85,53 +87,68 @@ class Search:
         if not off.seen:
             return
         if len(entries) == 1:
-            self.errors[int(entries[0])] = float(off.by[0] / self.weights[0, entries[0]])
+            self._name(int(entries[0]), off)
             return
         if self._spent():
             self.complete = False
             return
-        suspects = self._suspects(entries, off)
-        if 0 < len(suspects) <= max(1, len(entries) / TELLING) and self._alone(suspects, off):
+        culprit = self._alone(entries, off)
+        if culprit is not None:
+            self._name(culprit, off)
+            return
+        if self._spent():
+            self.complete = False
             return
         half = entries[: len(entries) // 2]
-        part = self._ask(half)
+        part = self._both(half)
         self._search(half, part)
         self._search(entries[len(entries) // 2 :], off.minus(part))
+
+    def _name(self, entry: int, off: Off) -> None:
+        """Its error, from the direction that shows it better."""
+        better = int(abs(off.by[1]) * off.bars[0] > abs(off.by[0]) * off.bars[1])
+        self.errors[entry] = float(off.by[better] / self.weights[better, entry])
 
     def _spent(self) -> bool:
         """2 log2(P) evaluations for each wrong entry that was found, and for the next."""
         return len(self.errors) >= MOST_NAMED or self.evaluations + self.cost > self.allowed * (len(self.errors) + 1)
 
-    def _suspects(self, entries: Int64[np.ndarray, " k"], off: Off) -> Int64[np.ndarray, " j"]:
-        """The entries any one of which alone would explain both sums."""
+    def _alone(self, entries: Int64[np.ndarray, " k"], off: Off) -> int | None:
+        """The entry that alone explains both sums, proved; None if there is none, or too little is left to find it."""
+        suspicion = self._suspicion(entries, off)
+        while (left := suspicion <= 1).any() and not self._spent():
+            entries, suspicion = entries[left], suspicion[left]
+            likely = int(np.argmin(suspicion))
+            if len(entries) == 1 or int((suspicion <= LIKELY).sum()) == 1:
+                if self._proved(int(entries[likely]), off):
+                    return int(entries[likely])
+                suspicion[likely] = np.inf
+                continue
+            u = self.random.uniform(-1.5, 1.5, size=len(entries))
+            by, bar = self._difference(entries, u)
+            better = int(abs(off.by[1]) * off.bars[0] > abs(off.by[0]) * off.bars[1])
+            share = u / self.weights[better, entries]
+            suspicion = np.maximum(suspicion, np.abs(by - share * off.by[better]) / (bar + np.abs(share) * off.bars[better]))
+        return None
+
+    def _suspicion(self, entries: Int64[np.ndarray, " k"], off: Off) -> Float64[np.ndarray, " k"]:
+        """For each entry, by how many error bars the two sums contradict that it alone is wrong."""
         u, v = self.weights[:, entries]
         (r, s), (r_bar, s_bar) = off.by, off.bars
-        return entries[np.abs(r * v - s * u) <= r_bar * np.abs(v) + s_bar * np.abs(u)]
+        return np.abs(r * v - s * u) / (r_bar * np.abs(v) + s_bar * np.abs(u))
 
-    def _alone(self, suspects: Int64[np.ndarray, " j"], off: Off) -> bool:
-        """Whether one of the suspects alone is wrong: measured, then halved until it is named."""
-        by, bar = self._difference(suspects, 0)
-        if abs(off.by[0] - by) > off.bars[0] + bar or abs(by) <= bar:
-            return False
-        while len(suspects) > 1:
-            if self._spent():
-                self.complete = False
-                return True
-            half = suspects[: len(suspects) // 2]
-            by, bar = self._difference(half, 0)
-            inside, outside = abs(off.by[0] - by) <= off.bars[0] + bar, abs(by) <= bar
-            if inside == outside:  # too noisy to tell, or several after all: never guess
-                self.complete = False
-                return True
-            suspects = half if inside else suspects[len(suspects) // 2 :]
-        self.errors[int(suspects[0])] = float(off.by[0] / self.weights[0, suspects[0]])
-        return True
+    def _proved(self, entry: int, off: Off) -> bool:
+        """Whether this entry alone is off by the whole sum, and not by nothing."""
+        by, bar = self._difference(np.array([entry]), self.weights[0, [entry]], abs(off.by[0]) / PROOF)
+        return abs(off.by[0] - by) <= off.bars[0] + bar and abs(by) > bar
 
-    def _ask(self, entries: Int64[np.ndarray, " k"]) -> Off:
-        (r, r_bar), (s, s_bar) = self._difference(entries, 0), self._difference(entries, 1)
+    def _both(self, entries: Int64[np.ndarray, " k"]) -> Off:
+        (r, r_bar), (s, s_bar) = (self._difference(entries, self.weights[which, entries]) for which in (0, 1))
         return Off((r, s), (r_bar, s_bar))
 
-    def _difference(self, entries: Int64[np.ndarray, " k"], which: int) -> tuple[float, float]:
-        by, bar, self.cost = self.measure(entries, which)
+    def _difference(
+        self, entries: Int64[np.ndarray, " k"], weights: Float64[np.ndarray, " k"], enough: float = 0.0
+    ) -> tuple[float, float]:
+        by, bar, self.cost = self.measure(entries, weights, enough)
         self.evaluations += self.cost
         return by, bar

@@ -9,20 +9,23 @@ were carried out (Parker, Pierce and Eggert, Monte Carlo Arithmetic, Computing i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch._decomp import decomposition_table
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from checks.black_box.matmul_precision import effective_eps
+from checks.black_box.terms import flat, name_of, terms
 
 T = TypeVar("T")
 RUNS = 8  # their spread is known within a factor of 3 (chi-square of 8 degrees of freedom, 1 in 600 is worse), so 6 spreads leave 2
 SPREADS = 6.0
+LIBRARY = {"erf": 4.0}  # eps that a function may be off within a fused kernel: on a CPU with AVX, gelu's own erf is 5.4 eps off
 LAST_OPERATION = 4.0  # eps of the result itself, whatever the spread: libraries are up to about 2 ulp off in exp and division
 
 # These move numbers about or pick some of them: nothing is rounded.
@@ -32,7 +35,10 @@ EXACT = {
     "min", "ne", "neg", "new_zeros", "one_hot", "ones_like", "permute", "relu", "repeat", "scatter", "select_backward",
     "slice_backward", "sort", "stack", "threshold_backward", "topk", "tril", "triu", "where", "zeros_like",
 }  # fmt: skip
-FUSED = ("backward", "softmax", "norm", "loss", "logsumexp", "var", "std", "gelu", "silu", "softplus", "mish", "huber")
+FUSED = (
+    "backward", "softmax", "norm", "loss", "logsumexp", "var", "std", "gelu", "silu", "softplus", "mish", "huber",
+    "cross_entropy", "log_sigmoid", "logaddexp", "dist",
+)  # fmt: skip
 
 
 class CannotShadow(Exception):
@@ -43,48 +49,63 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within it every low-precision tensor counts as float64.
 
     Args:
-        low: the dtype that is lifted; others, such as a float16 that the code casts to on its way, stay what they are.
+        low: the dtype that is lifted.
         eps: of the precision whose rounding is imitated; 0 for none.
         seed: of the random roundings.
+        also: what else is lifted, such as a float16 that the code casts to on its way; other dtypes stay what they are.
+        lift: False lifts nothing, and rounds the tensors of dtype `low` as they are.
     """
 
-    def __init__(self, low: torch.dtype = torch.float32, eps: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self, low: torch.dtype = torch.float32, eps: float = 0.0, seed: int = 0, also: Sequence[torch.dtype] = (), lift: bool = True
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.low, self.eps, self.seed = low, eps, seed
+        self.low, self.eps, self.seed, self.lifted = low, eps, seed, (low, *also) if lift else ()
+        self.computed_in = torch.float64 if lift else low
         self.generators: dict[torch.device, torch.Generator] = {}
+        self.convolutions = _Convolutions(self._lift)
+
+    def __enter__(self) -> Shadow:
+        self.convolutions.__enter__()  # type: ignore[no-untyped-call]
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]
+        self.convolutions.__exit__(*raised)  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """One operation: lift what goes in, compute, round what comes out."""
         self._refuse_lost_writes(func, args)
-        seen = [value for value in _flat(args) if isinstance(value, Tensor)]
+        seen = [value for value in flat(args) if isinstance(value, Tensor)]
         args, kwargs = tree_map(self._lift, args), tree_map(self._lift, kwargs or {})
-        if seen and kwargs.get("dtype") == self.low:
+        if seen and kwargs.get("dtype") in self.lifted:
             kwargs["dtype"] = torch.float64
-        if not self.eps or _name(func) in EXACT or _is_view(func):
+        if not self.eps or name_of(func) in EXACT or _is_view(func):
             return func(*args, **kwargs)
         if _is_fused(func):
             with self:  # 1 - exp(log p) loses digits that neither log p nor the result shows
                 return decomposition_table[func](*args, **kwargs)
         if torch.Tag.pointwise not in func.tags and not _writes(func):
-            terms = _terms(func, args)
-            args = tree_map(lambda value: self._rounded(value, terms), args)
+            times = terms(func, args) ** 0.5  # partial sums round independently
+            args = tree_map(lambda value: self._rounded(value, times), args)
         result = func(*args, **kwargs)
         if _writes(func):
             return result
-        return tree_map(lambda value: self._rounded(value, 1), result)
+        return tree_map(lambda value: self._rounded(value, LIBRARY.get(name_of(func), 1.0)), result)
 
     def _lift(self, value: T) -> T:
-        return value.to(torch.float64) if isinstance(value, Tensor) and value.dtype == self.low else value  # type: ignore[return-value]
+        return value.to(torch.float64) if isinstance(value, Tensor) and value.dtype in self.lifted else value  # type: ignore[return-value]
 
-    def _rounded(self, value: T, terms: int) -> T:
-        """A float64 tensor with random relative errors of eps, and of sqrt(terms) eps where so many are summed."""
-        if not (isinstance(value, Tensor) and value.dtype == torch.float64 and value.numel()):
+    def _rounded(self, value: T, times: float) -> T:
+        """A tensor of the dtype that is computed in, with random relative errors of so many times eps."""
+        if not (isinstance(value, Tensor) and value.dtype == self.computed_in and value.numel()):
             return value
         if value.device not in self.generators:
             self.generators[value.device] = torch.Generator(value.device).manual_seed(self.seed)
         r = torch.rand(value.shape, dtype=value.dtype, device=value.device, generator=self.generators[value.device])
         tiny = torch.finfo(self.low).tiny  # results below it may be flushed to zero
-        return value + (2 * r - 1) * (self.eps * terms**0.5 * value.abs() + tiny)
+        return value + (2 * r - 1) * (self.eps * times * value.abs() + tiny)  # type: ignore[return-value]
 
     def _refuse_lost_writes(self, func: Any, args: Any) -> None:
         """Lifting makes a copy, so a write into a low-precision tensor would be lost."""
@@ -92,11 +113,32 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
         for argument, value in zip(func._schema.arguments, args, strict=False):
             written = argument.alias_info is not None and argument.alias_info.is_write
-            if written and any(isinstance(tensor, Tensor) and tensor.dtype == self.low for tensor in _flat(value)):
-                raise CannotShadow(f"{_name(func)} writes into a {self.low} tensor")
+            low = [tensor.dtype for tensor in flat(value) if isinstance(tensor, Tensor) and tensor.dtype in self.lifted]
+            if written and low:
+                raise CannotShadow(f"{name_of(func)} writes into a {low[0]} tensor")
 
 
-def rounding(results: Callable[[Shadow], list[Tensor]], low: torch.dtype, exact: list[Tensor], seed: int = 0) -> list[Tensor]:
+class _Convolutions(TorchFunctionMode):
+    """What goes into a convolution is lifted before it is called: it refuses mixed precisions before a dispatch mode sees it."""
+
+    def __init__(self, lift: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.lift = lift
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """One call of a torch function."""
+        if getattr(func, "__name__", "").startswith("conv"):
+            args, kwargs = tree_map(self.lift, args), tree_map(self.lift, kwargs or {})
+        return func(*args, **(kwargs or {}))
+
+
+def rounding(
+    results: Callable[[Shadow], list[Tensor]],
+    low: torch.dtype,
+    exact: list[Tensor],
+    seed: int = 0,
+    also: Sequence[torch.dtype] = (),
+) -> list[Tensor]:
     """The largest error that rounding in `low` explains, for each entry of each result.
 
     Args:
@@ -104,24 +146,19 @@ def rounding(results: Callable[[Shadow], list[Tensor]], low: torch.dtype, exact:
         low: the precision to imitate.
         exact: what it computes without rounding.
         seed: of the random roundings.
+        also: what else is lifted, and so not rounded to.
     Returns: SPREADS times the root mean square of what RUNS random roundings change, plus LAST_OPERATION eps of the result.
     """
     eps = effective_eps(low, exact[0].device if exact else "cpu")
     squares = [torch.zeros_like(value) for value in exact]
     for run in range(RUNS):
-        for total, value, rounded in zip(squares, exact, results(Shadow(low, eps, seed * RUNS + run)), strict=True):
+        for total, value, rounded in zip(squares, exact, results(Shadow(low, eps, seed * RUNS + run, also)), strict=True):
             total += (rounded - value) ** 2
     tiny = torch.finfo(low).tiny
     return [
         SPREADS * (total / RUNS).sqrt() + LAST_OPERATION * torch.finfo(low).eps * value.abs() + tiny
         for total, value in zip(squares, exact, strict=True)
     ]
-
-
-def _name(func: Any) -> str:
-    """ "add" for aten.add_.Tensor."""
-    name: str = func._schema.name.split("::")[-1]
-    return name[:-1] if name.endswith("_") and not name.endswith("__") else name
 
 
 def _writes(func: Any) -> bool:
@@ -134,32 +171,4 @@ def _is_view(func: Any) -> bool:
 
 def _is_fused(func: Any) -> bool:
     """Whether it rounds within, and torch knows the operations that it is made of."""
-    return any(word in _name(func) for word in FUSED) and func in decomposition_table and not _writes(func)
-
-
-def _terms(func: Any, args: Any) -> int:
-    """How many products or numbers are summed into one number of the result."""
-    tensors = [value for value in _flat(args) if isinstance(value, Tensor) and value.dtype == torch.float64]
-    if _name(func) in ("mm", "bmm", "mv", "dot", "addmm", "baddbmm", "addmv"):
-        return int(tensors[-2].shape[-1])
-    if _name(func) in ("sum", "mean", "var", "var_mean", "std", "prod", "linalg_vector_norm", "cumsum", "logsumexp") and tensors:
-        return int(tensors[0].numel() / max(1, tensors[0].numel() if not args[1:] else _kept(tensors[0], args[1])))
-    return 1
-
-
-def _kept(value: Tensor, dimensions: Any) -> int:
-    """How many numbers remain when these dimensions are summed."""
-    given = [dimensions] if isinstance(dimensions, int) else list(dimensions or [])
-    summed = {dimension % max(1, value.dim()) for dimension in given if isinstance(dimension, int)} or set(range(value.dim()))
-    kept = 1
-    for dimension, size in enumerate(value.shape):
-        kept *= 1 if dimension in summed else size
-    return kept
-
-
-def _flat(values: Any) -> Iterable[Any]:
-    if isinstance(values, (list, tuple)):
-        for value in values:
-            yield from _flat(value)
-    else:
-        yield values
+    return any(word in name_of(func) for word in FUSED) and func in decomposition_table and not _writes(func)

@@ -12,7 +12,7 @@ rounding may do to them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -23,10 +23,13 @@ from checks.black_box.along_directions import along_directions
 from checks.black_box.box import BlackBox, Loss
 from checks.black_box.claims import Claims, listen, none_given
 from checks.black_box.gradient_report import GradientReport
+from checks.black_box.imitation import imitate
 from checks.black_box.shadow import Shadow, rounding
 from checks.black_box.untouched import untouched
 from checks.verdict import Verdict, judge
 
+# float16 and bfloat16 on the way of float32 code are lifted with it, and so show in its gradients; unless its loss depends on them
+LIFTED_TOO: dict[torch.dtype, tuple[tuple[torch.dtype, ...], ...]] = {torch.float32: ((torch.float16, torch.bfloat16), ())}
 Named = Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]
 
 
@@ -91,19 +94,21 @@ def _compare(
     loss: Loss, names: list[str], tensors: list[Tensor], claims: Claims, directions: int, seed: int
 ) -> tuple[list[Verdict], list[str], int]:
     """Verdicts, notes, and how many evaluations they took."""
-    low, wasted = _low_precision(tensors), 0
-    if low is not None:
-        box, exact, allowed, why = _lift(loss, tensors, claims, low, seed)
-        wasted = box.evaluations
+    low, wasted, notes = _low_precision(tensors), 0, list[str]()
+    for lifted in [(low, *also) for also in LIFTED_TOO.get(low, ((),))] if low else []:
+        box, exact, allowed, why = _lift(loss, tensors, claims, lifted, seed)
         if not why:
-            return _lifted(box, names, tensors, claims, (exact, allowed), low, directions, seed)
+            verdicts, notes, used = _lifted(box, names, tensors, claims, (exact, allowed), directions, seed)
+            return verdicts, notes, used + wasted
+        wasted += box.evaluations
+        notes = [f"the loss could not be computed in float64 ({why}), so differences are as noisy as {low} makes them"]
         for tensor, value in zip(tensors, claims.values, strict=True):
             tensor.data = value
-        notes = [f"the loss could not be computed in float64 ({why}), so differences are as noisy as {low} makes them"]
-    else:
-        notes = []
     box = BlackBox(loss, tensors, draws=claims.draws)
-    box.measure_noise(torch.finfo(claims.loss.dtype).eps, seed)
+    at_0, kind = float(claims.loss), low or claims.loss.dtype
+    eps = max(matmul_precision.effective_eps(kind, tensors[0].device), torch.finfo(claims.loss.dtype).eps)
+    changes = imitate(box.gradients, lambda run: Shadow(kind, eps, run, lift=False), (at_0, claims.computed), seed)
+    box.measure_noise(eps, seed, at_0, changes)
     if claims.loss_varies:
         box.noise = max(box.noise, claims.loss_varies)
     verdicts = along_directions(box, names, claims.gradients, claims.spread, claims.who, directions, seed)
@@ -111,24 +116,24 @@ def _compare(
 
 
 def _lift(
-    loss: Loss, tensors: list[Tensor], claims: Claims, low: torch.dtype, seed: int
+    loss: Loss, tensors: list[Tensor], claims: Claims, lifted: Sequence[torch.dtype], seed: int
 ) -> tuple[BlackBox, list[Tensor], list[Tensor], str]:
-    """The loss in float64, its gradients, what rounding may do to the low-precision ones; or why that cannot be had."""
-    box = BlackBox(loss, tensors, lifted=low, draws=claims.draws)
+    """The loss in float64 and its gradients, what rounding may do to the low-precision ones; or why that cannot be had."""
+    box, (low, *also) = BlackBox(loss, tensors, lifted=lifted, draws=claims.draws), lifted
 
     def results(mode: Shadow) -> list[Tensor]:
         value, gradients = box.gradients(mode)
         return [value.to(torch.float64), *none_given(gradients, tensors)]
 
     try:
-        exact = results(Shadow(low))
-        bounds = rounding(results, low, exact, seed)
+        exact = results(Shadow(low, also=also))
+        bounds = rounding(results, low, exact, seed, also)
     except Exception as error:  # code that cannot be lifted may raise anything; it is then judged as it is
         return box, [], [], f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     off = float((claims.loss.to(torch.float64) - exact[0]).abs().max())
     if not off <= float(bounds[0].max()) + claims.loss_varies:
         return box, [], [], f"it gives {float(exact[0]):.6g} there and {float(claims.loss):.6g} as it is"
-    return box, exact[1:], bounds[1:], ""
+    return box, exact, bounds, ""
 
 
 def _lifted(
@@ -137,13 +142,14 @@ def _lifted(
     tensors: list[Tensor],
     claims: Claims,
     known: tuple[list[Tensor], list[Tensor]],
-    low: torch.dtype,
     directions: int,
     seed: int,
 ) -> tuple[list[Verdict], list[str], int]:
     """The formula, in float64 against differences; then the low-precision numbers against the formula, entry by entry."""
-    exact, allowed = known
-    box.measure_noise(torch.finfo(torch.float64).eps, seed)
+    (value, *exact), (_, *allowed) = known
+    (low, *also), at_0, eps = box.lifted, float(value), torch.finfo(torch.float64).eps
+    changes = imitate(box.gradients, lambda run: Shadow(low, eps, run, also), (at_0, exact), seed)
+    box.measure_noise(eps, seed, at_0, changes)
     claimed = [None if g is None and not bool(e.any()) else e for g, e in zip(claims.gradients, exact, strict=True)]
     who = ("autograd in float64", "differences in float64")
     verdicts = along_directions(box, names, claimed, [0.0] * len(names), who, directions, seed)

@@ -1,0 +1,49 @@
+"""What rounding does to a loss and to its gradients, imitated: its own operations are repeated with random roundings.
+
+Noise can also be seen in the values of the loss (noise.py), but not where they round to one and the same: a confident network's
+loss is 0 at every step that would show its noise, and its gradient of 1e-17 is right all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from checks.black_box.shadow import Shadow
+
+RUNS = 3  # each rounds twice as much as real arithmetic; their mean square is five times too small once in 100 losses
+
+Changes = tuple[float, list[Tensor | None]]  # of the loss, and of each gradient
+Gradients = Callable[[Shadow], tuple[Tensor, list[Tensor | None]]]
+
+
+def imitate(
+    gradients: Gradients, mode: Callable[[int], Shadow], right: tuple[float, Sequence[Tensor | None]], seed: int
+) -> list[Changes]:
+    """Compute the loss and its gradients with random roundings.
+
+    Args:
+        gradients: computes them within the mode that it is given.
+        mode: that, for a seed.
+        right: the loss and its gradients as they are.
+        seed: of the roundings.
+    Returns: what each run changes; nothing where the code cannot be run like that.
+    """
+    found: list[Changes] = []
+    try:
+        for run in range(RUNS):
+            value, others = gradients(mode(seed * RUNS + run))
+            pairs = zip(others, right[1], strict=True)
+            changed = [None if other is None or own is None else other - own for other, own in pairs]
+            found.append((float(value) - right[0], changed))
+    except Exception:  # somebody's code in a mode that it was never run in may raise anything; it is then judged without
+        return []
+    return found if np.isfinite([change for change, _ in found]).all() else []
+
+
+def root_mean_square(values: Sequence[float]) -> float:
+    """Without squaring what is too large or too small for it; 0 of nothing."""
+    largest = max((abs(value) for value in values), default=0.0)
+    return largest * float(np.sqrt(np.mean([(value / largest) ** 2 for value in values]))) if largest else 0.0
