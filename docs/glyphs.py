@@ -1,4 +1,4 @@
-"""Draw the letters of the dashboard's pictures, model/glyphs.npz, from the font that comes with Pillow: python -m docs.glyphs
+"""Draw the letters of the dashboard's pictures, model/tensorboard/glyphs.npz, from a font of Pillow's: python -m docs.glyphs
 
 The signs of ASCII from the space on, side by side, each as wide as it is; how dark every pixel is, in LEVELS steps.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import ImageFont
 
-from model.lettering import FILE, SIGNS, SIZE, drawn
+from model.tensorboard.lettering import FILE, SIGNS, SIZE, drawn
 
 
 def main() -> int:

@@ -15,14 +15,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.events import EventFile
-from model.graph import graph_of
-from model.pictures import confusion_picture, mistakes_picture, short, weights_picture
-from model.projector import points_of, write_points, write_setting
-from model.reading import LOOK_FIRST, mistakes_table, settings_table
 from model.run import Run
-from model.snapshot import Snapshot, take
-from model.summaries import curves, finished, histogram, hyperparameters, layout, picture, precision_recall, scalar, text
+from model.tensorboard.events import EventFile
+from model.tensorboard.graph import graph_of
+from model.tensorboard.pictures import confusion_picture, mistakes_picture, short, weights_picture
+from model.tensorboard.projector import points_of, write_points, write_setting
+from model.tensorboard.reading import LOOK_FIRST, mistakes_table, settings_table
+from model.tensorboard.snapshot import Snapshot, take
+from model.tensorboard.summaries import (
+    curves,
+    finished,
+    histogram,
+    hyperparameters,
+    layout,
+    picture,
+    precision_recall,
+    scalar,
+    text,
+)
 from model.training import Record
 
 MOST_MISTAKES = 16

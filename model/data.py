@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from model.command_line import BadInput
-from model.csv_file import read_csv
-from model.mnist import read_mnist
-from model.npz_file import read_npz
+from model.files.csv_file import read_csv
+from model.files.mnist import read_mnist
+from model.files.npz_file import read_npz
+from model.files.tables import SMALL, Table
 from model.preprocessing import Preprocessing, scaling, standardisation
-from model.tables import SMALL, Table
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Int64, Real

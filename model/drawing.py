@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.command_line import BadInput
+from model.files.picture_file import SUFFIXES, lightness
 from model.ink import clean, crossings, pooled, separate
-from model.picture_file import SUFFIXES, lightness
 from model.strokes import cropped, dilated, eroded, resized, upright
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.command_line import LARGEST, BadInput
-from model.csv_text import read_text
+from model.files.csv_text import read_text
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model import csv_file
 from model.command_line import BadInput
-from model.csv_file import read_csv
+from model.files import csv_file
+from model.files.csv_file import read_csv
 
 ROWS = "1,2.5,a\n3,4,b\n5,6,a\n"
 

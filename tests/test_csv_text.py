@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model.command_line import BadInput
-from model.csv_text import read_text, records_of, separator_of
+from model.files.csv_text import read_text, records_of, separator_of
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 import train
 from model.configuration import resolve
 from model.dashboard import Dashboard, class_tags
-from model.events import event_files, records
 from model.run import start_run
+from model.tensorboard.events import event_files, records
 from model.training import Record, Score
 
 EPS = float(np.finfo(np.float32).eps)

@@ -7,9 +7,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
-from model.crc32c import BLOCK, ROW, SHORT, crc32c
-from model.events import EventFile, cut, event_files, records
-from model.summaries import scalar
+from model.tensorboard.crc32c import BLOCK, ROW, SHORT, crc32c
+from model.tensorboard.events import EventFile, cut, event_files, records
+from model.tensorboard.summaries import scalar
 
 
 def steps(folder):

@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from docs.glyphs import glyphs
-from model.lettering import FILE
+from model.tensorboard.lettering import FILE
 
 CONSTRAINTS = (Path(__file__).parents[1] / "constraints.txt").read_text()
 

@@ -13,7 +13,7 @@ import pytest
 
 from model.command_line import BadInput
 from model.data import load
-from model.mnist import MD5, fetch, parse_idx, read_mnist
+from model.files.mnist import MD5, fetch, parse_idx, read_mnist
 
 GENERATOR_SEED = 7
 SHAPES = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.command_line import BadInput
-from model.npz_file import read_npz
+from model.files.npz_file import read_npz
 
 X, Y = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
 

@@ -10,7 +10,7 @@ from PIL import Image
 from sheets import inverted, saved, seven
 
 from model.command_line import BadInput
-from model.picture_file import LARGEST, LONG_SIDE, lightness
+from model.files.picture_file import LARGEST, LONG_SIDE, lightness
 
 EXPECTED = "expected a PNG, JPEG, BMP, GIF or WebP picture"
 ROUNDING = 4 * np.finfo(float).eps  # three products of luma and their sum, each rounded, of numbers up to 1

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.lettering import HIGH, LEVELS, width, written
-from model.palettes import BLUE, INK, PAPER, RED
-from model.pictures import WIDE, confusion_picture, mistakes_picture, short, sprites, weights_picture
-from model.png import Picture
+from model.tensorboard.lettering import HIGH, LEVELS, width, written
+from model.tensorboard.palettes import BLUE, INK, PAPER, RED
+from model.tensorboard.pictures import WIDE, confusion_picture, mistakes_picture, short, sprites, weights_picture
+from model.tensorboard.png import Picture
 
 DIGITS = tuple("0123456789")
 

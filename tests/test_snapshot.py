@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from model.network import MLP
-from model.snapshot import Snapshot, take
+from model.tensorboard.snapshot import Snapshot, take
 from model.training import Samples, Settings, Training
 
 

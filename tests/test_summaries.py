@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.summaries import BINS, BLOCK, THRESHOLDS, curves, histogram
+from model.tensorboard.summaries import BINS, BLOCK, THRESHOLDS, curves, histogram
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

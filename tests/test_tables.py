@@ -3,7 +3,7 @@
 import pytest
 
 from model.command_line import BadInput
-from model.tables import encode, shown
+from model.files.tables import encode, shown
 
 
 @pytest.mark.parametrize(

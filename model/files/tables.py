@@ -1,6 +1,6 @@
 """What every table becomes once it has been read, and which labels can be classes.
 
-`model/csv_file.py` and `model/npz_file.py` read; both hand their labels to `encode`.
+`model/files/csv_file.py` and `model/files/npz_file.py` read; both hand their labels to `encode`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.lettering import LEVELS
+from model.tensorboard.lettering import LEVELS
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Real, UInt8

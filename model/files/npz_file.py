@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from model.command_line import BadInput
-from model.tables import LARGEST, Table, encode, refuse, shown
+from model.files.tables import LARGEST, Table, encode, refuse, shown
 
 UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.lettering import HIGH, width, written
-from model.palettes import GREYS, LETTER, diverging, greys, shade, shades
-from model.png import Picture
+from model.tensorboard.lettering import HIGH, width, written
+from model.tensorboard.palettes import GREYS, LETTER, diverging, greys, shade, shades
+from model.tensorboard.png import Picture
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Int64, Real, UInt8

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.command_line import BadInput
-from model.csv_text import Record, read_text, records_of, separator_of
-from model.tables import LARGEST, Table, all_numbers, encode, shown, value
+from model.files.csv_text import Record, read_text, records_of, separator_of
+from model.files.tables import LARGEST, Table, all_numbers, encode, shown, value
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64

@@ -20,7 +20,7 @@ from typing import Any
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 
-from model.crc32c import crc32c
+from model.tensorboard.crc32c import crc32c
 
 PREFIX = "events.out.tfevents."
 HEADER, FOOTER = 12, 4  # bytes around an event: its length and the length's check sum; the event's check sum

@@ -1,0 +1,1 @@
+"""Files that people bring: tables, pictures, and MNIST's own format."""

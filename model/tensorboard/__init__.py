@@ -1,0 +1,1 @@
+"""What TensorBoard reads: summaries, pictures, the graph, the projector, and the event file that holds them."""
