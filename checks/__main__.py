@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
+
+if __name__ == "__main__":  # before NumPy comes: problems are small, and waking a second thread costs more than it computes
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import json
 import sys
 import time
 from argparse import Namespace

@@ -315,7 +315,7 @@ for fd in range(3, 40):
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to find the pipe")
 @pytest.mark.parametrize("precision", ["float64", "float99"])
 def test_a_forged_answer_is_a_complaint(tmp_path: Path, precision: str) -> None:
-    header = f'{{"arrays": [["W1", "<f8", [1]]], "precision": "{precision}", "changed": [""], "seed": {FIRST_SEED}}}\\n'
+    header = f'{{"arrays": [["W1", "<f8", [1]]], "precisions": {{"W1": "{precision}"}}, "changed": [""], "seed": {FIRST_SEED}}}\\n'
     forging = f"    FRAME = b'{header}12345678'\n" + "".join(f"    {line}\n" for line in FORGED.splitlines())
     question = Question(draw((4, 7, 6, 3), 5, seed=0))
     with running(tmp_path, ending_with(f"pass\n{forging}    return dW, db")) as candidate:

@@ -130,14 +130,14 @@ def test_printing_is_noted_and_fails_nothing(found: dict[str, dict[str, Any]]) -
     assert 'such as "loss 0.3' in found["prints"]["diagnosis"]["notes"][0]
 
 
-def test_a_wrong_candidate_reads_from_what_is_right_to_the_fix(folder: Path, done: Done) -> None:
+def test_a_wrong_candidate_reads_from_the_verdict_to_the_fix(folder: Path, done: Done) -> None:
     printed = checks("sign.py", folder=folder)
     lines = printed.out.splitlines()
     labels = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert printed.code == 1
-    assert labels == ["checked", "right", "wrong", "first", "bug", "evidence", "fix", "read", "fail:"]
-    assert max(map(len, lines)) <= 80
-    assert lines[3] == "first      the first wrong step is (B2) dW[3] = dz[3].T @ a[2]"
+    assert labels == ["fail:", "asked", "right", "wrong", "first", "bug", "evidence", "fix", "read"]
+    assert max(map(len, lines)) <= 88
+    assert lines[4] == "first      (B2) dW[3] = dz[3].T @ a[2] is the first step that goes wrong"
 
 
 def test_a_path_that_is_no_file_is_bad_input_but_others_are_checked(folder: Path, done: Done) -> None:

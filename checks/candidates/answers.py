@@ -13,11 +13,26 @@ from checks.problem import Problem
 from checks.quantities import Quantities
 
 Key = TypeVar("Key", int, str)
+PRECISIONS = ("float64", "float32", "float16")  # the finest first
+
+
+def believed(precisions: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The precision of an answer as a whole, and of those arrays that came in a coarser one.
+
+    A network that computes in float32 returns every dW in it. Where some dW came in float64, the computation was meant to be in
+    float64, and a db in float32 shows what its delta has been through: each array is then judged by its own.
+
+    Raises: ValueError for a precision that no answer can have.
+    """
+    ranks = {name: PRECISIONS.index(precision) for name, precision in precisions.items()}
+    weights = {name: rank for name, rank in ranks.items() if name.startswith("dW")} or ranks
+    whole = min(weights.values(), default=0)
+    return PRECISIONS[whole], {name: PRECISIONS[rank] for name, rank in ranks.items() if rank > whole}
 
 
 def implied(problem: Problem, after: Answer, rate: float) -> Answer:
     """(before - after) / rate, and what the subtraction cost: the step rounds to a unit in the last place of the weights."""
-    eps, rounding = float(np.finfo(after.precision).eps), {}
+    rounding: Quantities = {}
     found: dict[str, dict[int, np.ndarray]] = {"dW": {}, "db": {}}
     for name, before, moved in (("dW", problem.W, after.dW), ("db", problem.b, after.db)):
         for layer, array in (moved or {}).items():
@@ -27,8 +42,9 @@ def implied(problem: Problem, after: Answer, rate: float) -> Answer:
                 expected = f"expected {before[layer].shape}, in (n_l, n_(l-1))"
                 return Answer(complaint=f"step left {name[1]}[{layer}] with shape {array.shape}; {expected}")
             found[name][layer] = gradient
-            size = np.maximum(np.abs(before[layer]), np.abs(array))
-            rounding[f"{name}[{layer}]"] = np.broadcast_to(eps * size / rate, gradient.shape)
+            size, quantity = np.maximum(np.abs(before[layer]), np.abs(array)), f"{name}[{layer}]"
+            eps = float(np.finfo(after.shorter.get(quantity, after.precision)).eps)
+            rounding[quantity] = np.broadcast_to(eps * size / rate, gradient.shape)
     return replace(after, dW=found["dW"], db=None if after.db is None else found["db"], rounding=rounding)
 
 
@@ -50,7 +66,10 @@ def together(answers: Sequence[Answer], reduction: str) -> Answer:
     joined = Answer(
         complaint=next((answer.complaint for answer in answers if answer.complaint), None),
         changed_arguments=any(answer.changed_arguments for answer in answers),
-        precision=min((answer.precision for answer in answers), key=lambda name: np.finfo(name).bits),
+        edits=next((answer.edits for answer in answers if answer.edits), ""),
+        may_edit=any(answer.may_edit for answer in answers),
+        precision=max((answer.precision for answer in answers), key=PRECISIONS.index),
+        shorter={name: precision for answer in answers for name, precision in answer.shorter.items()},
     )
     try:
         return replace(

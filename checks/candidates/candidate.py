@@ -5,7 +5,7 @@ checks/candidates/file.py asks a file, in a process of its own. Nothing that it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -46,10 +46,13 @@ class Answer:
         steps: what intermediates says, by name: "z[1]", "da[1]", "p".
         rounding: by name ("dW[1]"), what reading a gradient off a step may cost beyond rounding in the gradient itself; empty
             for any other question.
-        precision: "float64", or the coarser one in which the answer came; judge it by that one's eps.
+        precision: "float64", or the coarser one in which all of the answer (all dW, where there are any) came; judge it by its eps.
+        shorter: by name ("db[1]"), the precision of what came in a coarser one than that.
         complaint: one sentence, naming file and line where there is one, if it raised, exited, hung, or returned what cannot be
             used; with NaN or infinity the arrays are there beside it.
         changed_arguments: whether it edited what it was given (in a step: x or y).
+        edits: where one of its own functions was seen to edit the array that it was given, or "".
+        may_edit: False where no line of it can edit an array.
     """
 
     dW: dict[int, np.ndarray] | None = None
@@ -58,8 +61,11 @@ class Answer:
     steps: Quantities | None = None
     rounding: Quantities = field(default_factory=dict)
     precision: str = "float64"
+    shorter: Mapping[str, str] = field(default_factory=dict)
     complaint: str | None = None
     changed_arguments: bool = False
+    edits: str = ""
+    may_edit: bool = True
 
 
 @runtime_checkable

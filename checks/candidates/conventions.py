@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ CHOICES: dict[str, tuple[str, ...]] = {  # the first is the default
     "COST": ("cross-entropy", "quadratic", "half-quadratic", "binary-cross-entropy"),
     "REDUCTION": ("mean", "sum"),
 }
+MOST_WEIGHTS, LARGEST_BATCH = 2_000_000, 1_000  # beyond, a check takes minutes; gradients of a smaller network are as wrong
 CONSTANTS = (*CHOICES, "BIAS", "SIZES", "BATCH", "LEARNING_RATE")
 
 
@@ -89,9 +91,11 @@ def read(constants: Mapping[str, Any], functions: Sequence[str]) -> Conventions:
         sizes = constants["SIZES"]
         fits = isinstance(sizes, list) and len(sizes) > 1 and all(_whole(size) for size in sizes) and sizes[-1] > 1
         _expect(fits, "SIZES", "the input size and every layer's, the last of 2 classes or more, such as [4, 7, 3]", constants)
+        _expect(sum(m * n for m, n in pairwise(sizes)) <= MOST_WEIGHTS, "SIZES", f"at most {MOST_WEIGHTS:,} weights", constants)
         found["sizes"] = tuple(sizes)
     if constants.get("BATCH") is not None:
-        _expect(_whole(constants["BATCH"]), "BATCH", "a number of examples such as 1", constants)
+        fits = _whole(constants["BATCH"]) and constants["BATCH"] <= LARGEST_BATCH
+        _expect(fits, "BATCH", f"a number of examples such as 1, at most {LARGEST_BATCH:,}", constants)
         found["batch"] = constants["BATCH"]
     if (rate := constants.get("LEARNING_RATE")) is not None:
         _expect(isinstance(rate, int | float) and 0 < rate < np.inf, "LEARNING_RATE", "a number above 0 such as 0.1", constants)
@@ -131,11 +135,16 @@ def weights_back(arrays: Sequence[np.ndarray | None], conventions: Conventions) 
     return {layer: array.T if turn else array for layer, array in enumerate(arrays, start=1) if array is not None}
 
 
-def biases_back(arrays: Sequence[np.ndarray | None], problem: Problem) -> dict[int, np.ndarray]:
-    """Biases or their gradients, layer 1 first -> by layer; a column or a row of n_l becomes (n_l,), other shapes stay."""
+def biases_back(arrays: Sequence[np.ndarray | None], problem: Problem, conventions: Conventions) -> dict[int, np.ndarray]:
+    """Biases or their gradients, layer 1 first -> by layer; a column or a row of n_l becomes (n_l,).
+
+    Other shapes stay, but for a db that keeps its samples: where those are columns it becomes (N, n_l), one row a sample.
+    """
     found = {layer: array for layer, array in enumerate(arrays, start=1) if array is not None}
     lines = {layer: ((len(b), 1), (1, len(b))) for layer, b in problem.b.items()}
-    return {layer: array.reshape(-1) if array.shape in lines.get(layer, ()) else array for layer, array in found.items()}
+    found = {layer: array.reshape(-1) if array.shape in lines.get(layer, ()) else array for layer, array in found.items()}
+    kept = {layer: (len(b), len(problem.y)) for layer, b in problem.b.items() if conventions.examples == "columns"}
+    return {layer: array.T if array.shape == kept.get(layer) else array for layer, array in found.items()}
 
 
 def samples_back(array: np.ndarray, n: int, conventions: Conventions) -> np.ndarray:

@@ -1,23 +1,24 @@
-"""What somebody reads about their own implementation: as text in 80 columns, and as one JSON object.
+"""What somebody reads about their own implementation: as text in 88 columns, and as one JSON object.
 
-The order is the reader's: which gradients are right and which wrong, the first wrong step with its equation, the bug, the evidence,
-the fix, where to read more.
+The order is the reader's: the verdict, which gradients are right and which wrong, the first wrong step with its equation, the bug,
+the evidence, the fix, where to read more.
 """
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from checks.candidates.lines import of_step
 from checks.report import comparison_as_json
 
 if TYPE_CHECKING:
     from checks.diagnosis.diagnose import Bug, Diagnosis
 
-WIDTH = 80
+WIDTH = 88
+OR = "or, which no question can tell apart here, "
 INDENT = 11  # columns of the labels on the left
 
 
@@ -83,62 +84,49 @@ def as_json(feedback: Feedback) -> dict[str, Any]:
 
 def _bug_as_json(bug: Bug) -> dict[str, Any]:
     names = ("id", "where", "statement", "evidence", "residual", "fix", "see")
-    return {name: getattr(bug, name) for name in names}
+    found = {name: getattr(bug, name) for name in names}
+    return found | ({"statement": OR + bug.statement} if bug.alternative else {})
 
 
 def as_text(feedback: Feedback) -> list[str]:
-    """The lines for the terminal; the last one is the verdict."""
-    found, lines = feedback.diagnosis, _labelled("checked", feedback.asked) if feedback.asked else []
-    if found:
+    """The lines for the terminal, the verdict first."""
+    found, lines = feedback.diagnosis, [first_line(feedback)]
+    lines += _labelled("asked", feedback.asked) if feedback.asked else []
+    for sentence in (feedback.complaint, *feedback.faults):
+        lines += _labelled("finding", sentence) if sentence else []
+    if found and (found.correct or found.wrong):
         lines += _labelled("right", " ".join(found.correct) or "nothing")
         lines += _labelled("wrong", " ".join(found.wrong) or "nothing")
-        if found.first_wrong:
-            lines += _labelled("first", f"the first wrong step is {with_formula(found.first_wrong)}")
+    if found and found.first_wrong:
+        line = of_step(found.first_wrong, found.asked)
+        tag, _, quantity = found.first_wrong.partition(" ")
+        lines += _labelled("first", f"{tag} {line or quantity} is the first step that goes wrong")
+    if found:
         for bug, before in zip(found.bugs, [None, *found.bugs], strict=False):
             lines += _bug_lines(bug, before)
         if not found.bugs and found.wrong and not feedback.complaint:
-            lines += _labelled("unknown", "No known bug explains these numbers, so none is named.")
+            lines += _labelled("unknown", "no known bug explains these numbers, so none is named")
             lines += _labelled("evidence", _worst(found))
-        for line in found.conventions:
-            lines += _labelled("convention", line)
-    for label, sentences in (("finding", [feedback.complaint, *feedback.faults]), ("note", feedback.notes)):
-        lines += [line for sentence in sentences if sentence for line in _labelled(label, sentence)]
-    return [*lines, last_line(feedback)]
+        if found.conventions:
+            lines += _labelled("write", "   ".join(found.conventions))
+            lines += (
+                _labelled("", "(your file does not say so; that is a convention, and no bug)") if found.outcome == "pass" else []
+            )
+        if found.unsteady and found.outcome == "fail":
+            lines += _labelled("note", "the same call twice gives two answers")
+    return lines + [line for sentence in feedback.notes for line in _labelled("note", sentence)]
 
 
-def last_line(feedback: Feedback) -> str:
+def first_line(feedback: Feedback) -> str:
     """The verdict in one line."""
     found = feedback.diagnosis
     size = f"{found.problems} problems, {found.gradients:,} gradients, " if found else ""
-    return f"{feedback.outcome}: {feedback.candidate}, {size}{feedback.elapsed_s:.2f} s"
-
-
-def with_formula(step: str) -> str:
-    """ "(B4) da[1]" -> "(B4) da[1] = dz[2] @ W[2]", in the notation of checks/EQUATIONS.md."""
-    tag, _, quantity = step.partition(" ")
-    layer = int(match[1]) if (match := re.search(r"\[(\d+)\]", quantity)) else 0
-    formula = FORMULAS.get(f"{tag} {quantity.split('[')[0]}") or FORMULAS.get(tag)
-    return f"{step} = {formula.format(l=layer, before=layer - 1, after=layer + 1)}" if formula and layer else step
-
-
-FORMULAS = {
-    "(F1)": "a[{before}] @ W[{l}].T + b[{l}]",
-    "(F2)": "sigmoid(z[{l}])",
-    "(B1)": "(p - Y) / N",
-    "(B2)": "dz[{l}].T @ a[{before}]",
-    "(B3)": "dz[{l}].sum(axis=0)",
-    "(B4)": "dz[{after}] @ W[{after}]",
-    "(B5)": "da[{l}] * a[{l}] * (1 - a[{l}])",
-    "(B7)": "J @ dp",
-    "(B8)": "dp * p * (1 - p)",
-    "(B9)": "(p - Y) / N",
-}
+    return f"{feedback.outcome}: {_printable(feedback.candidate)}, {size}{feedback.elapsed_s:.2f} s"
 
 
 def _bug_lines(bug: Bug, before: Bug | None) -> list[str]:
     """A bug, its evidence unless that was just said of the one before, its fix, and its equation."""
-    where = f"{bug.where}: " if bug.where else ""
-    lines = _labelled("bug", f"{where}{bug.statement} ({bug.id})")
+    lines = _labelled("or" if bug.alternative else "bug", f"{bug.id}, {bug.where}: {bug.statement}")
     lines += _labelled("evidence", bug.evidence) if before is None or before.evidence != bug.evidence else []
     code, _, comment = bug.fix.partition("   # ")
     lines += _labelled("fix", code) + (_labelled("", f"({comment})") if comment else [])
@@ -147,14 +135,22 @@ def _bug_lines(bug: Bug, before: Bug | None) -> list[str]:
 
 def _worst(found: Diagnosis) -> str:
     """The first comparison that fails, for somebody who has nothing else to start from."""
+    from checks.diagnosis.bugs import apart  # where there is a diagnosis, this is imported already
+
     verdict = next(verdict for verdict in found.verdicts if verdict.outcome == "fail")
     if verdict.of == 0:
         return f"{verdict.quantity}: {verdict.reason}; {verdict.problem}"
-    yours, right = verdict.values
-    return f"{verdict.quantity}{list(verdict.worst_index)} is {yours:.6g}, right is {right:.6g}; {verdict.problem}"
+    (yours, right), index = verdict.values, list(verdict.worst_index)
+    turned = index[::-1] if verdict.quantity.startswith("dW") and found.asked.layout == "in,out" else index
+    return f"your {verdict.quantity}{turned} is {' but right is '.join(apart(yours, right))} ({verdict.problem})"
 
 
 def _labelled(label: str, text: str) -> list[str]:
     """A label on the left, the text wrapped beside it."""
-    wrapped = textwrap.wrap(text, WIDTH - INDENT, break_long_words=False, break_on_hyphens=False) or [""]
+    wrapped = textwrap.wrap(_printable(text), WIDTH - INDENT, break_long_words=False, break_on_hyphens=False) or [""]
     return [f"{label if i == 0 else '':<{INDENT}}{line}" for i, line in enumerate(wrapped)]
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal takes for a command: names and messages are others'."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

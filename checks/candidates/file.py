@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from checks.candidates import conventions as translate
-from checks.candidates.answers import implied, not_finite, together
+from checks.candidates.answers import believed, implied, not_finite, together
 from checks.candidates.candidate import Answer, Question
 from checks.candidates.conventions import Conventions, NotAConvention
 from checks.candidates.frames import Arrays, Header
@@ -17,7 +17,6 @@ from checks.candidates.sandbox import Ended, Sandbox
 from checks.problem import Problem
 from checks.quantities import Quantities
 
-PRECISIONS = ("float64", "float32", "float16")
 FIRST_SEED = 2**31  # of NumPy's global generator, one further at each call: no number that somebody would choose
 
 
@@ -31,20 +30,28 @@ class Habits:
 
     Attributes:
         calls: how many there were.
+        moves: whether some step returned something, or changed its arguments: it must do one of the two.
         changed: the arguments that it edited, such as "W[1]", and the function that did.
         random_states: the digests of NumPy's global generator that calls left behind, where they touched it.
-        reseeds, seterr: whether a call set that generator, or NumPy's error handling, for everybody.
+        reseeds, seterr, folder: whether a call set that generator, NumPy's error handling, or the working folder, for everybody.
+        taken: which names of Python or NumPy it gave another meaning, such as "NumPy's own exp".
         lists: whether it returned anything but arrays where arrays are due.
         processes: where it started a process.
+        edits, may_edit: see Answer.
     """
 
     calls: int = 0
+    moves: bool = False
     changed: dict[str, str] = field(default_factory=dict)
     random_states: set[int] = field(default_factory=set)
     reseeds: bool = False
     seterr: bool = False
+    folder: bool = False
+    taken: str = ""
     lists: bool = False
     processes: str = ""
+    edits: str = ""
+    may_edit: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ class CandidateFile:
             kind = "step"
         rate = self.conventions.learning_rate or question.learning_rate or 1.0
         header = {"call": kind, "layers": problem.L, "learning_rate": rate, "seed": FIRST_SEED + self.habits.calls}
+        header["watch"] = self.habits.calls == 0  # one call tells, and watching costs time
         try:
             reply, arrays = self.sandbox.call(header, translate.arguments(problem, self.conventions))
         except Ended as ended:
@@ -90,13 +98,13 @@ class CandidateFile:
             changed = self._note_habits(kind, reply)
             if isinstance(complaint := reply.get("complaint"), str):
                 return Answer(complaint=self._sentence(complaint), changed_arguments=changed)
-            if reply["precision"] not in PRECISIONS:
-                raise ValueError("a precision that returned.py does not know")
-            answer = self._translated(kind, problem, rate, reply["precision"], arrays)
+            precisions = {_named(key): str(precision) for key, precision in dict(reply["precisions"]).items()}
+            answer = self._translated(kind, problem, rate, believed(precisions), arrays)
         except (LookupError, TypeError, ValueError):  # a frame that our side of the process did not write
             return Answer(complaint=self._sentence(f"{kind} wrote on the pipe between its process and the checker"))
         complaint = answer.complaint or not_finite(kind, answer)
-        return replace(answer, complaint=complaint and self._sentence(complaint), changed_arguments=changed)
+        answer = replace(answer, complaint=complaint and self._sentence(complaint), changed_arguments=changed)
+        return replace(answer, edits=self.habits.edits, may_edit=self.habits.may_edit)
 
     def _note_habits(self, kind: str, reply: Header) -> bool:
         """Remember what the reply says beside the answer; whether arguments changed that should not."""
@@ -109,26 +117,30 @@ class CandidateFile:
             habits.reseeds |= state in habits.random_states  # each call began with another seed
             habits.random_states.add(state)
         habits.lists |= bool(reply.get("lists"))
+        habits.moves |= reply.get("in_place") is False or bool(names)
         habits.seterr |= bool(reply.get("seterr"))
+        habits.folder |= bool(reply.get("folder"))
+        habits.taken = habits.taken or str(reply.get("taken", ""))
         habits.processes = habits.processes or "".join(map(str, reply.get("processes", [])))
+        habits.edits = habits.edits or str(reply.get("edits", ""))
         return bool(changed)
 
-    def _translated(self, kind: str, problem: Problem, rate: float, precision: str, arrays: Arrays) -> Answer:
+    def _translated(self, kind: str, problem: Problem, rate: float, came_in: tuple[str, dict[str, str]], arrays: Arrays) -> Answer:
         """Arrays in the candidate's conventions -> an answer in ours."""
+        empty = Answer(precision=came_in[0], shorter=came_in[1])
         if kind == "forward":
-            return Answer(p=translate.samples_back(arrays["p"], problem.sizes[-1], self.conventions), precision=precision)
+            return replace(empty, p=translate.samples_back(arrays["p"], problem.sizes[-1], self.conventions))
         if kind == "intermediates":
-            return Answer(steps=self._steps(problem, arrays), precision=precision)
+            return replace(empty, steps=self._steps(problem, arrays))
         layers = range(1, problem.L + 1)
         if extra := sorted(set(arrays) - {f"{name}{layer}" for name in "Wb" for layer in layers}):
             names = " and ".join(f"{name[0]}[{name[1:]}]" for name in extra)
             return Answer(complaint=f"{kind} returned {names}; the network has {problem.L} layers")
         weights = translate.weights_back([arrays.get(f"W{layer}") for layer in layers], self.conventions)
-        biases = translate.biases_back([arrays.get(f"b{layer}") for layer in layers], problem)
+        biases = translate.biases_back([arrays.get(f"b{layer}") for layer in layers], problem, self.conventions)
         db = biases if self.conventions.bias else None
-        if kind == "gradients":
-            return Answer(dW=weights, db=db, precision=precision)
-        return implied(problem, Answer(dW=weights, db=db, precision=precision), rate)
+        answer = replace(empty, dW=weights, db=db)
+        return answer if kind == "gradients" else implied(problem, answer, rate)
 
     def _steps(self, problem: Problem, arrays: Arrays) -> Quantities:
         """Intermediates by the project's names; those of a layer that does not exist are left out, and a[L] is p."""
@@ -143,6 +155,13 @@ class CandidateFile:
 
     def _sentence(self, clause: str) -> str:
         return f"{self.sandbox.path.name}: {clause.rstrip('.')}."
+
+
+def _named(key: str) -> str:
+    """ "W1" -> "dW[1]", "z 1" -> "z[1]", as the diagnosis calls what came."""
+    if key[:1] in ("W", "b") and key[1:].isdigit():
+        return f"d{key[0]}[{key[1:]}]"
+    return key.replace(" ", "[") + "]" * (" " in key)
 
 
 def load(sandbox: Sandbox) -> CandidateFile:
@@ -161,6 +180,7 @@ def load(sandbox: Sandbox) -> CandidateFile:
     if not isinstance(constants, dict) or not isinstance(functions, list):
         raise Unusable(f"{name}: importing it wrote on the pipe between its process and the checker.")
     try:
-        return CandidateFile(sandbox, translate.read({k: constants[k] for k in translate.CONSTANTS if k in constants}, functions))
+        declared = translate.read({k: constants[k] for k in translate.CONSTANTS if k in constants}, functions)
+        return CandidateFile(sandbox, declared, Habits(may_edit=hello.get("may_edit") is not False))
     except NotAConvention as error:
         raise Unusable(f"{name}: {error}.") from error

@@ -1,31 +1,32 @@
 """The process in which a candidate runs: it loads one file and answers calls until the pipe closes.
 
-sandbox.py starts it. It needs NumPy, the standard library, and two files beside it that do no more, so that it starts fast;
+sandbox.py starts it. It needs NumPy, the standard library, and five files beside it that do no more, so that it starts fast;
 nothing of this project is in the candidate's way. What a candidate raises is reported, never raised.
 """
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import faulthandler
 import importlib.machinery
 import json
-import linecache
 import os
 import resource
 import signal
 import socket
 import sys
-import traceback
 import types
-import zlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 
+from checks.candidates.common_ground import CommonGround
 from checks.candidates.frames import LENGTH, Arrays, Header, pack, unpack
-from checks.candidates.returned import COLLECT, Refused, plain, short
+from checks.candidates.returned import COLLECT, Refused, plain
+from checks.candidates.watching import Watch, may_edit
+from checks.candidates.wording import raised, syntax_error, what_it_defines
 
 PROTOCOLS = ("gradients", "step")
 FUNCTIONS = (*PROTOCOLS, "forward", "intermediates")
@@ -79,21 +80,15 @@ def _load(path: str) -> tuple[types.ModuleType | None, Header]:
         module.__file__ = path
         importlib.machinery.SourceFileLoader(name, path).exec_module(module)
     except BaseException as error:
-        return None, {"complaint": _syntax(error, path) or f"importing it {_raised(error, path)}"}
-    defined = [name for name in FUNCTIONS if callable(getattr(module, name, None))]
+        return None, {"complaint": syntax_error(error, path) or f"importing it {raised(error, path)}"}
+    defined = [name for name in FUNCTIONS if callable(vars(module).get(name))]
     if not set(PROTOCOLS) & set(defined):
         wanted = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate)"
-        return None, {"complaint": f"defines {wanted}; {_defined(path)}"}
+        return None, {"complaint": f"defines {wanted}; {what_it_defines(path)}"}
     sys.addaudithook(_note_processes)
     constants = {name: value for name, value in vars(module).items() if name.isupper()}
-    return module, {"functions": defined, "constants": {name: plain(value) for name, value in constants.items()}}
-
-
-def _defined(path: str) -> str:
-    """What the file does define, for somebody who looks for the function that they wrote."""
-    with open(path, "rb") as file:
-        names = [node.name for node in ast.parse(file.read()).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    return f"it defines {', '.join(names[:8])}" if names else "it defines no function at all"
+    plainly = {name: plain(value) for name, value in constants.items()}
+    return module, {"functions": defined, "constants": plainly, "may_edit": may_edit(path)}
 
 
 def _answer(module: types.ModuleType, path: str, header: Header, given: Arrays) -> tuple[Header, Arrays]:
@@ -104,28 +99,41 @@ def _answer(module: types.ModuleType, path: str, header: Header, given: Arrays) 
     b = [copies[f"b{layer}"] for layer in range(1, L + 1) if f"b{layer}" in copies]
     samples = {"forward": [copies["x"]]}.get(call, [copies["x"], copies["y"]])
     rate = [header["learning_rate"]] if call == "step" else []
-    reply: Header = {"seed": header["seed"]}
-    arrays: Arrays = {}
+    folder = os.path.dirname(path) + os.sep
+    watch = Watch(lambda file: file.startswith(folder), [*W, *b])
     np.random.seed(header["seed"])
-    state, errors = _random_state(), np.geterr()
+    reply, returned = _run(
+        vars(module)[call], [W, b, *samples, *rate], watch if header["watch"] else contextlib.nullcontext(), path
+    )
+    reply |= {"seed": header["seed"], "edits": watch.found}
+    arrays: Arrays = {}
+    try:
+        if "complaint" not in reply:
+            collected, arrays = COLLECT[call](returned, W, b, bool(b))
+            reply |= collected
+    except Refused as refused:
+        reply["complaint"] = str(refused)
+    except BaseException as error:  # what it returned is made into arrays by methods of its own
+        reply["complaint"] = raised(error, path)
+    if "complaint" in reply:
+        reply["complaint"] = f"{call} {reply['complaint']}"
+    return reply | {"changed": _changed(given, W, b, copies), "processes": list(_processes)}, arrays
+
+
+def _run(function: Any, arguments: Sequence[object], watch: AbstractContextManager[object], path: str) -> tuple[Header, object]:
+    """What it returned, or the clause on what it raised; and what it changed for everybody, which is put back."""
+    ground, returned = CommonGround(), None
     _processes.clear()
     _watching.append(True)
     try:
-        returned = getattr(module, call)(W, b, *samples, *rate)
-        collected, arrays = COLLECT[call](returned, W, b, bool(b))
-        reply |= collected
-    except Refused as refused:
-        reply["complaint"] = f"{call} {refused}"
+        with watch:
+            returned = function(*arguments)
     except BaseException as error:
-        reply["complaint"] = f"{call} {_raised(error, path)}"
-    finally:
-        _watching.clear()
-        reply["seterr"] = np.geterr() != errors
-        np.seterr(**errors)
-    reply |= {"changed": _changed(given, W, b, copies), "processes": list(_processes)}
-    if _random_state() != state:
-        reply["random"] = _random_state()
-    return reply, arrays
+        failure: BaseException | None = error
+    else:
+        failure = None
+    _watching.clear()
+    return ground.restored() | ({"complaint": raised(failure, path)} if failure else {}), returned
 
 
 _processes: list[str] = []
@@ -141,12 +149,6 @@ def _note_processes(event: str, _: object) -> None:
         _processes.append(f"line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}")
 
 
-def _random_state() -> int:
-    """A digest of NumPy's global generator."""
-    state = np.random.get_state(legacy=False)["state"]
-    return zlib.crc32(state["key"].tobytes() + str(state["pos"]).encode())
-
-
 def _changed(given: Arrays, W: Sequence[object], b: Sequence[object], copies: Arrays) -> list[str]:
     """The names of the arguments that are no longer what they were."""
     L = sum(name.startswith("W") for name in given)
@@ -158,33 +160,6 @@ def _changed(given: Arrays, W: Sequence[object], b: Sequence[object], copies: Ar
 
 def _same(before: np.ndarray, after: object) -> bool:
     return isinstance(after, np.ndarray) and before.shape == after.shape and bool((before == after).all())
-
-
-def _raised(error: BaseException, path: str) -> str:
-    """ "raises ValueError on line 12 of my_backprop.py (dz = p - y): ..."; quotes the candidate's own deepest line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    folder = os.path.dirname(path) + os.sep
-    own = [frame for frame in frames if frame.filename == path] or [frame for frame in frames if frame.filename.startswith(folder)]
-    where = ""
-    if own:
-        line = linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
-        where = f" on line {own[-1].lineno} of {os.path.basename(own[-1].filename)}" + (f" ({line[:80]})" if line else "")
-    if isinstance(error, SystemExit):
-        return f"exits the program{where}"
-    message = short(error)
-    if isinstance(error, EOFError):
-        message = "it reads standard input, which is empty here"
-    if isinstance(error, MemoryError):
-        message = message or "it asks for more memory than a candidate may have"
-    return f"raises {type(error).__name__}{where}" + (f": {message}" if message else "")
-
-
-def _syntax(error: BaseException, path: str) -> str:
-    """Where Python cannot read the file itself, in the same words; "" for any other exception."""
-    if not isinstance(error, SyntaxError) or error.filename not in (path, None):
-        return ""
-    where = f" on line {error.lineno}" if error.lineno else ""
-    return f"is not Python: {error.msg}{where}" + (f" ({error.text.strip()[:80]})" if error.text else "")
 
 
 def _receive(channel: socket.socket) -> bytes | None:

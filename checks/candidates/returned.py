@@ -12,6 +12,7 @@ import numpy as np
 
 from checks.candidates.frames import Arrays
 
+SHORTER = {"f2": "float16", "f4": "float32"}  # what is neither counts as float64
 QUOTED = 160  # characters of somebody else's message that go into a sentence
 
 
@@ -19,7 +20,7 @@ class Refused(Exception):
     """What the candidate did or returned cannot be used; the text continues "gradients ..."."""
 
 
-# What each function returns -> {"precision": the coarsest, "lists": not all were arrays}, and the arrays by name: "W1", "p", "z 1".
+# What each function returns -> {"precisions": of every array, "lists": not all were arrays}, and the arrays: "W1", "p", "z 1".
 Collected = tuple[dict[str, Any], Arrays]
 
 
@@ -28,7 +29,9 @@ def _collect_gradients(returned: object, W: list[Any], b: list[Any], biased: boo
 
 
 def _collect_step(returned: object, W: list[Any], b: list[Any], biased: bool) -> Collected:
-    return _two_lists((W, b) if returned is None else returned, biased, "(W, b), or None after updating both in place", ("W", "b"))
+    expected = "(W, b), or None after updating both in place"
+    header, arrays = _two_lists((W, b) if returned is None else returned, biased, expected, ("W", "b"))
+    return header | {"in_place": returned is None}, arrays
 
 
 def _two_lists(returned: object, biased: bool, expected: str, names: tuple[str, str]) -> Collected:
@@ -83,14 +86,21 @@ def _layers(value: object, name: str) -> dict[int, object]:
 
 
 def _arrays(found: dict[str, object], names: dict[str, str]) -> Collected:
-    """Every value as float64; and float16 or float32 if one of them was."""
+    """Every value as float64; and the precision in which it came."""
     arrays = {key: _array(value, names[key]) for key, value in found.items()}
-    precisions = {array.dtype.itemsize for array in arrays.values() if array.dtype.kind == "f"}
-    coarsest = {2: "float16", 4: "float32"}.get(min(precisions, default=8), "float64")
+    kinds = {key: _precision(array, hasattr(found[key], "dtype")) for key, array in arrays.items()}
     lists = not all(hasattr(value, "dtype") for value in found.values())
-    return {"precision": coarsest, "lists": lists}, {
+    return {"precisions": kinds, "lists": lists}, {
         key: np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape) for key, array in arrays.items()
     }
+
+
+def _precision(array: np.ndarray, typed: bool) -> str:
+    """Of an array, its type. A list says nothing of it, but numbers that all are float32 (and not all whole) have been float32."""
+    if typed or array.dtype.kind != "f" or (array == np.round(array)).all():
+        return SHORTER.get(array.dtype.str[1:], "float64")
+    with np.errstate(over="ignore"):
+        return "float32" if (array == array.astype(np.float32)).all() else "float64"
 
 
 def _array(value: Any, name: str) -> np.ndarray:
@@ -103,6 +113,8 @@ def _array(value: Any, name: str) -> np.ndarray:
         raise Refused(f"returned {name} as {_kind(value)} that makes no array ({short(error)})") from error
     if array.dtype.kind == "O" and array.size and all(isinstance(entry, int | float) for entry in array.flat):
         array = array.astype(np.float64)
+    if array.dtype.kind in "iu" and hasattr(value, "dtype"):
+        raise Refused(f"returned {name} as integers ({array.dtype}); expected floating-point numbers")
     if array.dtype.kind not in "fiu":
         kind = "complex numbers" if array.dtype.kind == "c" else f"{array.dtype}" if isinstance(value, np.ndarray) else _kind(value)
         raise Refused(f"returned {name} as {kind}; expected an array of real numbers")
@@ -135,7 +147,7 @@ def plain(value: object) -> object:
 def short(error: BaseException) -> str:
     """An exception's text in one line; whatever goes wrong in making it is its own fault."""
     try:
-        text = " ".join(str(error).split())
+        text = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
     except BaseException:
         return ""
     return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
-import re
 import signal
 import sys
 import time
@@ -15,18 +15,16 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from checks import junit
 from checks.candidates import feedback
 from checks.candidates.conventions import Conventions, changed_lines
 from checks.candidates.feedback import Feedback
-from checks.candidates.file import CandidateFile, Unusable, load
+from checks.candidates.file import Unusable, load
+from checks.candidates.remarks import faults, idle, notes, wrong_shapes
 from checks.candidates.sandbox import Limits, Sandbox
 from model.command_line import BAD_INPUT, GOOD, WRONG, BadInput, complain
-
-if TYPE_CHECKING:
-    from checks.diagnosis.diagnose import Diagnosis
 
 
 @dataclass(frozen=True)
@@ -55,16 +53,21 @@ def check_all(args: Namespace, program: str) -> int:
     unreadable = {path: reason for path in args.candidates if (reason := why_not(path))}
     if unreadable and len(args.candidates) == 1:
         raise BadInput(*unreadable.values())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files and messages of others may hold what a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     settings = Settings(tuple(args.sizes) if args.sizes else None, args.seed, args.batch, args.time_limit)
-    suites, failed = [], 0
+    suites: list[junit.Suite] = []
+    failed = 0
     for checked in _progress(check_all_of(args.candidates, settings), len(args.candidates)):
-        print(json.dumps(checked.found) if args.json else "\n".join(checked.lines), flush=True)
+        between = "" if args.json or not suites else "\n"
+        print(between + (json.dumps(checked.found) if args.json else "\n".join(checked.lines)), flush=True)
         failed += checked.found["verdict"] != "pass"
         suites.append(junit.suite_of_candidate(checked.found))
     for reason in unreadable.values():
         complain(program, reason)
     if len(args.candidates) > 1 and not args.json:
-        print(f"{len(suites)} candidates: {len(suites) - failed} pass, {failed} fail")
+        print(f"\n{len(suites)} candidates: {len(suites) - failed} pass, {failed} fail")
     if args.junit:
         junit.write(args.junit, suites)
     return BAD_INPUT if unreadable else WRONG if failed else GOOD
@@ -88,8 +91,15 @@ def check_file(path: Path, settings: Settings) -> Checked:
     if reason := why_not(path):
         found = Feedback(str(path), 0.0, complaint=reason)
     else:
-        with Sandbox(path, Limits(call_s=settings.call_s)) as sandbox:
-            found = _ask(path, sandbox, settings, start)
+        try:
+            with Sandbox(path, Limits(call_s=settings.call_s)) as sandbox:
+                found = _ask(path, sandbox, settings, start)
+        except Exception as error:  # a fault of ours must not cost the other files their verdict
+            fault = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            reason = (
+                f"{path.name}: the checker itself failed on this file ({fault}); that is not the file's fault, please report it."
+            )
+            found = Feedback(str(path), time.perf_counter() - start, complaint=reason)
     return Checked(feedback.as_json(found), feedback.as_text(found))
 
 
@@ -104,19 +114,11 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
     imported = sandbox.out.count
     found = diagnose(candidate, sizes=settings.sizes, seed=settings.seed, batch=settings.batch)
     elapsed_s, complaint = time.perf_counter() - start, ""
-    sentences = [*found.complaints, *([] if found.bugs else wrong_shapes(found, path.name))]
+    sentences = [*found.complaints, *([] if found.bugs else [*idle(candidate), *wrong_shapes(found, path.name)])]
     if found.outcome == "fail" and sentences:
         complaint = sentences[0]
     asked = describe(candidate.conventions, settings)
     return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), notes(candidate, imported))
-
-
-def wrong_shapes(found: Diagnosis, name: str) -> Iterator[str]:
-    """A sentence for each gradient that came in another shape, or not at all."""
-    for verdict in (verdict for verdict in found.verdicts if verdict.of == 0):
-        shapes = re.match(r"shape (\(.*?\)) against (\(.*?\))", verdict.reason)
-        said = f"{verdict.quantity} has the shape {shapes[1]}; expected {shapes[2]}" if shapes else verdict.reason
-        yield f"{name}: {said}."
 
 
 def describe(conventions: Conventions, settings: Settings) -> str:
@@ -124,40 +126,6 @@ def describe(conventions: Conventions, settings: Settings) -> str:
     function = {"gradients": "gradients(W, b, x, y)", "step": "step(W, b, x, y, learning_rate)"}[conventions.protocol]
     declared = [line for line in changed_lines(Conventions(), conventions) if line.split(" ")[0] in conventions.declared]
     return ", ".join([function, *declared, f"seed {settings.seed}"])
-
-
-def faults(candidate: CandidateFile) -> list[str]:
-    """What fails a candidate whatever its numbers are: each of these breaks somebody else's code."""
-    habits, name, found = candidate.habits, candidate.sandbox.path.name, []
-    if habits.changed:
-        what, function = " and ".join(habits.changed), next(iter(habits.changed.values()))
-        found.append(f"{name}: {function} changes its arguments {what}, which belong to the caller; work on copies.")
-    if habits.reseeds:
-        found.append(f"{name}: every call seeds NumPy's global generator{_line(candidate, 'seed(')}, so that others' draws repeat.")
-    if habits.seterr:
-        found.append(f"{name}: a call changes NumPy's error handling{_line(candidate, 'seterr(')} for everybody; use np.errstate.")
-    if habits.processes:
-        found.append(f"{name}: a call starts a process on {habits.processes}; whatever it leaves running is ended.")
-    return found
-
-
-def notes(candidate: CandidateFile, printed_by_import: int) -> list[str]:
-    """What is worth knowing and fails nothing."""
-    habits, out, found = candidate.habits, candidate.sandbox.out, []
-    if out.count > printed_by_import:
-        first = " ".join(out.head[printed_by_import:].decode(errors="replace").split())[:60]
-        found.append(f'its calls print {out.count - printed_by_import} bytes, such as "{first}"; they were kept apart.')
-    if habits.lists:
-        found.append("it returns lists or numbers instead of arrays; they were read as arrays.")
-    if habits.random_states and not habits.reseeds:
-        found.append("its calls draw from NumPy's global generator; each began with another seed.")
-    return found
-
-
-def _line(candidate: CandidateFile, text: str) -> str:
-    """ " on line 12", where the source has that text."""
-    lines = candidate.sandbox.path.read_text(errors="replace").splitlines()
-    return next((f" on line {number}" for number, line in enumerate(lines, start=1) if text in line), "")
 
 
 def check_all_of(paths: Sequence[Path], settings: Settings) -> Iterator[Checked]:

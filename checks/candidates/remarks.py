@@ -1,0 +1,65 @@
+"""Sentences on what a candidate does beside giving gradients: what fails it whatever its numbers are, and what does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from checks.candidates.file import CandidateFile
+
+if TYPE_CHECKING:
+    from checks.diagnosis.diagnose import Diagnosis
+
+
+def idle(candidate: CandidateFile) -> Iterator[str]:
+    """A sentence for a step that never moves anything."""
+    if candidate.conventions.protocol == "step" and candidate.habits.calls and not candidate.habits.moves:
+        name = candidate.sandbox.path.name
+        yield f"{name}: step returns None and changes neither W nor b; update them in place (W[i] -= ...), or return (W, b)."
+
+
+def wrong_shapes(found: Diagnosis, name: str) -> Iterator[str]:
+    """A sentence for each gradient that came in another shape, or not at all."""
+    for verdict in (verdict for verdict in found.verdicts if verdict.of == 0):
+        shapes = re.match(r"shape (\(.*?\)) against (\(.*?\))", verdict.reason)
+        said = f"{verdict.quantity} has the shape {shapes[1]}; expected {shapes[2]}" if shapes else verdict.reason
+        yield f"{name}: {said}."
+
+
+def faults(candidate: CandidateFile) -> list[str]:
+    """What fails a candidate whatever its numbers are: each of these breaks somebody else's code."""
+    habits, name, found = candidate.habits, candidate.sandbox.path.name, []
+    if habits.changed:
+        what, function = " and ".join(habits.changed), next(iter(habits.changed.values()))
+        found.append(f"{name}: {function} changes its arguments {what}, which belong to the caller; work on copies.")
+    if habits.reseeds:
+        found.append(f"{name}: every call seeds NumPy's global generator{_line(candidate, 'seed(')}, so that others' draws repeat.")
+    if habits.seterr:
+        found.append(f"{name}: a call changes NumPy's error handling{_line(candidate, 'seterr(')} for everybody; use np.errstate.")
+    if habits.taken:
+        found.append(f"{name}: a call gives {habits.taken} another meaning for everybody.")
+    if habits.folder:
+        found.append(f"{name}: a call changes the working folder{_line(candidate, 'chdir(')} for everybody.")
+    if habits.processes:
+        found.append(f"{name}: a call starts a process on {habits.processes}; whatever it leaves running is ended.")
+    return found
+
+
+def notes(candidate: CandidateFile, printed_by_import: int) -> list[str]:
+    """What is worth knowing and fails nothing."""
+    habits, out, found = candidate.habits, candidate.sandbox.out, []
+    if out.count > printed_by_import:
+        first = " ".join(out.head[printed_by_import:].decode(errors="replace").split())[:60]
+        found.append(f'its calls print {out.count - printed_by_import} bytes, such as "{first}"; they were kept apart.')
+    if habits.lists:
+        found.append("it returns lists or numbers instead of arrays; they were read as arrays.")
+    if habits.random_states and not habits.reseeds:
+        found.append("its calls draw from NumPy's global generator; each began with another seed.")
+    return found
+
+
+def _line(candidate: CandidateFile, text: str) -> str:
+    """ " on line 12", where the source has that text."""
+    lines = candidate.sandbox.path.read_text(errors="replace").splitlines()
+    return next((f" on line {number}" for number, line in enumerate(lines, start=1) if text in line), "")
