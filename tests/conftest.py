@@ -1,12 +1,17 @@
 """Shapes in annotations are enforced in every test: jaxtyping's checks are installed before model or checks is imported."""
 
 import os
+import pkgutil
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook(["model", "checks"], "beartype.beartype")
+# A diagnosis calls a hundred thousand small functions, and a check of each takes longer than calling it: one test of
+# test_diagnosis.py enforces the shapes of these two in a process of its own.
+HOT = {"diagnosis", "suspects"}
+CHECKS = pkgutil.iter_modules([str(Path(__file__).parent.parent / "checks")])
+install_import_hook(["model", *(f"checks.{module.name}" for module in CHECKS if module.name not in HOT)], "beartype.beartype")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores: threads of their own would only wait for each other
 

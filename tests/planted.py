@@ -7,6 +7,7 @@ process around it. What a suspect predicts in one matrix product is written here
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from checks.candidates.conventions import Conventions
 from checks.candidates.file import CandidateFile
 from checks.candidates.returned import COLLECT, Refused
 from checks.candidates.sandbox import Sandbox
+from checks.candidates.watching import Watch
 
 
 class InProcess(Sandbox):
@@ -36,9 +38,13 @@ class InProcess(Sandbox):
         rest += [header["learning_rate"]] if kind == "step" else []
         reply: dict[str, Any] = {}
         arrays: dict[str, np.ndarray] = {}
+        watch = Watch(lambda file: file.endswith("planted.py"), [*W, *b])
         with np.errstate(all="ignore"):
             try:
-                reply, arrays = COLLECT[kind](self.functions[kind](W, b, *rest), W, b, bool(b))
+                with watch if header["watch"] else nullcontext():
+                    returned = self.functions[kind](W, b, *rest)
+                reply, arrays = COLLECT[kind](returned, W, b, bool(b))
+                reply["edits"] = watch.found
             except Refused as refused:
                 reply = {"complaint": f"{kind} {refused}"}
             except (ValueError, IndexError, TypeError, KeyError) as error:

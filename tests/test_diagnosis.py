@@ -1,10 +1,13 @@
 """Right, right under another convention, or wrong: what `diagnose` says of candidates whose truth is known."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
-import jaxtyping
 import numpy as np
 import pytest
+from command import ROOT
 from planted import Planted, in_process
 from uncatalogued import UNKNOWN, Uncatalogued
 
@@ -12,15 +15,6 @@ from checks.candidates.conventions import Conventions
 from checks.diagnosis.diagnose import diagnose
 from checks.diagnosis.factors import decompose
 from checks.diagnosis.probes import plan
-
-
-@pytest.fixture(autouse=True)
-def shapes_are_enforced_where_the_name_says_so(request):
-    """A diagnosis calls a hundred thousand functions; enforcing the shapes of each takes six times as long as calling it."""
-    jaxtyping.config.update("jaxtyping_disable", "enforced" not in request.node.name)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
-
 
 ALL = frozenset({"LAYOUT", "EXAMPLES", "LABELS", "OUTPUT", "COST", "REDUCTION"})
 RIGHT = [
@@ -42,9 +36,21 @@ def test_a_right_candidate_passes_and_no_bug_is_named(asked):
     assert {verdict.outcome for verdict in found.verdicts} <= {"pass", "untested"}
 
 
+ENFORCED = """
+from jaxtyping import install_import_hook
+install_import_hook(["model", "checks"], "beartype.beartype")
+from planted import Planted
+from checks.candidates.conventions import Conventions
+from checks.diagnosis.diagnose import diagnose
+print([bug.id for bug in diagnose(Planted(Conventions(output="sigmoid", cost="quadratic"), {"raw-error": {}}).candidate()).bugs])
+"""
+
+
 def test_a_diagnosis_holds_with_every_shape_enforced():
-    found = diagnose(Planted(Conventions(output="sigmoid", cost="quadratic", declared=ALL), {"raw-error": {}}).candidate())
-    assert [bug.id for bug in found.bugs] == ["raw-error"]
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    command = [sys.executable, "-W", "error", "-c", ENFORCED]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("['raw-error']\n", "")
 
 
 UNDECLARED = [
@@ -97,6 +103,7 @@ PAIRS = [
     {"sign": {"form": "everywhere"}, "no-bias-gradient": {}},
     {"labels-shifted": {"by": 1}, "decay-sign": {"lambda": 0.01}},
     {"transposed": {}, "sample-dropped": {}},
+    {"bias-scalar": {}, "wrong-layer": {"form": "row"}},
 ]
 
 
@@ -228,3 +235,9 @@ def test_a_factor_is_read_as_a_function_of_n_not_as_a_number():
     assert [(cause.id, cause.note) for cause in causes] == [("scale", "1/N times the gradient")]
     same_number = [(setting, dict.fromkeys(factors, 1 / 7)) for setting, factors in rows]
     assert decompose(same_number) is None
+
+
+def test_a_factor_in_one_layer_is_mended_in_the_lines_of_that_layer():
+    (bug,) = diagnose(Planted(Conventions(), {"scale": {"factor": "K", "layers": [1]}}).candidate()).bugs
+    assert (bug.where, bug.see) == ("layer 2", "(B2)")
+    assert bug.fix == "dW[2] = dz[2].T @ a[1]; db[2] = dz[2].sum(axis=0)   # without the factor"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
+from checks.candidates.conventions import Conventions
+from checks.candidates.lines import lines, with_layer
 from checks.diagnosis.choice import Cause, Explanation
 from checks.diagnosis.evidence import Evidence
-from checks.diagnosis.low_precision import passed_through
+from checks.quantities import equation
 from checks.suspects.register import SUSPECTS
 
 
@@ -24,6 +27,7 @@ class Bug:
         residual: the largest relative difference between prediction and answers.
         fix: the line that repairs it.
         see: the equation in checks/EQUATIONS.md.
+        alternative: whether it stands for others before it, from which no question can tell it apart here.
     """
 
     id: str
@@ -33,27 +37,31 @@ class Bug:
     residual: float
     fix: str
     see: str
+    alternative: bool = False
 
 
-def bugs_of(evidence: list[Evidence], explanations: list[Explanation]) -> list[Bug]:
+def bugs_of(evidence: list[Evidence], explanations: list[Explanation], conventions: Conventions) -> list[Bug]:
     """The causes of the likeliest explanation, then those of the others that fit as well."""
-    if not explanations:
-        return [_in_words(cause, "", evidence_text, 0.0) for cause, evidence_text in passed_through(evidence)]
     bugs: list[Bug] = []
     for index, explanation in enumerate(explanations):
-        text = _fit(evidence, explanation)
+        text = _fit(evidence, explanation, conventions)
+        seen = next((item.answer.edits for item in evidence if item.answer.edits), "")
+        text = f"see {seen}; {text}" if seen and "in-place" in {cause.id for cause in explanation.causes} else text
         for cause in explanation.causes:
             if cause.id not in {bug.id for bug in bugs}:
-                bugs.append(_in_words(cause, "" if index == 0 else OR, text, explanation.residual))
+                bugs.append(_in_words(cause, index > 0, cause.evidence or text, explanation.residual, conventions))
     return bugs
 
 
-OR = "or, which no question can tell apart here, "
-
-
-def _in_words(cause: Cause, before: str, evidence: str, residual: float) -> Bug:
+def _in_words(cause: Cause, alternative: bool, evidence: str, residual: float, conventions: Conventions) -> Bug:
     words = SUSPECTS[cause.id]
-    return Bug(cause.id, cause.where, f"{before}{words.statement} ({cause.note})", evidence, residual, words.fix, words.see)
+    fix = (cause.fix or words.fix).format(**lines(conventions))
+    only = re.fullmatch(r"(?:db of )?layer (\d+)", cause.where)
+    fix = with_layer(fix, int(only[1])) if only else fix
+    line = re.match(r"\{(dW|db|da|dz)\}", cause.fix)
+    last = f"{line[1]}[0]" if line else "dz[1]"  # in a network of one layer: dz[1] is the delta of this file's own cost
+    see = equation(last, 1, *conventions.head) if line or words.see == "(B1)" else words.see
+    return Bug(cause.id, cause.where, f"{words.statement}; here: {cause.note}", evidence, residual, fix, see, alternative)
 
 
 def edited_arguments() -> Bug:
@@ -63,21 +71,39 @@ def edited_arguments() -> Bug:
     return Bug("in-place", "its arguments", "it edits the arrays that it is given", text, 0.0, "x = x.copy()", words.see)
 
 
-def _fit(evidence: list[Evidence], explanation: Explanation) -> str:
-    """ "your dW[1] equals this prediction to 2e-16, the right one to 3e-1", on the first question that shows it."""
+def _fit(evidence: list[Evidence], explanation: Explanation, conventions: Conventions) -> str:
+    """The entry that is farthest off in the first question that shows the bug, and how well the prediction fits all of them."""
     for item in evidence:
         given = item.given or {}
-        off = {quantity: _relative(given[quantity], item.right.named(quantity)) for quantity in item.wrongs if quantity in given}
-        shown = {quantity: size for quantity, size in off.items() if np.isfinite(size)}
-        if shown:
-            quantity = max(shown, key=lambda name: (shown[name], name))
-            fits = f"your {quantity} equals this prediction to {explanation.residual:.0e}, the right one to {shown[quantity]:.0e}"
-            return f"{fits} (of its size; {item.setting.problem.id})"
+        wrong = [quantity for quantity in item.wrongs if quantity in given]
+        comparable = [quantity for quantity in wrong if given[quantity].shape == item.right.named(quantity).shape]
+        if comparable:
+            quantity = max(comparable, key=lambda name: (_relative(given[name], item.right.named(name)), name))
+            size = f"{max(explanation.residual, 1e-16):.0e} of its size"
+            fits = f"this bug predicts yours, and every other gradient that came, to {size}"
+            return (
+                f"{_entry(quantity, given[quantity], item.right.named(quantity), conventions)}; {fits} ({item.setting.problem.id})"
+            )
+        if wrong:
+            shape, due = given[wrong[0]].shape, item.right.named(wrong[0]).shape
+            return f"your {wrong[0]} has the shape {shape}, which this bug gives it; {due} is right ({item.setting.problem.id})"
     return "your gradients have the shapes that this predicts"
 
 
+def _entry(quantity: str, given: np.ndarray, right: np.ndarray, conventions: Conventions) -> str:
+    """ "your dW[1][0, 2] is 0.0123, right is 0.0456", with the index in the candidate's own layout."""
+    index = np.unravel_index(int(np.abs(given - right).argmax()), given.shape)
+    turned = index[::-1] if quantity.startswith("dW") and conventions.layout == "in,out" else index
+    where = ", ".join(str(int(i)) for i in turned)
+    return f"your {quantity}[{where}] is {' but right is '.join(apart(float(given[index]), float(right[index])))}"
+
+
+def apart(yours: float, right: float) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to tell them apart."""
+    texts = ((f"{yours:.{digits}g}", f"{right:.{digits}g}") for digits in range(6, 18))
+    return next((pair for pair in texts if pair[0] != pair[1]), (repr(yours), repr(right)))
+
+
 def _relative(given: np.ndarray, right: np.ndarray) -> float:
-    if given.shape != right.shape:
-        return float("nan")
     size = max(float(np.linalg.norm(given)), float(np.linalg.norm(right)))
     return float(np.linalg.norm(given - right)) / size if size else 0.0

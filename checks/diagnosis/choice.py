@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from checks.diagnosis.evidence import CLOSE, CLOSE_FLOAT32, Evidence
-from checks.diagnosis.factors import Reading, decompose
-from checks.diagnosis.matching import Match, explain
+from checks.diagnosis.decay import decays_alike, described
+from checks.diagnosis.evidence import CLOSE, CLOSE_FLOAT32, Evidence, differs_from_call_to_call
+from checks.diagnosis.factors import decompose, decompositions
+from checks.diagnosis.matching import Match, Row, explain
 from checks.diagnosis.pairs import plausible
+from checks.diagnosis.readings import Reading
 from checks.suspects.register import Variant, all_variants
 from checks.suspects.wrong_pass import Hooks
 
@@ -44,11 +44,13 @@ ORDER = (
 
 @dataclass(frozen=True)
 class Cause:
-    """One bug of an explanation."""
+    """One bug of an explanation; `evidence` is what shows it, where that is not how well its prediction fits."""
 
     id: str
     where: str
     note: str
+    fix: str = ""
+    evidence: str = ""
 
 
 @dataclass
@@ -70,8 +72,9 @@ class Explanation:
 
     @property
     def rank(self) -> tuple[int, ...]:
-        """Simple before complicated, common before rare."""
-        return (len(self.causes), *sorted(ORDER.index(cause.id) for cause in self.causes))
+        """Simple before complicated; what predicts exact zeros before what predicts rounding there; common before rare."""
+        noise, unlikely = self.match.noise if self.match else 0, sum(reading.unlikely for reading in self.readings)
+        return (len(self.causes), noise, unlikely, *sorted(ORDER.index(cause.id) for cause in self.causes))
 
 
 def _ranked(found: Iterable[Explanation]) -> list[Explanation]:
@@ -98,27 +101,38 @@ class Search:
         self.widest = self.evidence[0]
         self.precise = all(item.answer.precision == "float64" for item in answered)
         self.close = CLOSE if self.precise else CLOSE_FLOAT32
+        self.keeps_state = differs_from_call_to_call(evidence)
         self.variants = [
             variant
             for variant in all_variants(self.widest.setting)
             if (self.precise or variant.id != "low-precision") and (self.keeps_state or not variant.in_sequence)
         ]
 
-    @property
-    def keeps_state(self) -> bool:
-        """Whether the same question got another answer the second time."""
-        if len(self.sequence) < 2 or any(item.given is None for item in self.sequence):
-            return False
-        first, again = (item.given or {} for item in self.sequence)
-        return first.keys() != again.keys() or any(not np.array_equal(first[q], again[q], equal_nan=True) for q in first)
-
     def simplest(self) -> list[Explanation]:
         """Every explanation by one bug, the likeliest first; [] if there is none."""
-        return _ranked(self.singles())
+        return self._confirmed(_ranked(self._telling(self.singles())))
 
     def combined(self) -> list[Explanation]:
         """The same by two bugs."""
-        return _ranked(self.with_factor()) or _ranked(self.pairs())
+        return self._confirmed(_ranked(self._telling(self.with_factor())) or _ranked(self._telling(self.pairs())))
+
+    def _telling(self, found: Iterable[Explanation]) -> Iterator[Explanation]:
+        """Those that explain more than the right pass does: predictions are compared generously, and that must not be all."""
+        right = explain((), self.evidence, free=False)
+        return (one for one in found if right is None or (one.match is not None and one.match.misfits < right.misfits))
+
+    def _confirmed(self, found: list[Explanation]) -> list[Explanation]:
+        """Those that explain every entry, where gradients are too large to look at all of them each time."""
+        if not any(item.is_large for item in self.evidence):
+            return found
+        whole = {id(item): replace(item, whole=True, of_right={}) for item in self.evidence}
+        kept = []
+        for one in found:
+            held = [whole[id(item)] for item in (self._held_against(one.variant) if one.variant else self.evidence)]
+            decays = one.match is not None and any(decays for _, decays in one.match.decays)
+            if explain(one.hooks, held, variant=one.variant, free=bool(one.readings) or decays, decay=decays) is not None:
+                kept.append(one)
+        return kept
 
     def singles(self) -> Iterator[Explanation]:
         """The right pass with one factor's cause, or one variant alone."""
@@ -131,8 +145,13 @@ class Search:
     def with_factor(self) -> Iterator[Explanation]:
         """Two causes of factors, or a variant whose gradients carry one more, or a decay."""
         yield from self._of_right_pass(2)
+
+        def of_one_cause(row: Row) -> bool:
+            readings = decompose([row], self.close)
+            return readings is not None and len(readings) <= 1
+
         for variant in self.variants:
-            match = explain(variant.hooks, self._held_against(variant), variant=variant)
+            match = explain(variant.hooks, self._held_against(variant), variant=variant, sensible=of_one_cause)
             readings = decompose(match.factors, self.close) if match else None
             if match and readings and len(readings) == 1:
                 yield self._explanation([variant], match, readings)
@@ -140,29 +159,28 @@ class Search:
     def pairs(self) -> Iterator[Explanation]:
         """Two variants, if together they touch what is wrong; then two and a factor, or one with a decay."""
         for first, second in self._pairs():
-            for order in ((first, second), (second, first)) if _meet(first, second) else ((first, second),):
-                hooks = order[0].hooks + order[1].hooks
-                both = Variant(
-                    first.id, first.where, hooks, "", first.rate_from or second.rate_from, first.in_sequence or second.in_sequence
-                )
-                match = explain(hooks, self._held_against(both), variant=both, free=False)
+            for both in (first.beside(second), second.beside(first)) if _meet(first, second) else (first.beside(second),):
+                match = explain(both.hooks, self._held_against(both), variant=both, free=False)
                 if match is not None:
                     yield self._explanation([first, second], match, [], both)
         for variant in self.variants:
             match = explain(variant.hooks, self._held_against(variant), variant=variant, decay=True)
-            if match is not None and _decays_alike(match) and decompose(match.factors, self.close) == []:
+            if (
+                match is not None
+                and decays_alike(match.factors, match.decays, self.close)
+                and decompose(match.factors, self.close) == []
+            ):
                 yield self._explanation([variant], match, [])
 
     def _of_right_pass(self, most: int) -> Iterator[Explanation]:
         for decay in (False, True):
             match = explain((), self.evidence, decay=decay)
-            if match is None or (decay and not _decays_alike(match)):
+            if match is None or (decay and not decays_alike(match.factors, match.decays, self.close)):
                 continue
-            readings = decompose(match.factors, self.close)
-            bugs = len(readings or []) + bool(decay)
-            if readings is not None and 0 < bugs <= most:
-                yield self._explanation([], match, readings)
-                return
+            for readings in decompositions(match.factors, self.close):
+                if 0 < len(readings) + bool(decay) <= most:
+                    yield self._explanation([], match, readings)
+            return
 
     def _pairs(self) -> Iterator[tuple[Variant, Variant]]:
         yield from plausible(self.variants, [self.widest], in_sequence=False)
@@ -175,10 +193,10 @@ class Search:
     def _explanation(
         self, variants: list[Variant], match: Match, readings: list[Reading], whole: Variant | None = None
     ) -> Explanation:
-        causes = [Cause(variant.id, variant.where, variant.note) for variant in variants]
-        causes += [Cause(reading.id, reading.where, reading.note) for reading in readings]
+        causes = [Cause(variant.id, variant.where, variant.note, variant.fix) for variant in variants]
+        causes += [Cause(reading.id, reading.where, reading.note, reading.fix) for reading in readings]
         if any(decays for _, decays in match.decays):
-            causes.append(_decay_cause(match))
+            causes.append(Cause("decay-sign", *described(match.decays)))
         causes.sort(key=lambda cause: ORDER.index(cause.id))
         whole = whole or (variants[0] if variants else None)
         return Explanation(causes, whole.hooks if whole else (), whole, readings, match.residual, match)
@@ -187,26 +205,3 @@ class Search:
 def _meet(first: Variant, second: Variant) -> bool:
     """Whether both replace the same step, so that their order matters."""
     return bool({step for step, _ in first.hooks} & {step for step, _ in second.hooks})
-
-
-def _decays_alike(match: Match) -> bool:
-    """Whether every question shows one multiple of W, or one multiple of W before each gradient got its factor."""
-    if not all(decays for _, decays in match.decays):
-        return False
-    plain = [list(decays.values()) for _, decays in match.decays]
-    before = [
-        [multiple / (factors[quantity] or 1.0) for quantity, multiple in decays.items()]
-        for (_, factors), (_, decays) in zip(match.factors, match.decays, strict=True)
-    ]
-    return any(all(_alike(values) for values in form) and len({np.sign(v[0]) for v in form}) == 1 for form in (plain, before))
-
-
-def _alike(values: list[float]) -> bool:
-    return max(values) - min(values) <= CLOSE * max(map(abs, values))
-
-
-def _decay_cause(match: Match) -> Cause:
-    decays = match.decays[0][1]
-    value = next(iter(decays.values()))
-    kinds = sorted({quantity[:2] for quantity in decays})
-    return Cause("decay-sign", " and ".join(kinds), f"g {'-' if value < 0 else '+'} {abs(value):.6g} W")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
+from checks.candidates.candidate import Answer
 from checks.candidates.conventions import Conventions
 from checks.diagnosis.evidence import CLOSE, CLOSE_FLOAT32, Evidence
 from checks.diagnosis.factors import Factors
@@ -23,31 +24,29 @@ HEADS = (("softmax", "cross-entropy"), ("softmax", "quadratic"), ("sigmoid", "qu
 def rescaled(conventions: Conventions, evidence: list[Evidence]) -> Conventions | None:
     """Conventions under which every answer is right, if the declared ones differ from them by a factor alone.
 
-    The sum for the mean counts only where the file does not say REDUCTION itself: where it does, a factor N is a bug.
+    The sum for the mean counts only where the file does not say REDUCTION itself: where it does, a factor N is a bug. And
+    "quadratic" is what the cost is called with its half and without (Nielsen's has it), while a file that says "half-quadratic" has
+    spoken of it.
     """
     match = explain((), evidence)
     if match is None or any(decays for _, decays in match.decays) or not match.factors:
         return None
     close = CLOSE if all(item.answer.precision == "float64" for item in evidence) else CLOSE_FLOAT32
-    for other in _factor_conventions(conventions):
-        ratio = _ratios(conventions, other, match.factors)
-        if ratio is not None and _uniform(match.factors, ratio, close):
+    likely = [other for other in _factor_conventions(conventions) if _uniform(conventions, other, match.factors, close)]
+    for other in (*likely, *_own_rate(conventions, match.factors, close)):
+        if not any(asked_as(conventions, other, item).is_wrong for item in evidence):  # within rounding, not merely near
             return other
-    return _own_rate(conventions, match.factors, close)
+    return None
 
 
 def _factor_conventions(conventions: Conventions) -> Iterator[Conventions]:
     reductions = ("mean", "sum") if "REDUCTION" not in conventions.declared else (conventions.reduction,)
-    costs = ("quadratic", "half-quadratic") if "quadratic" in conventions.cost else (conventions.cost,)
+    open_ = conventions.cost == "quadratic" or ("quadratic" in conventions.cost and "COST" not in conventions.declared)
+    costs = ("quadratic", "half-quadratic") if open_ else (conventions.cost,)
     for reduction in reductions:
         for cost in costs:
             if (reduction, cost) != (conventions.reduction, conventions.cost):
                 yield replace(conventions, reduction=reduction, cost=cost)
-
-
-def _ratios(declared: Conventions, other: Conventions, table: list[tuple[Setting, Factors]]) -> list[float] | None:
-    ratios = [_ratio(declared, other, setting) for setting, _ in table]
-    return None if all(math.isclose(ratio, 1) for ratio in ratios) else ratios
 
 
 def _ratio(declared: Conventions, other: Conventions, setting: Setting) -> float:
@@ -58,20 +57,22 @@ def _ratio(declared: Conventions, other: Conventions, setting: Setting) -> float
     return ratio
 
 
-def _uniform(table: list[tuple[Setting, Factors]], ratios: list[float], close: float) -> bool:
-    return all(
+def _uniform(declared: Conventions, other: Conventions, table: list[tuple[Setting, Factors]], close: float) -> bool:
+    """Whether every gradient of every question is by so much too large as another reduction or cost makes it."""
+    ratios = [_ratio(declared, other, setting) for setting, _ in table]
+    return not all(math.isclose(ratio, 1) for ratio in ratios) and all(
         factor is None or math.isclose(factor, ratio, rel_tol=close)
         for (_, factors), ratio in zip(table, ratios, strict=True)
         for factor in factors.values()
     )
 
 
-def _own_rate(conventions: Conventions, table: list[tuple[Setting, Factors]], close: float) -> Conventions | None:
-    """Whether the step uses one learning rate whatever it is given; alone, or with another reduction or cost."""
+def _own_rate(conventions: Conventions, table: list[tuple[Setting, Factors]], close: float) -> Iterator[Conventions]:
+    """The step may use one learning rate whatever it is given; alone, or with another reduction or cost."""
     if conventions.protocol != "step" or conventions.learning_rate is not None:
-        return None
+        return
     if len({setting.learning_rate for setting, _ in table}) < 2:
-        return None
+        return
     for other in (conventions, *_factor_conventions(conventions)):
         weights = [_ratio(conventions, other, setting) for setting, _ in table]
         rates = [
@@ -81,8 +82,8 @@ def _own_rate(conventions: Conventions, table: list[tuple[Setting, Factors]], cl
             if factor is not None
         ]
         if rates and rates[0] > 0 and all(math.isclose(rate, rates[0], rel_tol=close) for rate in rates):
-            return replace(other, learning_rate=float(f"{rates[0]:.6g}"))
-    return None
+            for typed in (float(f"{rates[0]:.6g}"), float(f"{rates[0]:.12g}")):
+                yield replace(other, learning_rate=typed)
 
 
 def other_heads(conventions: Conventions) -> Iterator[Conventions]:
@@ -98,13 +99,26 @@ def other_heads(conventions: Conventions) -> Iterator[Conventions]:
             yield replace(conventions, output=output, cost=cost)
 
 
-def asked_as(conventions: Conventions, item: Evidence) -> Evidence:
-    """The same answer, held against another head's mathematics."""
-    output, cost = conventions.head
-    problem = replace(item.setting.problem, output=output, cost=cost)
-    probe = item.probe
-    setting = setting_of(conventions, problem, probe.setting.learning_rate)
-    return Evidence(Probe(probe.role, replace(probe.question, problem=problem), setting, probe.sample), item.answer)
+def asked_as(declared: Conventions, other: Conventions, item: Evidence) -> Evidence:
+    """The same answer, as it would have been put together and read off under other conventions, and their right gradients."""
+    probe, output_and_cost = item.probe, other.head
+    asked, own = probe.setting.learning_rate, other.learning_rate
+    rate = asked if own is None or asked is None else own
+    problem = replace(item.setting.problem, output=output_and_cost[0], cost=output_and_cost[1])
+    setting = setting_of(other, problem, rate)
+    by = asked / rate if asked and rate else 1.0
+    if other.reduction != declared.reduction:
+        by *= item.setting.calls if declared.reduction == "mean" else 1 / item.setting.calls
+    return Evidence(Probe(probe.role, replace(probe.question, problem=problem), setting, probe.sample), _times(by, item.answer))
+
+
+def _times(by: float, answer: Answer) -> Answer:
+    """An answer whose gradients are multiplied by a number."""
+    if by == 1 or answer.dW is None:
+        return answer
+    dW, db = ({layer: by * array for layer, array in (found or {}).items()} for found in (answer.dW, answer.db))
+    rounding = {quantity: by * array for quantity, array in answer.rounding.items()}
+    return replace(answer, dW=dW, db=None if answer.db is None else db, rounding=rounding)
 
 
 def translations(conventions: Conventions, *, against_declared: bool) -> list[Conventions]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from checks.diagnosis.evidence import Evidence
-from checks.diagnosis.single_sample import Single, all_close, close, p_behind
+from checks.diagnosis.single_sample import LOOSE, Single, all_close, close, p_behind
 from checks.quantities import equation, names
 from checks.suspects.wrong_pass import Pass, Setting
 
@@ -122,15 +122,24 @@ def _follows(singles: list[Single], layer: int) -> bool:
 
 
 def _derivative_is_wrong(singles: list[Single], layer: int) -> bool:
-    """Whether dz[layer] is da[layer] times something that does not depend on the label: then that something is wrong."""
-    found = []
-    for single in singles:
-        upstream, dz = single.seen_dz(layer + 1), single.seen_dz(layer)
-        if upstream is None or dz is None:
-            return True
-        if single.sample == singles[0].sample:
-            found.append(dz / (upstream @ single.W[layer + 1]))
-    return all(close(factor, found[0]) for factor in found)
+    """Whether dz[layer] is da[layer] times something that does not depend on the label: then that something is wrong.
+
+    Of two classes, every dz[layer + 1] of a sample may be a multiple of one vector, and then nothing depends on the label. What is
+    wrong by the same factors for every sample is then W, because a wrong derivative would depend on z.
+    """
+    upstream = [single.seen_dz(layer + 1) for single in singles]
+    seen = [single.seen_dz(layer) for single in singles]
+    if any(up is None for up in upstream) or any(dz is None for dz in seen):
+        return True
+    pairs = [(np.asarray(up), np.asarray(dz)) for up, dz in zip(upstream, seen, strict=True)]
+    factors = [dz / (up @ single.W[layer + 1]) for (up, dz), single in zip(pairs, singles, strict=True)]
+    same = [i for i, single in enumerate(singles) if single.sample == singles[0].sample]
+    if not all(close(factors[i], factors[same[0]]) for i in same):
+        return False
+    if np.linalg.matrix_rank(np.stack([up for up, _ in pairs]), rtol=LOOSE) > 1:
+        return True
+    ratios = [factor / single.s(layer) for factor, single in zip(factors, singles, strict=True)]
+    return not all(close(ratio, ratios[0]) for ratio in ratios)
 
 
 def _of_batch(item: Evidence) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from checks.diagnosis.evidence import CLOSE, CLOSE_FLOAT32, OF_LARGEST, Evidence
+from checks.diagnosis.decay import decayed
+from checks.diagnosis.evidence import GENEROUS, Evidence
+from checks.diagnosis.rates import at_fitted_rate, one_rate
 from checks.suspects.register import Variant
 from checks.suspects.wrong_pass import Hooks, Pass, Setting
+
+Row = tuple[Setting, dict[str, float | None]]
 
 
 @dataclass
@@ -19,13 +24,19 @@ class Match:
         factors: for each item of evidence and gradient, the factor; None where rounding leaves it open.
         decays: the same for the multiple of W that is added to it; only what was found.
         residual: the largest relative difference that is left.
-        rates: at which W was updated too early, in units of the learning rate, wherever the answer shows it.
+        noise: how many gradients are exactly zero where the prediction is rounding and no more.
+        misfits: how many are farther from the prediction than rounding in the right pass explains.
+        rates: at which W was updated too early, in units of the learning rate, wherever the answer shows it; and for which N.
+        says_something: whether it predicts anything but zeros, which would explain nothing.
     """
 
-    factors: list[tuple[Setting, dict[str, float | None]]] = field(default_factory=list)
+    factors: list[Row] = field(default_factory=list)
     decays: list[tuple[Setting, dict[str, float]]] = field(default_factory=list)
     residual: float = 0.0
-    rates: list[float] = field(default_factory=list)
+    noise: int = 0
+    misfits: int = 0
+    rates: list[tuple[float, int]] = field(default_factory=list)
+    says_something: bool = False
 
     @property
     def exact(self) -> bool:
@@ -35,7 +46,13 @@ class Match:
 
 
 def explain(
-    hooks: Hooks, evidence: list[Evidence], *, variant: Variant | None = None, free: bool = True, decay: bool = False
+    hooks: Hooks,
+    evidence: list[Evidence],
+    *,
+    variant: Variant | None = None,
+    free: bool = True,
+    decay: bool = False,
+    sensible: Callable[[Row], bool] | None = None,
 ) -> Match | None:
     """Hold a prediction against every answer.
 
@@ -46,6 +63,7 @@ def explain(
         variant: where the rate or the sequence of calls matters.
         free: whether each gradient may carry a factor of its own.
         decay: whether it may carry a multiple of W or b, too.
+        sensible: of the factors of one question, whether to go on at all.
     Returns: how it explains them, or None as soon as one gradient is not explained.
     """
     match, previous = Match(), None
@@ -53,21 +71,17 @@ def explain(
         run = Pass(item.setting, hooks, right=item.right, previous=previous)
         try:
             if variant is not None and variant.rate_from:
-                run = _at_fitted_rate(run, item, variant.rate_from, match)
+                run = at_fitted_rate(run, item, variant.rate_from, match.rates)
             if variant is not None and variant.in_sequence:
                 previous = run
-            if not _explains(run, item, match, free, decay):
+            if not _explains(run, item, match, free, decay, variant):
+                return None
+            if sensible and match.factors and not sensible(match.factors[-1]):
                 return None
         except (ValueError, IndexError, KeyError):  # NumPy's "shapes not aligned", or a layer that does not exist
             if item.given is not None and not _odd_shapes(item):
                 return None
-    return match if match.factors and _one_rate(match.rates) else None  # complaints alone are no evidence for anything
-
-
-def _one_rate(rates: list[float]) -> bool:
-    """Whether the rates can be one learning rate: they may differ by N, where one sums and the other averages, and by no more."""
-    smallest, largest = min(map(abs, rates), default=1.0), max(map(abs, rates), default=1.0)
-    return smallest > 0 and largest < 50 * smallest and len({rate > 0 for rate in rates}) <= 1
+    return match if match.says_something and one_rate(match.rates) else None  # nor are complaints alone evidence for anything
 
 
 def _odd_shapes(item: Evidence) -> bool:
@@ -76,13 +90,13 @@ def _odd_shapes(item: Evidence) -> bool:
     return any(q not in given or given[q].shape != item.right.named(q).shape for q in item.setting.gradients)
 
 
-def _explains(run: Pass, item: Evidence, match: Match, free: bool, decay: bool) -> bool:
+def _explains(run: Pass, item: Evidence, match: Match, free: bool, decay: bool, variant: Variant | None) -> bool:
     """All gradients of one answer, the output layer's first."""
     if item.given is None:
         return True  # a complaint says nothing against a prediction; whether it is one is decided where numbers came
     factors: dict[str, float | None] = {}
     decays: dict[str, float] = {}
-    for quantity in item.setting.gradients:
+    for quantity in item.telling_first:
         predicted = run.named(quantity)
         given = item.came(quantity, predicted.shape)
         if given is None:
@@ -92,33 +106,51 @@ def _explains(run: Pass, item: Evidence, match: Match, free: bool, decay: bool) 
             continue
         if given.shape != predicted.shape:
             return False
-        found = _factor(item, quantity, given, predicted, free, decay)
+        found = _known_factor(item, quantity, given, predicted, free, decay, variant)
         if found is None:
             return False
+        match.says_something |= bool(predicted.any())
         factors[quantity], decayed, left = found
         if decayed:
             decays[quantity] = decayed
         match.residual = max(match.residual, left)
+        match.noise += factors[quantity] != 0 and not given.any() and bool(np.abs(predicted).max() > item.unread(quantity))
+        match.misfits += not item.within(quantity, given, predicted)
     match.factors.append((item.setting, factors))
     match.decays.append((item.setting, decays))
     return True
 
 
+def _known_factor(
+    item: Evidence, quantity: str, given: np.ndarray, predicted: np.ndarray, free: bool, decay: bool, variant: Variant | None
+) -> tuple[float | None, float, float] | None:
+    """The same as _factor, which for the right prediction is computed once: most suspects leave most gradients as they are."""
+    if predicted is not item.right.named(quantity):
+        return _factor(item, quantity, given, predicted, free, decay, variant)
+    key = (quantity, free, decay, variant is not None and variant.moved, variant.short if variant else "")
+    if key not in item.of_right:
+        item.of_right[key] = _factor(item, quantity, given, predicted, free, decay, variant)
+    return item.of_right[key]
+
+
 def _factor(
-    item: Evidence, quantity: str, given: np.ndarray, predicted: np.ndarray, free: bool, decay: bool
+    item: Evidence, quantity: str, given: np.ndarray, predicted: np.ndarray, free: bool, decay: bool, variant: Variant | None
 ) -> tuple[float | None, float, float] | None:
     """(factor, multiple of W, what is left over the answer's size), or None if no factor explains the answer."""
-    allowed = item.allowed(quantity, predicted)
-    size = float(max(np.linalg.norm(given), np.linalg.norm(item.right.named(quantity)))) or 1.0
-    if not free and item.far(quantity, given, predicted):
+    given, predicted = item.some(given), item.some(predicted)
+    summed_short = variant is not None and bool(variant.short) and quantity.startswith("db")
+    if not decay and not summed_short and _out_of_reach(item, quantity, given, predicted, free):
         return None
-    close = CLOSE if item.answer.precision == "float64" else CLOSE_FLOAT32
-    unclear = float(allowed.max()) > close * float(np.abs(predicted).max())  # rounding leaves the factor open to more than `close`
+    allowed = item.allowed(quantity, predicted, variant)
+    size = float(max(np.linalg.norm(given), np.linalg.norm(item.some(item.right.named(quantity))))) or 1.0
+    close = item.close(quantity)
+    unclear = float(allowed.max()) > GENEROUS * close * float(np.abs(predicted).max())  # rounding leaves more than `close` open
     off = np.abs(given - predicted)
     if (off <= allowed).all():
         return (None, 0.0, 0.0) if unclear else (1.0, 0.0, float(np.linalg.norm(off)) / size)
-    if not free or not np.isfinite(given).all() or not predicted.any():
-        return None if not decay else _decayed(item, quantity, given, predicted, allowed)
+    nothing = quantity.startswith("dW") and not given.any()  # 0 is what a db may be multiplied by, and no dW
+    if not free or nothing or not np.isfinite(given).all() or not predicted.any():
+        return None if not decay else decayed(item, quantity, given, predicted, allowed)
     scaled = predicted / allowed  # least squares in units of what rounding explains: where all is cancellation, nothing is read off
     factor = float((given / allowed * scaled).sum() / (scaled * scaled).sum())
     left = np.abs(given - factor * predicted)
@@ -126,60 +158,14 @@ def _factor(
     if believable and (left <= allowed * max(1.0, abs(factor))).all():
         if unclear:
             return None, 0.0, 0.0
-        rounded = item.answer.rounding.get(quantity, 0.0)
-        small = bool((left > allowed * abs(factor) + rounded).any())  # no multiple of the prediction, but too small to matter
-        return (0.0 if small and abs(factor) < close else factor), 0.0, float(np.linalg.norm(left)) / size
-    return _decayed(item, quantity, given, predicted, allowed) if decay else None
+        return (factor if given.any() else 0.0), 0.0, float(np.linalg.norm(left)) / size
+    return decayed(item, quantity, given, predicted, allowed) if decay else None
 
 
-def _decayed(
-    item: Evidence, quantity: str, given: np.ndarray, predicted: np.ndarray, allowed: np.ndarray
-) -> tuple[float | None, float, float] | None:
-    """The answer as prediction + decay * W, and as factor * prediction + decay * W."""
-    layer = int(quantity[3:-1])
-    weights = item.setting.problem.W[layer] if quantity.startswith("dW") else item.setting.problem.b[layer]
-    if weights.shape != predicted.shape or not weights.any() or not np.isfinite(given).all():
-        return None
-    size = float(np.linalg.norm(given)) or 1.0
-    decay = float(((given - predicted) * weights).sum() / (weights * weights).sum())
-    for factor, multiple in ((1.0, decay), *_both(given, predicted, weights)):
-        left = np.abs(given - factor * predicted - multiple * weights)
-        slack = allowed * max(1.0, abs(factor)) + OF_LARGEST * item.eps * abs(multiple) * float(np.abs(weights).max())
-        if (left <= slack).all():
-            return factor, multiple, float(np.linalg.norm(left)) / size
-    return None
-
-
-def _both(given: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> list[tuple[float, float]]:
-    """Factor and decay by least squares, where there are more entries than unknowns."""
-    if given.size < 4:
-        return []
-    solved = np.linalg.lstsq(np.column_stack([predicted.ravel(), weights.ravel()]), given.ravel(), rcond=None)[0]
-    return [(float(solved[0]), float(solved[1]))]
-
-
-def _at_fitted_rate(run: Pass, item: Evidence, layer: int, match: Match) -> Pass:
-    """The pass at the rate that explains dW[layer] best; that gradient is linear in the rate."""
-    quantity = f"dW[{layer}]"
-    given = (item.given or {}).get(quantity)
-    still, moved = run.named(quantity), run.shifted(1.0).named(quantity)
-    if given is None or given.shape != still.shape or not np.isfinite(given).all():
-        return run.shifted(1.0)
-    slope = moved - still
-    if not slope.any():
-        return run
-    sign, rate = 1.0, float(((given - still) * slope).sum() / (slope * slope).sum())
-    if given.size >= 4:
-        columns = np.column_stack([still.ravel(), slope.ravel()])
-        factor, product = np.linalg.lstsq(columns, given.ravel(), rcond=None)[0]
-        sign = float(np.sign(factor)) or 1.0
-        if abs(abs(factor) - 1) > CLOSE and factor:
-            rate = float(product / factor)
-        else:  # with the factor known to be 1 or -1, one unknown is known better than two
-            rate = float(((sign * given - still) * slope).sum() / (slope * slope).sum())
-    if float(np.abs(slope).max()) > SHOWN * item.largest_bound(quantity):
-        match.rates.append(rate / (item.setting.learning_rate or 1.0))
-    return run.shifted(rate)
-
-
-SHOWN = 1e6  # bounds: a rate of 1e-3 is then known to three digits
+def _out_of_reach(item: Evidence, quantity: str, given: np.ndarray, predicted: np.ndarray, free: bool) -> bool:
+    """Whether the answer is far from the prediction, or from every multiple of it: seen without the bound of each entry."""
+    if not free:
+        return item.far(quantity, given, predicted)
+    squares = float((predicted * predicted).sum())
+    factor = float((given * predicted).sum()) / squares if squares else 0.0
+    return bool(np.isfinite(factor)) and item.far(quantity, given, factor * predicted, times=max(1.0, abs(factor)))

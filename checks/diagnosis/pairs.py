@@ -6,9 +6,8 @@ acts, the answer must be what that one predicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from checks.diagnosis.evidence import Evidence
 from checks.suspects.register import Variant
 from checks.suspects.wrong_pass import Pass
 
-Places = frozenset[tuple[int, str]]  # (which question, which gradient)
+Places = int  # one bit for each gradient of each question
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Effect:
 
 def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
     """Of a variant on some questions; None where it cannot be computed."""
-    touched, matched, off, previous = set(), set(), 0.0, None
-    for index, item in enumerate(items):
+    touched, matched, off, bit, previous = 0, 0, 0.0, 1, None
+    for item in items:
         run = Pass(item.setting, variant.hooks, right=item.right, previous=previous)
         run = run.shifted(1.0) if variant.rate_from else run
         previous = run if variant.in_sequence else None
@@ -46,16 +45,16 @@ def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
         except (ValueError, IndexError, KeyError):
             return None
         for quantity, predicted in predictions.items():
-            if _differs(predicted, item, quantity):
-                touched.add((index, quantity))
+            touched |= bit * _differs(predicted, item, quantity)
             given = item.came(quantity, predicted.shape)
             if given is None or given.shape != predicted.shape:
                 off = np.inf
-                continue
-            off = max(off, float(np.abs(given - predicted).max()) / (float(np.abs(given).max()) or 1.0))
-            if variant.rate_from or item.equals(quantity, predicted):
-                matched.add((index, quantity))
-    return Effect(variant, frozenset(touched), frozenset(matched), off)
+            else:
+                some, expected = item.some(given), item.some(predicted)
+                off = max(off, float(np.abs(some - expected).max()) / (float(np.abs(some).max()) or 1.0))
+                matched |= bit * bool(variant.rate_from or item.equals(quantity, predicted, variant))
+            bit <<= 1
+    return Effect(variant, touched, matched, off)
 
 
 def plausible(variants: Sequence[Variant], items: list[Evidence], *, in_sequence: bool) -> Iterator[tuple[Variant, Variant]]:
@@ -66,44 +65,66 @@ def plausible(variants: Sequence[Variant], items: list[Evidence], *, in_sequence
         items: the questions on which they are tried.
         in_sequence: only pairs with a bug that shows in a sequence of calls; otherwise only pairs without.
     """
-    wrong = frozenset((index, quantity) for index, item in enumerate(items) for quantity in item.wrongs)
+    places = [(item, quantity) for item in items for quantity in item.setting.gradients]
     tried = [variant for variant in variants if not variant.alone and (in_sequence or not variant.in_sequence)]
     effects = [effect for variant in tried if (effect := _effect(variant, items))]
-    for one, other in combinations(effects, 2):
-        if one.variant.id == other.variant.id or not _covers(one, other, wrong):
-            continue
-        if in_sequence and not (one.variant.in_sequence or other.variant.in_sequence):
-            continue
-        if _stands_beside(one, other) and _stands_beside(other, one) and _near(one, other):
-            yield one.variant, other.variant
+    if effects:
+        fit = _fitting(effects, places)
+        if in_sequence:
+            shows = np.array([effect.variant.in_sequence for effect in effects])
+            fit &= shows[:, None] | shows
+        for one, other in np.argwhere(np.triu(fit, 1)):
+            yield effects[one].variant, effects[other].variant
 
 
-def _covers(one: Effect, other: Effect, wrong: Places) -> bool:
-    """Whether two touch all that is wrong, and nothing else; but one that replaces a delta may hide what the other does."""
-    touched = one.touched | other.touched
-    return touched >= wrong if one.hides or other.hides else touched == wrong
+def _fitting(effects: list[Effect], places: Sequence[tuple[Evidence, str]]) -> np.ndarray:
+    """Which pairs are worth computing, as a square table."""
+    ids = np.array([effect.variant.id for effect in effects])
+    touched = np.array([effect.touched for effect in effects], dtype=np.int64)
+    hides = np.array([effect.hides for effect in effects])
+    wrong = _bits(places, lambda item, quantity: quantity in item.wrongs)
+    both, missing = touched[:, None] | touched, ~(touched[:, None] | touched) & wrong
+    # Two touch all that is wrong, and nothing else; but one that replaces a delta may hide what the other does.
+    covers = (missing == 0) & ((both & ~wrong == 0) | hides[:, None] | hides)
+    beside = _beside(effects, touched, hides, places)
+    return covers & beside & beside.T & (ids[:, None] != ids) & _near(effects, ids)
 
 
-def _stands_beside(one: Effect, other: Effect) -> bool:
-    """Whether what only one of two changes came as that one predicts alone; not below a delta that the other replaces."""
-    only = one.touched - other.touched
-    if other.hides:
-        highest = max((int(quantity[3:-1]) for _, quantity in only), default=0)
-        only = frozenset(place for place in only if int(place[1][3:-1]) == highest)
-    if one.variant.id == "wrong-layer":  # its db is made of another layer's delta, which the other may have changed
-        only = frozenset(place for place in only if place[1].startswith("dW"))
-    return only <= one.matched
+def _beside(effects: list[Effect], touched: np.ndarray, hides: np.ndarray, places: Sequence[tuple[Evidence, str]]) -> np.ndarray:
+    """Whether what only the first of two changes came as that one predicts alone; not below a delta that the other replaces."""
+    only = touched[:, None] & ~touched
+    highest, rest = np.zeros_like(only), only
+    for layer in sorted({int(quantity[3:-1]) for _, quantity in places}, reverse=True):
+        here = rest & _bits(places, lambda _, quantity, layer=layer: int(quantity[3:-1]) == layer)
+        highest, rest = np.where(highest == 0, here, highest), rest & ~here
+    only = np.where(hides, highest, only)
+    # A db made of another layer's delta is what the other may have changed.
+    borrowed = np.array([effect.variant.id == "wrong-layer" for effect in effects])
+    weights = _bits(places, lambda _, quantity: quantity.startswith("dW"))
+    only = np.where(borrowed[:, None], only & weights, only)
+    # What is moved between dW and db is what the other has made of it.
+    only = np.where(np.array([effect.variant.moved for effect in effects])[:, None], 0, only)
+    matched = np.array([effect.matched for effect in effects], dtype=np.int64)
+    return np.asarray(only & ~matched[:, None] == 0)
 
 
 ROUNDED_AWAY = 0.1  # of the largest entry: float16 keeps 11 bits of each number, and sums of few of them cancel little
 
 
-def _near(one: Effect, other: Effect) -> bool:
+def _near(effects: list[Effect], ids: np.ndarray) -> np.ndarray:
     """A shorter number format changes little, so its partner must come close alone."""
-    partners = [partner for effect, partner in ((one, other), (other, one)) if effect.variant.id == "low-precision"]
-    return all(partner.off < ROUNDED_AWAY for partner in partners)
+    close, short = np.array([effect.off < ROUNDED_AWAY for effect in effects]), ids == "low-precision"
+    return (close | ~short[:, None]) & (close[:, None] | ~short)
+
+
+def _bits(places: Sequence[tuple[Evidence, str]], chosen: Callable[..., bool]) -> int:
+    return sum(1 << bit for bit, place in enumerate(places) if chosen(*place))
 
 
 def _differs(predicted: np.ndarray, item: Evidence, quantity: str) -> bool:
     right = item.right.named(quantity)
-    return predicted.shape != right.shape or bool((np.abs(predicted - right) > item.bounds[quantity]).any())
+    if predicted is right:
+        return False
+    if predicted.shape != right.shape:
+        return True
+    return bool((np.abs(item.some(predicted) - item.some(right)) > item.some(item.bounds[quantity])).any())

@@ -19,11 +19,14 @@ from checks.candidates.conventions import Conventions
 from checks.problem import Problem, draw
 from checks.suspects.wrong_pass import Setting
 
-DEFAULT_SIZES, OTHER_SIZES, SQUARE_SIZES = (4, 8, 6, 3), (5, 6, 9, 4), (4, 4, 4, 4)
-N_FIRST, N_OTHER, N_SQUARE = 7, 11, 7  # primes: a factor tells where it comes from, and no small batch size divides both
+DEFAULT_SIZES, OTHER_SIZES, SQUARE = (4, 8, 6, 3), (5, 6, 9, 4), 4
+# Primes, so that a factor tells where it comes from, and no batch size divides all of them; the second is above those that people
+# use for mini-batches, up to 128: a loop over whole ones drops some of it, and not all.
+N_FIRST, N_OTHER, N_SQUARE = 7, 131, 7
 RATE, OTHER_RATE = 0.7, 1.9  # large, so that an update shows in what is computed after it; no power of one is a factor of scale
 SINGLES = 4  # samples asked one by one
 SMALLEST_LOGIT = -38.0  # exp of it is 3e-17, below every clip in use, and far above where exp underflows
+SMALL_LOGIT = -9.0  # 1e-4: a clip that is above it and below the other reveals how large it is
 
 
 @dataclass(frozen=True)
@@ -49,27 +52,28 @@ def plan(conventions: Conventions, *, sizes: Sequence[int] | None = None, seed: 
 
     Args:
         conventions: of the candidate; its built-in sizes and batch are kept.
-        sizes: units of the input and of each layer for the first problems; the candidate's own go before.
+        sizes: units of the input and of each layer for the first problem; the candidate's own go before.
         seed: everything random comes from here.
-        batch: samples of the first problems.
+        batch: samples of the first problem.
     Returns: some fifteen probes; the first two are the same call twice.
     """
     fixed = conventions.sizes
     chosen = tuple(fixed or sizes or DEFAULT_SIZES)
-    given = fixed is not None or sizes is not None
-    other = chosen if given else OTHER_SIZES
+    other = chosen if fixed else _other_sizes(len(chosen))
     first = _problem(conventions, chosen, _samples(conventions, batch or N_FIRST), seed)
-    second = _problem(conventions, other, _samples(conventions, batch or N_OTHER), seed + 1)
+    second = _problem(conventions, other, _samples(conventions, N_OTHER), seed + 1)
     probes = [_probe(conventions, "first", first), _probe(conventions, "again", first)]
     if conventions.protocol == "step" and conventions.learning_rate is None:
         probes.append(_probe(conventions, "rate", first, rate=OTHER_RATE))
     probes.append(_probe(conventions, "other", second))
     if not fixed:
-        square = SQUARE_SIZES if not given else (4,) * len(chosen)
-        probes.append(_probe(conventions, "square", _problem(conventions, square, _samples(conventions, N_SQUARE), seed + 2)))
+        square = _problem(conventions, (SQUARE,) * len(chosen), _samples(conventions, N_SQUARE), seed + 2)
+        probes.append(_probe(conventions, "square", square))
     probes.append(_probe(conventions, "order", _rows(first, np.roll(np.arange(len(first.y))[::-1], 1))))
     copies = conventions.batch or 1
-    probes += [_probe(conventions, f"rare {what}", _extreme(first, what, copies)) for what in ("label", "class")]
+    for what in ("label", "class"):
+        probes.append(_probe(conventions, f"rare {what}", _extreme(first, what, copies, SMALLEST_LOGIT)))
+    probes.append(_probe(conventions, "rare class", _extreme(first, "class", copies, SMALL_LOGIT)))
     for sample in range(min(SINGLES, len(first.y))):
         probes.append(_single(conventions, first, sample, int(first.y[sample]), copies))
     for shift in range(1, min(chosen[-1], 3)):
@@ -81,12 +85,17 @@ def plan(conventions: Conventions, *, sizes: Sequence[int] | None = None, seed: 
     return probes
 
 
+def _other_sizes(count: int) -> tuple[int, ...]:
+    """As many sizes as that, neighbours of different width, the last of four classes."""
+    return (*(OTHER_SIZES[i % 3] for i in range(count - 1)), OTHER_SIZES[-1])
+
+
 def setting_of(conventions: Conventions, problem: Problem, rate: float | None) -> Setting:
     """What multiplies the gradients of a problem under the declared conventions."""
     copies = conventions.batch or len(problem.y)
-    half = 0.5 if conventions.cost == "half-quadratic" else 1.0
-    weight = half / len(problem.y) if conventions.reduction == "mean" else half
-    return Setting(problem, weight, rate, conventions.bias, max(len(problem.y) // copies, 1))
+    half, mean = conventions.cost == "half-quadratic", conventions.reduction == "mean"
+    weight = (0.5 if half else 1.0) / (len(problem.y) if mean else 1)
+    return Setting(problem, weight, rate, conventions.bias, max(len(problem.y) // copies, 1), mean, half)
 
 
 def _probe(conventions: Conventions, role: str, problem: Problem, *, kind: str = "", rate: float = RATE, sample: int = -1) -> Probe:
@@ -142,12 +151,12 @@ def _same_z(conventions: Conventions, problem: Problem, copies: int, seed: int) 
     return _probe(conventions, "same z", replace(alone, W=W, b=b, name=f"{alone.name} same z"), sample=0)
 
 
-def _extreme(problem: Problem, what: str, copies: int) -> Problem:
-    """One sample whose probabilities reach from 1 down to 3e-17, either at its own label or at the other classes."""
-    alone = _rows(problem, [0] * copies, name=f"rare {what}")
+def _extreme(problem: Problem, what: str, copies: int, smallest: float) -> Problem:
+    """One sample whose logits reach from 0 down to the smallest, either at its own label or at the other classes."""
+    alone = _rows(problem, [0] * copies, name=f"rare {what} {smallest:g}")
     L, K = problem.L, problem.sizes[-1]
     a = by_hand.forward(alone.x, alone.W, alone.b, output=problem.output).a[L - 1][0]
-    wanted = np.linspace(0.0, SMALLEST_LOGIT, K)
+    wanted = np.linspace(0.0, smallest, K)
     label = K - 1 if what == "label" else 0
     y = np.full(copies, label, dtype=np.int64)
     W_L, b_L = problem.W[L], wanted - problem.W[L] @ a

@@ -94,7 +94,7 @@ def all_close(pairs: Iterable[tuple[np.ndarray | None, np.ndarray | None]]) -> b
 def p_behind(singles: list[Single]) -> np.ndarray | None:
     """The p for which every dz[L] of one sample, whatever its label, is what the right head makes of it; None if there is none.
 
-    Solved for the logits by Gauss-Newton from the right ones: with two labels there are more equations than unknowns.
+    Solved for the logits, from the right ones first: with two labels there are more equations than unknowns.
     """
     same = [single for single in singles if single.sample == singles[0].sample and single.item.probe.role == "single"]
     seen = [(single, dz) for single in same if (dz := single.seen_dz(single.L)) is not None]
@@ -104,19 +104,31 @@ def p_behind(singles: list[Single]) -> np.ndarray | None:
     if problem.cost == "cross-entropy":
         found = [dz / single.scale + one_hot(single.item.setting.problem.y[:1], dz[None])[0] for single, dz in seen]
         return found[0] if all(close(p, found[0]) for p in found) else None
-    logits = np.array(seen[0][0].item.right.get("z", seen[0][0].L)[0])
+    right = np.array(seen[0][0].item.right.get("z", seen[0][0].L)[0])
 
     def misfit(z: np.ndarray) -> np.ndarray:
         return np.concatenate([_head(single, z) - dz for single, dz in seen])
 
-    largest = max(float(np.abs(dz).max()) for _, dz in seen)
-    for _ in range(40):
-        left = misfit(logits)
-        if float(np.abs(left).max()) <= LOOSE * 1e-3 * largest:
+    allowed = LOOSE * 1e-3 * max(float(np.abs(dz).max()) for _, dz in seen)
+    for start in (right, np.zeros(len(right)), *(4 * np.eye(len(right)) - 2)):
+        logits = _solved(misfit, start, allowed)
+        if logits is not None:
             return softmax(logits[None])[0] if problem.output == "softmax" else sigmoid(logits)
-        change = np.linalg.lstsq(_slopes(misfit, logits, left), -left, rcond=1e-8)[0]
-        logits = logits + np.clip(change, -1, 1)
     return None
+
+
+def _solved(misfit: Callable[[np.ndarray], np.ndarray], z: np.ndarray, allowed: float) -> np.ndarray | None:
+    """Where the misfit vanishes, by Gauss-Newton; None if that does not get there."""
+    for _ in range(40):
+        left = misfit(z)
+        if float(np.abs(left).max()) <= allowed:
+            return z
+        change = np.linalg.lstsq(_slopes(misfit, z, left), -left, rcond=FLAT)[0]
+        z = z + change / max(1.0, float(np.abs(change).max()))
+    return None
+
+
+FLAT = 1e-5  # of the steepest slope: softmax does not change along (1, 1, ..., 1), where differences leave 1e-8 of noise
 
 
 def _slopes(f: Callable[[np.ndarray], np.ndarray], z: np.ndarray, at: np.ndarray) -> np.ndarray:

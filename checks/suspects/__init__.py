@@ -3,6 +3,6 @@
 Importing the package is what fills the register: each file enters its suspects there.
 """
 
-from checks.suspects import backward, forward, layers, output, state
+from checks.suspects import backward, clipping, forward, layers, output, state
 
-__all__ = ["backward", "forward", "layers", "output", "state"]
+__all__ = ["backward", "clipping", "forward", "layers", "output", "state"]

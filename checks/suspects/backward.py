@@ -13,8 +13,8 @@ from checks.suspects.wrong_pass import Hooks, Pass, Setting
 
 @suspect(
     "raw-error",
-    "you send the error back before it is multiplied by the derivative, instead of the delta dz",
-    "da[l - 1] = dz[l] @ W[l]   # dz[l] = da[l] * a[l] * (1 - a[l]), not da[l]",
+    "the error goes back through W[l] before it is multiplied by the derivative: it should be the delta dz[l]",
+    "{da}   # of dz[l], not of da[l] or p - Y",
     "(B4)",
 )
 def raw_error(setting: Setting) -> Iterator[Variant]:
@@ -22,7 +22,7 @@ def raw_error(setting: Setting) -> Iterator[Variant]:
     L = setting.problem.L
 
     def send(run: Pass, layer: int, dz: np.ndarray, factor: float) -> np.ndarray:
-        return factor * run.w * run.e if layer == run.L else run.get("da", layer)
+        return factor * run.u * run.e if layer == run.L else run.get("da", layer)
 
     for layers in places(range(2, L + 1)):
         for factor, text in ((1.0, "p - Y"), (2.0, "2(p - Y)")) if setting.problem.cost == "quadratic" else ((1.0, "p - Y"),):
@@ -33,8 +33,8 @@ def raw_error(setting: Setting) -> Iterator[Variant]:
 
 @suspect(
     "updated-weights",
-    "W[l] is updated before the delta passes back through it",
-    "compute every dz[l] (or keep a copy of W[l]) before the first W[l] -= learning_rate * dW[l]",
+    "W[l] is updated before the delta goes back through it, so that the layer below is sent through the new weights",
+    "{da}   # with the old W[l]: compute every dz[l] before the first update, or keep a copy",
     "(B4)",
 )
 def updated_weights(setting: Setting) -> Iterator[Variant]:
@@ -50,7 +50,8 @@ def updated_weights(setting: Setting) -> Iterator[Variant]:
             np.split(run.get(step, layer + 1), run.setting.calls) for step in ("up", "left", "right")
         ]  # of the samples, call by call
         W = run.get("M", layer + 1)
-        return np.concatenate([up @ (W - run.rate * left.T @ right) for up, left, right in zip(*parts, strict=True)])
+        rate = run.rate * (run.setting.calls if run.setting.mean else 1)  # in the whole mean, each call's gradient is a part
+        return np.concatenate([up @ (W - rate * left.T @ right) for up, left, right in zip(*parts, strict=True)])
 
     for layers in places(range(2, L + 1)):
         hooks: Hooks = (("M", at(layers, updated)),)
@@ -61,8 +62,8 @@ def updated_weights(setting: Setting) -> Iterator[Variant]:
 
 @suspect(
     "bias-scalar",
-    "db is one number, summed over the units as well as over the samples",
-    "db[l] = dz[l].sum(axis=0)   # over samples alone: one number a unit",
+    "db[l] is one number, summed over the units as well as over the samples",
+    "{db}   # over the samples alone: one number a unit",
     "(B3)",
 )
 def bias_scalar(setting: Setting) -> Iterator[Variant]:
@@ -70,8 +71,7 @@ def bias_scalar(setting: Setting) -> Iterator[Variant]:
     L = setting.problem.L
 
     def scalar(run: Pass, layer: int, db: np.ndarray, of_units: bool, of_samples: bool) -> np.ndarray:
-        dz = run.get("dz", layer)
-        number = float(dz.sum()) / (dz.shape[1] if of_units else 1) / (run.setting.in_call if of_samples else 1)
+        number = float(db.sum()) / (len(db) if of_units else 1) / (run.setting.in_call if of_samples else 1)
         return np.full(db.shape, number)
 
     forms = (("dz.sum()", False, False), ("dz.mean()", True, True), ("the mean over units of the sum over samples", True, False))
@@ -82,8 +82,8 @@ def bias_scalar(setting: Setting) -> Iterator[Variant]:
 
 @suspect(
     "sigmoid-twice",
-    "sigma' is taken of a, which is a sigmoid already: sigma(a)(1 - sigma(a)) where a(1 - a) was meant",
-    "dz[l] = da[l] * a[l] * (1 - a[l])   # or sigma'(z[l]), not sigma'(a[l])",
+    "sigma' is taken of a, which is a sigmoid already: that makes sigma(a)(1 - sigma(a)), where a(1 - a) was meant",
+    "{dz}   # or sigma'(z[l]), not sigma'(a[l])",
     "(B5)",
 )
 def sigmoid_twice(setting: Setting) -> Iterator[Variant]:
@@ -99,18 +99,19 @@ def sigmoid_twice(setting: Setting) -> Iterator[Variant]:
         return delta * again(run, layer, dz)
 
     output: Hooks = (("s", at([L], again)),) if head == ("sigmoid", "quadratic") else (("dz", at([L], at_output)),)
-    yield Variant("sigmoid-twice", named([L], L), output, "sigma'(p) at the output")
+    yield Variant("sigmoid-twice", named([L], L), output, "sigma'(p) at the output", fix="{dzL}")
     for layers in places(range(1, L)):
         hidden: Hooks = (("s", at(layers, again)),)
         yield Variant("sigmoid-twice", named(layers, L), hidden, "sigma'(a[l])")
         both: Hooks = (*output, *hidden)
-        yield Variant("sigmoid-twice", f"{named(layers, L)} and the output layer", both, "sigma'(a[l]) and sigma'(p)")
+        where = f"{named(layers, L)} and the output layer"
+        yield Variant("sigmoid-twice", where, both, "sigma'(a[l]) and sigma'(p)", fix="{dz}; {dzL}")
 
 
 @suspect(
     "no-hidden-derivative",
     "the sigmoid's derivative a(1 - a) is missing, or only half of it is there",
-    "dz[l] = da[l] * a[l] * (1 - a[l])",
+    "{dz}",
     "(B5)",
 )
 def no_hidden_derivative(setting: Setting) -> Iterator[Variant]:
@@ -127,7 +128,7 @@ def no_hidden_derivative(setting: Setting) -> Iterator[Variant]:
             yield Variant("no-hidden-derivative", named(layers, L), hooks, f"{form} in place of a(1 - a)")
 
 
-@suspect("bias-not-summed", "db is not summed over the samples", "db[l] = dz[l].sum(axis=0)", "(B3)")
+@suspect("bias-not-summed", "db[l] is not the sum over the samples", "{db}", "(B3)")
 def bias_not_summed(setting: Setting) -> Iterator[Variant]:
     """(B3) without the sum: N rows. (The mean in place of the sum merely multiplies db, and is read off by factors.py.)"""
     L = setting.problem.L
@@ -135,18 +136,18 @@ def bias_not_summed(setting: Setting) -> Iterator[Variant]:
     def rows(run: Pass, layer: int, db: np.ndarray, divided: bool) -> np.ndarray:
         """dz as one call returns it, put together over the calls; the one row of one sample is what it should be."""
         in_call = run.setting.in_call
-        kept = run.get("dz", layer).reshape(run.setting.calls, in_call, -1).sum(axis=0) * (1 if divided else in_call)
+        kept = run.get("rows", layer).reshape(run.setting.calls, in_call, -1).sum(axis=0) * (1 if divided else in_call)
         return np.asarray(kept[0] if in_call == 1 else kept)
 
     for layers in places(range(1, L + 1)) if setting.bias else ():
-        for note, divided in (("N rows", True), ("N rows, none divided by N", False)):
+        for note, divided in (("dz[l] itself, N rows", True), ("dz[l] itself, N rows, none divided by N", False)):
             yield Variant("bias-not-summed", named(layers, L), (("db", at(layers, rows, divided)),), note)
 
 
 @suspect(
     "transposed",
-    "W[l] stands where its transpose belongs on the way back, which only equal neighbouring widths let pass",
-    "da[l - 1] = dz[l] @ W[l]   # W[l] is (n_l, n_{l-1}); for columns: W[l].T @ dz[l]",
+    "on the way back W[l] stands where its transpose belongs, or the other way round; only equal neighbouring widths let that pass",
+    "{da}",
     "(B4)",
 )
 def transposed(setting: Setting) -> Iterator[Variant]:
@@ -163,7 +164,7 @@ def transposed(setting: Setting) -> Iterator[Variant]:
 @suspect(
     "low-precision",
     "the delta passes through a shorter number format on its way",
-    "keep dz in float64: no astype, no array created with a shorter dtype",
+    "{dzL}   # and all that follows in float64: no astype, no array made with a shorter dtype",
     "(B1)",
 )
 def low_precision(setting: Setting) -> Iterator[Variant]:
@@ -172,8 +173,9 @@ def low_precision(setting: Setting) -> Iterator[Variant]:
     every = range(1, L + 1)
 
     def cast(run: Pass, layer: int, value: np.ndarray, dtype: str, before: bool) -> np.ndarray:
-        weight = run.w if before else 1.0
-        return (value / weight).astype(dtype).astype(np.float64) * weight
+        """In the size that it has in a call, or before the mean: below 6e-5, float16 loses digits, and powers of 2 matter."""
+        times = (run.N if before else run.setting.calls) if run.setting.mean else 1.0
+        return (value * times).astype(dtype).astype(np.float64) / times
 
     for dtype in ("float32", "float16"):
         for before, when in ((False, ""), (True, " before the division by N")):
@@ -181,7 +183,8 @@ def low_precision(setting: Setting) -> Iterator[Variant]:
                 for layers in places(layers_of):
                     hooks: Hooks = ((step, at(layers, cast, dtype, before)),)
                     note = f"{dtype}{when}{', in dW alone' if step == 'left' else ''}"
-                    yield Variant("low-precision", named(layers, L), hooks, note, alone=step != "dz")
+                    summed = dtype if step == "dz" else ""
+                    yield Variant("low-precision", named(layers, L), hooks, note, alone=step != "dz", short=summed)
         for steps in (("dz", "da"), ("dW", "db")):
             whole: Hooks = tuple((step, at(every, cast, dtype, False)) for step in steps)
             yield Variant("low-precision", named(every, L), whole, f"{dtype} in {' and '.join(steps)}", alone=True)

@@ -15,7 +15,7 @@ OUTPUT = "the output layer"
 @suspect(
     "softmax-axis",
     "softmax is normalised over the wrong axis",
-    "p = e / e.sum(axis=1, keepdims=True)   # over the classes of one sample (axis=0 where samples are columns)",
+    "{p}   # over the classes of each sample",
     "(F3)",
 )
 def softmax_axis(setting: Setting) -> Iterator[Variant]:
@@ -39,7 +39,7 @@ def _normalised(axes: tuple[int, ...]) -> Hook:
 @suspect(
     "labels-shifted",
     "the labels are off by one: p is compared with the neighbouring class, or with the neighbouring sample's",
-    "Y = np.eye(K)[y]   # classes count from 0, row n belongs to sample n",
+    "{Y}   # classes count from 0, and each label stays with its own sample",
     "(B1)",
 )
 def labels_shifted(setting: Setting) -> Iterator[Variant]:
@@ -53,6 +53,16 @@ def labels_shifted(setting: Setting) -> Iterator[Variant]:
     for step in (1, -1):
         for note, form in forms:
             yield Variant("labels-shifted", OUTPUT, (("Y", _labelled(form, step)),), note.format(step))
+    if (setting.problem.output, setting.problem.cost) == ("softmax", "cross-entropy"):
+        for step in (1, -1):
+            hooks: Hooks = (("Y", _labelled(_shift, step)), ("e", _without_label))
+            yield Variant("labels-shifted", OUTPUT, hooks, f"class {step:+d}, the last one dropped, and its samples with it")
+
+
+def _without_label(run: Pass, layer: int, e: np.ndarray) -> np.ndarray:
+    """p - Y by the chain rule through -Y / p, which is 0 for a sample that has no label."""
+    Y = run.get("Y", layer)
+    return run.p * Y.sum(axis=1, keepdims=True) - Y
 
 
 def _labelled(form: Callable[[np.ndarray, int, int], np.ndarray], step: int) -> Hook:
@@ -81,26 +91,23 @@ def _roll_samples(Y: np.ndarray, step: int, calls: int) -> np.ndarray:
 @suspect(
     "sample-dropped",
     "some samples do not contribute, yet N counts them",
-    "for n in range(N), not range(N - 1); and handle the last partial batch",
+    "for n in range(N):   # every sample; the last batch, too, where it is not full",
     "(B2)",
 )
 def sample_dropped(setting: Setting) -> Iterator[Variant]:
     """The last or first sample of each call gives nothing; or all that do not fill a batch of some size."""
 
-    def in_dW(rows: Rows) -> Hook:
+    def without(rows: Rows) -> Hook:
         return lambda run, layer, dz: dz * _kept(run, rows)
 
-    def in_db(rows: Rows) -> Hook:
-        return lambda run, layer, db: (run.get("dz", layer) * _kept(run, rows)).sum(axis=0)
-
     def in_both(rows: Rows) -> Hooks:
-        return (("left", in_dW(rows)), ("db", in_db(rows)))
+        return (("left", without(rows)), ("rows", without(rows)))
 
     for note, rows in (("the last sample", _last), ("the first sample", _first)):
         yield Variant("sample-dropped", "all layers", in_both(rows), note)
         if setting.in_call > 1:  # where there is one sample a call, this is no more than a zero dW or db
-            yield Variant("sample-dropped", "dW", (("left", in_dW(rows)),), f"{note}, in dW")
-            yield Variant("sample-dropped", "db", (("db", in_db(rows)),), f"{note}, in db")
+            yield Variant("sample-dropped", "dW", (("left", without(rows)),), f"{note}, in dW")
+            yield Variant("sample-dropped", "db", (("rows", without(rows)),), f"{note}, in db")
     for size in CHUNKS:
         yield Variant("sample-dropped", "all layers", in_both(_beyond(size)), f"samples that do not fill a batch of {size}")
 

@@ -13,7 +13,7 @@ from checks.suspects.wrong_pass import Hooks, Pass, Setting
 @suspect(
     "wrong-layer",
     "an index is off by one layer (or by one row of the bias)",
-    "dW[l] = dz[l].T @ a[l - 1]; db[l] = dz[l].sum(axis=0); da[l - 1] = dz[l] @ W[l]",
+    "{dW}; {db}; {da}",
     "(B2)",
 )
 def wrong_layer(setting: Setting) -> Iterator[Variant]:
@@ -26,8 +26,18 @@ def wrong_layer(setting: Setting) -> Iterator[Variant]:
         yield from _wrong_row(L)
 
 
-def _variant(layers: tuple[int, ...], L: int, hooks: Hooks, note: str, *, alone: bool = False) -> Variant:
-    return Variant("wrong-layer", named(layers, L), hooks, note, alone=alone)
+def _variant(layers: tuple[int, ...], L: int, hooks: Hooks, note: str, *, alone: bool = False, moved: bool = False) -> Variant:
+    return Variant("wrong-layer", named(layers, L), hooks, note, alone=alone, moved=moved, fix=FIXES[hooks[0][0]])
+
+
+FIXES = {  # by the step that is replaced
+    "right": "{dW}",
+    "s": "{dz}",
+    "da": "{da}",
+    "db": "{db}",
+    "returned_dW": "{dW}; {db}   # take [W | b] apart where it was joined",
+    "M": "{da}   # W[l] alone, without the bias",
+}
 
 
 def _wrong_activation(L: int) -> Iterator[Variant]:
@@ -91,9 +101,9 @@ def _wrong_row(L: int) -> Iterator[Variant]:
 
     for step in (1, -1):
         for layers in places(range(1, L + 1)):
-            yield _variant(layers, L, (("db", at(layers, rolled, step)),), "the entries of db[l] moved by one")
+            yield _variant(layers, L, (("db", at(layers, rolled, step)),), "the entries of db[l] moved by one", moved=True)
             both: Hooks = (("returned_dW", at(layers, dW, step)), ("returned_db", at(layers, db, step)))
-            yield _variant(layers, L, both, "[dW | db] split one column off")
+            yield _variant(layers, L, both, "[dW | db] split one column off", moved=True)
         for layers in places(range(2, L + 1)):
             yield _variant(layers, L, (("M", at(layers, matrix, step)),), "[W | b] split one column off on the way back")
 

@@ -9,13 +9,13 @@ gradient, or add a multiple of W to it, are read off in checks/diagnosis/factors
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from checks.suspects.wrong_pass import Hook, Hooks, Setting
+from checks.suspects.wrong_pass import Hook, Hooks, Pass, Setting
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class Variant:
         rate_from: the layer whose dW tells at which rate W was changed, for the suspect that has an unknown rate.
         alone: a rare form, tried as the only bug and with a factor, but not in pairs.
         in_sequence: it shows only in a sequence of calls, and is held against the first calls of a process alone.
+        moved: it puts entries where others belong, so that each may carry the rounding of any.
+        short: the number format in which db may have been summed, too.
+        fix: the line that repairs this form, where that is not the one that repairs every form.
     """
 
     id: str
@@ -39,6 +42,20 @@ class Variant:
     rate_from: int | None = None
     in_sequence: bool = False
     alone: bool = False
+    moved: bool = False
+    short: str = ""
+    fix: str = ""
+
+    def beside(self, other: Variant) -> Variant:
+        """The two together, this one's hooks first."""
+        return replace(
+            self,
+            hooks=self.hooks + other.hooks,
+            rate_from=self.rate_from or other.rate_from,
+            in_sequence=self.in_sequence or other.in_sequence,
+            moved=self.moved or other.moved,
+            short=self.short or other.short,
+        )
 
 
 Variants = Callable[[Setting], Iterator[Variant]]
@@ -46,7 +63,10 @@ Variants = Callable[[Setting], Iterator[Variant]]
 
 @dataclass(frozen=True)
 class Suspect:
-    """A bug of the catalogue in words: one sentence on what the code does, the line that repairs it, and where to read."""
+    """A bug of the catalogue in words: one sentence on what the code does, the line that repairs it, and where to read.
+
+    The line may name those of checks/candidates/lines.py in braces, so that it comes out as the candidate would write it.
+    """
 
     id: str
     statement: str
@@ -92,7 +112,12 @@ def places(layers: Iterable[int]) -> Iterator[tuple[int, ...]]:
 def at(layers: Iterable[int], change: Callable[..., np.ndarray], *given: Any) -> Hook:
     """A hook that acts in some layers alone: change(run, layer, value, *given)."""
     chosen = frozenset(layers)
-    return lambda run, layer, value: change(run, layer, value, *given) if layer in chosen else value
+
+    def hook(run: Pass, layer: int, value: np.ndarray) -> np.ndarray:
+        return change(run, layer, value, *given) if layer in chosen else value
+
+    hook.top = max(chosen, default=0)  # type: ignore[attr-defined]
+    return hook
 
 
 def named(layers: Iterable[int], L: int) -> str:

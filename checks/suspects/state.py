@@ -14,42 +14,70 @@ from checks.suspects.wrong_pass import Hook, Hooks, Pass, Setting, times
 @suspect(
     "in-place",
     "an activation or its derivative edits its argument, so that a later line reads the wrong thing",
-    "return a * (1 - a), which is a new array; never a *= ... inside a function",
-    "(B2)",
+    "return a * (1 - a)   # a new array: no a *= ..., no a[:] = ..., no out=a",
+    "(B5)",
 )
 def in_place(setting: Setting) -> Iterator[Variant]:
-    """a[l] has become a(1 - a), 1 - a or sigma(a) by the time at which (B2) or (B5) reads it."""
+    """By the time at which (B2) or (B5) reads it, a[l] (or z[l]) holds something else; or both read it, and each something else."""
     L = setting.problem.L
-
-    def became_s(run: Pass, layer: int, a: np.ndarray) -> np.ndarray:
-        return a * (1 - a)
-
-    def became_rest(run: Pass, layer: int, a: np.ndarray) -> np.ndarray:
-        return 1 - a
-
     for layers in (*places(range(2, L + 1)), *places(range(1, L + 1))):
-        for note, hook in (("a[l - 1] is a(1 - a) in dW[l]", became_s), ("a[l - 1] is 1 - a in dW[l]", became_rest)):
-            yield Variant("in-place", named(layers, L), (("right", at(layers, hook)),), note)
-
-    def squared(run: Pass, layer: int, s: np.ndarray) -> np.ndarray:
-        return (1 - run.get("a", layer)) ** 2
-
-    def twice(run: Pass, layer: int, s: np.ndarray) -> np.ndarray:
-        a = sigmoid(run.get("a", layer))
-        return a * (1 - a)
-
-    def of_s(run: Pass, layer: int, s: np.ndarray) -> np.ndarray:
-        return s * (1 - s)
-
+        for left in LEFT:
+            note = f"a[l - 1] is {left} in dW[l]"
+            yield Variant("in-place", named(layers, L), (("right", at(layers, _left_in, left)),), note, alone="sigma(s" in left)
     for layers in places(range(1, L)):
-        above = [layer + 1 for layer in layers]
-        both: Hooks = (("s", at(layers, squared)), ("right", at(above, became_rest)))
-        again: Hooks = (("s", at(layers, of_s)), ("right", at(above, became_s)))
-        yield Variant("in-place", named(layers, L), both, "a[l] is 1 - a in both dz[l] and dW[l + 1]")
-        yield Variant("in-place", named(layers, L), (("s", at(layers, of_s)),), "a[l] is a(1 - a) in dz[l]")
-        yield Variant("in-place", named(layers, L), again, "a[l] is a(1 - a) in both dz[l] and dW[l + 1]")
-        yield Variant("in-place", named(layers, L), (("s", at(layers, twice)),), "z[l] is a[l] by the time sigma'(z[l]) is taken")
+        for left, given in COMMON if len(layers) < L - 1 else [*COMMON, *RARE]:
+            yield _edited(L, layers, left, given)
+    if (setting.problem.output, setting.problem.cost) == ("sigmoid", "quadratic"):
+        for given in GIVEN:
+            yield from (_edited(L, tuple(range(1, L + 1)), left, given) for left in ("", *LEFT))
     yield from _output_edited(setting)
+
+
+def _sigmas(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """sigma(a) and sigma(sigma(a)): what one and two more calls of a sigmoid that edits its argument leave in a."""
+    once = sigmoid(a)
+    return once, sigmoid(once)
+
+
+# What an activation or its derivative leaves in the array that it was given, and what it returns when that array, or what became
+# of it, is read again: each step of a(1 - a), and sigma(1 - sigma) by one or two calls of a sigmoid that edits its argument.
+LEFT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "a(1 - a)": lambda a: a * (1 - a),
+    "1 - a": lambda a: 1 - a,
+    "sigma(a)": lambda a: _sigmas(a)[0],
+    "sigma(sigma(a))": lambda a: _sigmas(a)[1],
+}
+GIVEN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "(1 - a)^2": lambda a: (1 - a) ** 2,
+    "s(1 - s), s = a(1 - a)": lambda a: a * (1 - a) * (1 - a * (1 - a)),
+    "sigma'(a)": lambda a: _sigmas(a)[0] * (1 - _sigmas(a)[0]),
+    "sigma(a)(1 - sigma(sigma(a)))": lambda a: _sigmas(a)[0] * (1 - _sigmas(a)[1]),
+    "sigma'(sigma(a))": lambda a: _sigmas(a)[1] * (1 - _sigmas(a)[1]),
+}
+COMMON = [
+    ("", "(1 - a)^2"),
+    ("1 - a", "(1 - a)^2"),
+    ("", "s(1 - s), s = a(1 - a)"),
+    ("a(1 - a)", "s(1 - s), s = a(1 - a)"),
+    ("", "sigma'(a)"),
+]
+RARE = [(left, given) for left in ("", *LEFT) for given in GIVEN if (left, given) not in COMMON]
+
+
+def _left_in(run: Pass, layer: int, a: np.ndarray, left: str) -> np.ndarray:
+    return LEFT[left](a)
+
+
+def _given_back(run: Pass, layer: int, s: np.ndarray, given: str) -> np.ndarray:
+    return GIVEN[given](run.p if layer == run.L else run.get("a", layer))
+
+
+def _edited(L: int, layers: tuple[int, ...], left: str, given: str) -> Variant:
+    """dW[l + 1] reads what was left in a[l], or dz[l] gets another derivative, or both."""
+    above = [layer + 1 for layer in layers]
+    hooks: Hooks = (("s", at(layers, _given_back, given)), *([("right", at(above, _left_in, left))] if left else []))
+    note = f"the derivative in dz[l] is {given}" + (f", and a[l] is {left} in dW[l + 1]" if left else "")
+    return Variant("in-place", named(layers, L), hooks, note)
 
 
 def _output_edited(setting: Setting) -> Iterator[Variant]:
@@ -73,7 +101,7 @@ def _output_edited(setting: Setting) -> Iterator[Variant]:
 @suspect(
     "stale-accumulator",
     "a buffer is never set back to zero: what it held from earlier samples or calls is added again",
-    "da[l] = dz[l + 1] @ W[l + 1]   # assign; where you must add, zero the buffer before every sample and every call",
+    "{da}   # assign; where you add, set the buffer to 0 before every sample and in every call",
     "(B4)",
 )
 def stale_accumulator(setting: Setting) -> Iterator[Variant]:
@@ -88,27 +116,33 @@ def stale_accumulator(setting: Setting) -> Iterator[Variant]:
         for steps in (("dW", "db"), ("dW",), ("db",)) if setting.bias else (("dW",),):
             for note in ("between samples", "between calls", "between samples and calls"):
                 hooks: Hooks = tuple((step, at(layers, _summed(step, note))) for step in steps)
-                text = f"{' and '.join(steps)}, {note}"
-                yield Variant("stale-accumulator", named(layers, L), hooks, text, in_sequence="calls" in note)
+                text, fix = f"{' and '.join(steps)}, {note}", f"{steps[0]}[l] = 0   # before every sum over samples, in every call"
+                yield Variant("stale-accumulator", named(layers, L), hooks, text, in_sequence="calls" in note, fix=fix)
 
 
 def _between_samples(value: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-    return value.cumsum(axis=0)
+    return value.cumsum(axis=1)
 
 
 def _between_calls(value: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-    return value if before is None else value + before
-
-
-def _between_both(value: np.ndarray, before: np.ndarray | None) -> np.ndarray:
     return value.cumsum(axis=0) + (0 if before is None else before[-1])
 
 
+def _between_both(value: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+    calls, in_call, n = value.shape
+    last = 0 if before is None else before[-1, -1]
+    return np.asarray(value.reshape(-1, n).cumsum(axis=0) + last).reshape(calls, in_call, n)
+
+
 def _into_the_first(value: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-    return value if before is None else np.concatenate([value[:1] + before[-1:], value[1:]])
+    found, last = value.copy(), before[-1, -1] if before is not None else 0 * value[0, 0]
+    for call in found:
+        call[0] += last
+        last = call[-1]
+    return found
 
 
-Carry = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+Carry = Callable[[np.ndarray, np.ndarray | None], np.ndarray]  # (call, sample, unit), and what the question before left
 CARRIED: tuple[tuple[str, Carry], ...] = (
     ("between samples", _between_samples),
     ("between calls", _between_calls),
@@ -121,24 +155,29 @@ def _carried(step: str, layers: tuple[int, ...], carry: Carry) -> Hook:
     """The buffer of one quantity that has a row a sample."""
 
     def hook(run: Pass, layer: int, value: np.ndarray) -> np.ndarray:
-        before = run.previous.get(step, layer) if run.previous else None
-        return carry(value, before)
+        shape = (run.setting.calls, run.setting.in_call, value.shape[1])
+        before = run.previous.get(step, layer).reshape(shape) if run.previous else None
+        return carry(value.reshape(shape), before).reshape(value.shape)
 
     return at(layers, hook)
 
 
 def _summed(step: str, when: str) -> Hook:
-    """The buffer of dW or db: between samples, the n-th sample adds the sum of all up to it."""
+    """The buffer of dW or db: what a sample, or a call, adds is what all up to it have added."""
 
     def hook(run: Pass, layer: int, value: np.ndarray) -> np.ndarray:
-        before = run.previous
-        if when == "between calls":
-            return value if before is None else value + before.get(step, layer)
-        rows = run.get("left" if step == "dW" else "dz", layer) * np.arange(run.N, 0, -1)[:, None]
-        weighted = rows.T @ run.get("right", layer) if step == "dW" else rows.sum(axis=0)
+        calls, in_call, before = run.setting.calls, run.setting.in_call, run.previous
+        times = {  # how often each sample is counted
+            "between samples": np.tile(np.arange(in_call, 0, -1), calls),
+            "between calls": np.repeat(np.arange(calls, 0, -1), in_call),
+            "between samples and calls": np.arange(run.N, 0, -1),
+        }[when][:, None]
+        rows = run.get("left" if step == "dW" else "rows", layer) * times
+        total = rows.T @ run.get("right", layer) if step == "dW" else rows.sum(axis=0)
         while when != "between samples" and before is not None:
-            weighted, before = weighted + run.N * _plain(before, step, layer), before.previous
-        return np.asarray(weighted)
+            total = total + (calls if when == "between calls" else run.N) * _plain(before, step, layer)
+            before = before.previous
+        return np.asarray(total)
 
     return hook
 
@@ -147,4 +186,4 @@ def _plain(run: Pass, step: str, layer: int) -> np.ndarray:
     """dW or db of a call before any buffer."""
     if step == "dW":
         return np.asarray(run.get("left", layer).T @ run.get("right", layer))
-    return np.asarray(run.get("dz", layer).sum(axis=0))
+    return np.asarray(run.get("rows", layer).sum(axis=0))

@@ -16,11 +16,14 @@ import numpy as np
 from checks.by_hand import one_hot, sigmoid, softmax, softmax_jacobian
 from checks.problem import Problem
 
-Hook = Callable[["Pass", int, np.ndarray], np.ndarray]  # (pass, layer, the value so far) -> the value
+# (pass, layer, the value so far) -> the value. A hook that acts in some layers alone says which is the highest, in its attribute
+# `top`: above that, whatever goes back is as it was.
+Hook = Callable[["Pass", int, np.ndarray], np.ndarray]
 Hooks = tuple[tuple[str, Hook], ...]  # (which step, what happens to it)
 
 _FORWARD = frozenset({"z", "a", "p"})
 _DELTA = _FORWARD | {"Y", "e", "s", "up", "M", "da", "dz"}
+_BACKWARD = frozenset({"s", "up", "M", "da", "dz", "left", "right", "rows", "dW", "db", "returned_dW", "returned_db"})
 NEEDS = {  # each step, and every step whose change could change it
     **dict.fromkeys(("z", "a", "p"), _FORWARD),
     "Y": frozenset({"Y"}),
@@ -31,9 +34,10 @@ NEEDS = {  # each step, and every step whose change could change it
     "left": _DELTA | {"left"},
     "right": _FORWARD | {"right"},
     "dW": _DELTA | {"left", "right", "dW"},
-    "db": _DELTA | {"db"},
+    "rows": _DELTA | {"rows"},
+    "db": _DELTA | {"rows", "db"},
     "returned_dW": _DELTA | {"left", "right", "dW", "returned_dW"},
-    "returned_db": _DELTA | {"db", "returned_db"},
+    "returned_db": _DELTA | {"rows", "db", "returned_db"},
 }
 
 
@@ -48,6 +52,8 @@ class Setting:
         learning_rate: of the step, or None where gradients were asked for.
         bias: False where the candidate has no biases, so that none is compared.
         calls: into how many calls of the candidate the samples are split.
+        mean: whether the loss of a call is the mean over its samples, and that of several calls their mean.
+        half: whether the weight holds the half of that cost.
     """
 
     problem: Problem
@@ -55,6 +61,8 @@ class Setting:
     learning_rate: float | None = None
     bias: bool = True
     calls: int = 1
+    mean: bool = True
+    half: bool = False
 
     @property
     def N(self) -> int:
@@ -83,22 +91,25 @@ class Pass:
 
     The steps are those of checks/EQUATIONS.md, and the places where a suspect gets its hands in between: `up` is the delta that
     is sent back through (B4) and `M` the matrix that it is sent through, `s` the derivative of (B5), `left` and `right` the two
-    factors of (B2), `e` the error p - Y.
+    factors of (B2), `rows` what (B3) sums, `e` the error p - Y.
     """
 
     def __init__(self, setting: Setting, hooks: Hooks = (), *, right: Pass | None = None, previous: Pass | None = None) -> None:
         self.setting, self.problem, self.previous = setting, setting.problem, previous
         self.L, self.N, self.w, self.rate = setting.problem.L, setting.N, setting.weight, 0.0
+        self.u = 2 * self.w if setting.half else self.w  # what a delta that knows nothing of the half is multiplied by
         self._hooks: dict[str, list[Hook]] = {}
         for step, hook in hooks:
             self._hooks.setdefault(step, []).append(hook)
         self._base = right
         self._shared = _untouched(frozenset(self._hooks)) if right is not None else frozenset()
+        tops = [getattr(hook, "top", self.L) for _, hook in hooks]
+        self._top = self.L if self._hooks.keys() & _FORWARD or "Y" in self._hooks else max(tops, default=0)
         self._known: dict[tuple[str, int], np.ndarray] = {}
 
     def get(self, step: str, layer: int) -> np.ndarray:
         """A step's value, after its hooks."""
-        if self._base is not None and step in self._shared:
+        if self._base is not None and (step in self._shared or (layer > self._top and step in _BACKWARD)):
             return self._base.get(step, layer)
         if (step, layer) not in self._known:
             value = getattr(self, f"_{step}")(layer)
@@ -185,8 +196,11 @@ class Pass:
     def _dW(self, layer: int) -> np.ndarray:
         return self.get("left", layer).T @ self.get("right", layer)  # (B2)
 
+    def _rows(self, layer: int) -> np.ndarray:
+        return self.get("dz", layer)
+
     def _db(self, layer: int) -> np.ndarray:
-        return self.get("dz", layer).sum(axis=0)  # (B3)
+        return self.get("rows", layer).sum(axis=0)  # (B3)
 
     def _returned_dW(self, layer: int) -> np.ndarray:
         return self.get("dW", layer)

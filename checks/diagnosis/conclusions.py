@@ -1,0 +1,147 @@
+"""What is said in the end: right, under which conventions; or wrong, what and where first, and why if that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from checks.candidates.conventions import Conventions, changed_lines
+from checks.diagnosis.bugs import Bug, bugs_of, edited_arguments
+from checks.diagnosis.choice import Explanation
+from checks.diagnosis.conventional import asked_as, rescaled
+from checks.diagnosis.evidence import Evidence, differs_from_call_to_call
+from checks.diagnosis.first_wrong import first_wrong
+from checks.quantities import equation
+from checks.verdict import Verdict, judge, missing
+
+UNSTEADY = "The same call twice gives two answers: it keeps something between calls, or draws random numbers."
+PAIR = ("candidate", "by_hand")
+
+
+@dataclass
+class Diagnosis:
+    """Everything that is to be said about a candidate.
+
+    Attributes:
+        outcome: "pass" if every answer is right, under the declared conventions or under those of `conventions`.
+        statement: the whole in a sentence.
+        correct, wrong: quantities by name, over all problems.
+        first_wrong: tag and name of the first wrong step, such as "(B4) da[1]".
+        bugs: what explains the numbers, the likeliest first; empty when nothing known does.
+        conventions: constants that the file should declare, such as `REDUCTION = "sum"`.
+        verdicts: every answered gradient against the right one.
+        complaints: what kept questions from being answered, each once.
+        asked: the conventions under which its answers were judged.
+        unsteady: whether the same call twice gave two answers.
+        problems, gradients: how many were asked and answered, and how many entries of dW and db they have.
+    """
+
+    outcome: str
+    statement: str
+    correct: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    first_wrong: str | None = None
+    bugs: list[Bug] = field(default_factory=list)
+    conventions: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    asked: Conventions = field(default_factory=Conventions)
+    unsteady: bool = False
+    problems: int = 0
+    gradients: int = 0
+
+
+def passed(declared: Conventions, asked: Conventions, right: Conventions, evidence: list[Evidence]) -> Diagnosis:
+    """Right under some conventions, maybe others than those that the file declares, or than those under which it was asked."""
+    lines = changed_lines(declared, right)
+    settled = [asked_as(asked, right, item) for item in evidence] if lines else evidence
+    verdicts = _verdicts(settled)
+    names = list(dict.fromkeys(verdict.quantity for verdict in verdicts))
+    statement = "Every gradient is right."
+    if lines:
+        statement = f"Every gradient is right, under a convention that the file does not declare: write {' and '.join(lines)}."
+    return _counted(Diagnosis("pass", statement, correct=names, conventions=lines, verdicts=verdicts), settled)
+
+
+def failed(declared: Conventions, found: Conventions, evidence: list[Evidence], explanations: list[Explanation]) -> Diagnosis:
+    """Wrong: what, where first, and why if that is known."""
+    verdicts = _verdicts(evidence)
+    names = list(dict.fromkeys(verdict.quantity for verdict in verdicts))
+    wrong = [name for name in names if any(v.quantity == name and v.outcome == "fail" for v in verdicts)]
+    edited = any(item.answer.changed_arguments for item in evidence)
+    explanations = _as_the_code_says(explanations, evidence, edited)
+    bugs = bugs_of(evidence, explanations, found)
+    if edited and "in-place" not in {bug.id for bug in bugs}:
+        bugs.append(edited_arguments())
+    if bugs and bugs[0].id == "scale" and (meant := _meant(declared, evidence)):
+        bugs[0] = replace(bugs[0], fix=f"{bugs[0].fix.partition('   # ')[0]}   # or, if that is the loss you mean: {meant}")
+    answered = [item for item in evidence if item.given is not None or not item.is_of_gradients]
+    step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ("single", "intermediates")])
+    complaints = list(dict.fromkeys(item.answer.complaint for item in evidence if item.answer.complaint))
+    statement = _statement(wrong, step, bugs, complaints)
+    unsteady = differs_from_call_to_call(evidence)
+    if wrong and not bugs and unsteady:
+        statement += f" {UNSTEADY}"
+    if _one_at_a_time(evidence):
+        statement += " Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."
+    diagnosis = Diagnosis("fail", statement, first_wrong=step if wrong else None, bugs=bugs)
+    diagnosis.correct, diagnosis.wrong = [name for name in names if name not in wrong], wrong
+    diagnosis.conventions, diagnosis.verdicts, diagnosis.complaints = changed_lines(declared, found), verdicts, complaints
+    diagnosis.asked, diagnosis.unsteady = found, unsteady
+    return _counted(diagnosis, evidence)
+
+
+def _meant(declared: Conventions, evidence: list[Evidence]) -> str:
+    """The declaration under which every gradient would be right: numbers do not say whether it is wrong, or the code."""
+    other = rescaled(replace(declared, declared=frozenset()), [item for item in evidence if item.is_of_gradients])
+    return " and ".join(changed_lines(declared, other)) if other else ""
+
+
+def _as_the_code_says(explanations: list[Explanation], evidence: list[Evidence], edited: bool) -> list[Explanation]:
+    """Of those that predict the same, in-place first where an edit was seen, and not at all where no line can make one."""
+    in_place = [one for one in explanations if "in-place" in {cause.id for cause in one.causes}]
+    others = [one for one in explanations if one not in in_place]
+    if edited or any(item.answer.edits for item in evidence):
+        return in_place + others
+    return explanations if not others or any(item.answer.may_edit for item in evidence) else others
+
+
+def _one_at_a_time(evidence: list[Evidence]) -> bool:
+    """Whether batches bring complaints, and single examples right answers."""
+    singles = [item for item in evidence if item.probe.role == "single"]
+    complains = all(item.answer.complaint for item in evidence if item.setting.N > 1)
+    return complains and bool(singles) and not any(item.answer.complaint or item.is_wrong for item in singles)
+
+
+def _counted(diagnosis: Diagnosis, evidence: list[Evidence]) -> Diagnosis:
+    answered = [item for item in evidence if item.given is not None]
+    diagnosis.problems = len({item.setting.problem.id for item in answered})
+    diagnosis.gradients = sum(item.right.named(quantity).size for item in answered for quantity in item.setting.gradients)
+    return diagnosis
+
+
+def _statement(wrong: list[str], step: str | None, bugs: list[Bug], complaints: list[str]) -> str:
+    """The whole in a sentence or two."""
+    certain = [bug for bug in bugs if not bug.alternative]
+    if certain:
+        whole = "; and ".join(f"{bug.where}: {bug.statement} ({bug.id})" for bug in certain)
+        return f"{whole[0].upper()}{whole[1:]}."
+    if not wrong and complaints:
+        return complaints[0]
+    first = f"; the first wrong step is {step}" if step else ""
+    return f"{', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong{first}. No known bug explains the numbers."
+
+
+def _verdicts(evidence: list[Evidence]) -> list[Verdict]:
+    """Every answered quantity against the right one; a layer that is missing fails."""
+    found = []
+    for item in evidence:
+        problem = item.setting.problem
+        for quantity, given in item.compared.items():
+            named = (problem.id, quantity, equation(quantity, problem.L, problem.output, problem.cost), PAIR)
+            if given is None:
+                found.append(missing(*named, f"the candidate gave no {quantity}"))
+            else:
+                found.append(judge(*named, np.asarray(given, dtype=np.float64), item.expected(quantity), item.bounds[quantity]))
+    return found
