@@ -20,7 +20,7 @@ from torch.nn.functional import one_hot
 
 from model.costs import cost_of, probabilities
 from model.network import MLP
-from model.products import Product, product
+from model.products import Affine, Product, affine, product
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
@@ -94,24 +94,26 @@ class Backward:
         self._W = {layer: W.detach() for layer, W in network.W.items()}
         self._W_T = {layer: W.t() for layer, W in self._W.items()}
         self._b = {layer: b.detach()[:, None] for layer, b in network.b.items()}
-        self._dW = {layer: torch.empty_like(W) for layer, W in self._W.items()}
-        self._db = {layer: like.new_empty(sizes[layer]) for layer in self._W}
         self.a = {layer: like.new_empty(sizes[layer], N) for layer in range(1, self._L)}
         self.p = like.new_empty(sizes[-1], N)
-        self.dz = {layer: like.new_empty(sizes[layer], N) for layer in self._W}
+        # The dz of all layers lie one below the other, and so do their sums over samples: (B3) is one line for all of them.
+        self._dz_of_all, self._db_of_all = like.new_empty(sum(sizes[1:]), N), like.new_empty(sum(sizes[1:]))
+        self.dz = dict(enumerate(torch.split(self._dz_of_all, list(sizes[1:])), start=1))
+        self._db = dict(enumerate(torch.split(self._db_of_all, list(sizes[1:])), start=1))
+        self._a_T, self._dz_T = ({layer: value.t() for layer, value in of.items()} for of in (self.a, self.dz))
         self._F1, self._B2, self._B4 = self._products(sizes, N)
         self._identity = torch.eye(sizes[-1], dtype=like.dtype, device=like.device)
         self._scale = (2 if cost == "quadratic" else 1) / like.new_tensor(mean_over or N)
         self._samples, self._classes = like.new_ones(N), like.new_ones(sizes[-1])  # sums are products with ones
         self._p_dp, self._dots = torch.empty_like(self.p), like.new_empty(N)
 
-    def _products(self, sizes: tuple[int, ...], N: int) -> tuple[dict[int, Product], dict[int, Product], dict[int, Product]]:
+    def _products(self, sizes: tuple[int, ...], N: int) -> tuple[dict[int, Affine], dict[int, Product], dict[int, Product]]:
         """How (F1), (B2) and (B4) multiply in each layer, and where the result goes: z where a will be, da where dz will be."""
         z, F1, B2, B4 = {**self.a, self._L: self.p}, {}, {}, {}
         for layer, W in self._W.items():
             n, n_in = W.shape
-            F1[layer] = product(n, n_in, N, into=z[layer])
-            B2[layer] = product(n, N, n_in, into=self._dW[layer])
+            F1[layer] = affine(n, n_in, N, into=z[layer])
+            B2[layer] = product(n, N, n_in, into=torch.empty_like(W))
             if layer > 1:
                 B4[layer] = product(n_in, n, N, into=self.dz[layer - 1], transposed=True)
         return F1, B2, B4
@@ -124,23 +126,21 @@ class Backward:
             y: class labels.
         Raises: IndexError if a label lies outside [0, K).
         """
-        a, a_T = {0: x.t()}, {0: x}  # the samples become columns without moving: a transposed view
-        for layer in range(1, self._L):
-            z = self._F1[layer](self._W[layer], a[layer - 1], a_T[layer - 1])  # (F1) W a, and the bias in the next line
-            a[layer] = z.add_(self._b[layer]).sigmoid_()  # (F1), (F2): nothing later needs z, so a takes its place
-            a_T[layer] = a[layer].t()
-        z = self._F1[self._L](self._W[self._L], a[self._L - 1], a_T[self._L - 1])  # (F1)
-        self._probabilities(z.add_(self._b[self._L]))  # (F1), (F3)
-        dz = self._output_dz(y)
-        for layer in range(self._L, 0, -1):
-            dW = self._B2[layer](dz, a_T[layer - 1], a[layer - 1])  # (B2)
-            db = torch.mv(dz, self._samples, out=self._db[layer])  # (B3): a sum over samples is a product with ones
-            self._parameters[0][layer].grad, self._parameters[1][layer].grad = dW, db
-            self.dz[layer] = dz
-            if layer > 1:
-                da = self._B4[layer](self._W_T[layer], dz, dz.t())  # (B4): needed only to make dz, so dz takes its place
-                dz = sigmoid_backward(da, a[layer - 1], grad_input=da)  # (B5): da * a * (1 - a), read once
-        self.a = a
+        W, W_T, b, a, a_T, dz, L = self._W, self._W_T, self._b, self.a, self._a_T, self.dz, self._L
+        a[0], a_T[0] = x.t(), x  # the samples become columns without moving: a transposed view
+        for layer in range(1, L):
+            z = self._F1[layer](W[layer], a[layer - 1], a_T[layer - 1], b[layer])  # (F1)
+            z.sigmoid_()  # (F2): nothing later needs z, so a takes its place
+        z = self._F1[L](W[L], a[L - 1], a_T[L - 1], b[L])  # (F1)
+        self._probabilities(z)  # (F3)
+        self._output_dz(y)  # (B1), (B7) to (B9)
+        for layer in range(L, 1, -1):
+            da = self._B4[layer](W_T[layer], dz[layer], self._dz_T[layer])  # (B4): needed only to make dz
+            sigmoid_backward(da, a[layer - 1], grad_input=dz[layer - 1])  # (B5): da * a * (1 - a), read once
+        torch.mv(self._dz_of_all, self._samples, out=self._db_of_all)  # (B3) of all layers: a sum over samples
+        for layer in range(1, L + 1):
+            self._parameters[0][layer].grad = self._B2[layer](dz[layer], a_T[layer - 1], a[layer - 1])  # (B2)
+            self._parameters[1][layer].grad = self._db[layer]  # (B3)
 
     def _probabilities(self, z: Float[Tensor, "K N"]) -> None:
         """p out of the logits, wherever these are."""
@@ -149,15 +149,16 @@ class Backward:
         else:
             torch.sigmoid(z, out=self.p)  # (F3)
 
-    def _output_dz(self, y: Int64[Tensor, " N"]) -> Float[Tensor, "K N"]:
+    def _output_dz(self, y: Int64[Tensor, " N"]) -> None:
         """dz[L], the only lines that know the head: under the quadratic cost dp is made first, in the same place."""
         Y = torch.index_select(self._identity, 1, y, out=self.dz[self._L])  # column y[n] of the identity is the one-hot y[n]
         dz = torch.sub(self.p, Y, out=Y).mul_(self._scale)  # (B1), (B9); or dp of (B7), (B8)
         if self._cost == "cross-entropy":
-            return dz
+            return
         if self._output == "sigmoid":
-            return sigmoid_backward(dz, self.p, grad_input=dz)  # (B8): dp * p * (1 - p)
+            sigmoid_backward(dz, self.p, grad_input=dz)  # (B8): dp * p * (1 - p)
+            return
         # J dp = p * (dp - p . dp): the (K, K) matrix of (B6) is never made. The dot product is one number a sample.
         torch.mul(self.p, dz, out=self._p_dp)
         torch.mv(self._p_dp.t(), self._classes, out=self._dots)
-        return dz.sub_(self._dots).mul_(self.p)  # (B7)
+        dz.sub_(self._dots).mul_(self.p)  # (B7)

@@ -59,10 +59,9 @@ class Processes:
 
         Raises: LostProcess if a process is gone.
         """
-        if self.world > 1:
-            flat = self.add_up(torch.cat([tensor.reshape(-1) for tensor in tensors]))
-            for tensor, total in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
-                tensor.copy_(total.view_as(tensor))
+        flat = self.add_up(torch.cat([tensor.reshape(-1) for tensor in tensors]))
+        for tensor, total in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(total.view_as(tensor))
 
     def any(self, here: bool) -> bool:
         """Whether something is so in at least one process: what all must agree on before they go on."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     Matrix = Float[Tensor, "_ _"]
 
 Product = Callable[[Tensor, Tensor, Tensor], Tensor]
+Affine = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 WORTH_IT = 1_000_000  # multiply-adds from which oneDNN is the faster one; calling it takes about 10 microseconds longer
 WORTH_IT_TRANSPOSED = 8_000_000  # where the first factor is a transposed view, which oneDNN copies before it begins
@@ -37,9 +38,21 @@ def product(m: int, k: int, n: int, into: Tensor, *, transposed: bool = False) -
         one takes as long as a small product.
     """
     if has_onednn(into) and m * k * n >= (WORTH_IT_TRANSPOSED if transposed else WORTH_IT):
-        linear = torch.ops.mkldnn._linear_pointwise.default  # what torch.compile calls for a linear layer
-        return lambda A, B, B_T: linear(A, B_T, None, "none", [], "")
+        return _by_onednn
     return lambda A, B, B_T: torch.mm(A, B, out=into)
+
+
+def affine(m: int, k: int, n: int, into: Tensor) -> Affine:
+    """How to multiply (m, k) by (k, n) and add a column (m, 1): a function of A, B, B.T and the column that returns `into`."""
+    if has_onednn(into) and m * k * n >= WORTH_IT:
+        return lambda A, B, B_T, column: torch.add(_by_onednn(A, B, B_T), column, out=into)
+    return lambda A, B, B_T, column: torch.addmm(column, A, B, out=into)
+
+
+def _by_onednn(A: Tensor, B: Tensor, B_T: Tensor) -> Tensor:
+    """What torch.compile calls for a linear layer."""
+    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(A, B_T, None, "none", [], "")
+    return found
 
 
 def has_onednn(like: Tensor) -> bool:

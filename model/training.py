@@ -169,7 +169,8 @@ class Training:
         """
         if self.settings.backward == "by-hand":
             self._by_hand(len(y), whole or len(y))(x, y)
-            self.processes.add_up_all([g for parameter in self.network.parameters() if (g := parameter.grad) is not None])
+            if self.processes.world > 1:
+                self.processes.add_up_all([g for parameter in self.network.parameters() if (g := parameter.grad) is not None])
         else:
             self.network.zero_grad()
             with noticing_loss() if self.processes.world > 1 else nullcontext():

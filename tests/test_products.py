@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model import products
-from model.products import WORTH_IT, WORTH_IT_TRANSPOSED, has_onednn, product
+from model.products import WORTH_IT, WORTH_IT_TRANSPOSED, affine, has_onednn, product
 
 EPS = float(torch.finfo(torch.float32).eps)
 ONEDNN = has_onednn(torch.empty(0))
@@ -29,6 +29,17 @@ def test_both_libraries_give_the_product(monkeypatch, shape, transposed):
         found = product(*shape, into, transposed=transposed)(A, B, B.t())
         assert found.shape == exact.shape
         assert bool(((found.double() - exact).abs() <= allowed).all())
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (100, 784, 32), (1, 2000, 1000)])
+def test_both_libraries_add_the_column_and_write_where_they_are_told(monkeypatch, shape):
+    (A, B), column = factors(*shape, False), torch.linspace(-1, 1, shape[0])[:, None]
+    exact, into = A.double() @ B.double() + column.double(), torch.full((shape[0], shape[2]), float("nan"))
+    allowed = (shape[1] + 1) * EPS * (A.double().abs() @ B.double().abs() + column.double().abs())
+    for worth_it in (0, 2**62):
+        monkeypatch.setattr(products, "WORTH_IT", worth_it)
+        assert affine(*shape, into)(A, B, B.t(), column) is into
+        assert bool(((into.double() - exact).abs() <= allowed).all())
 
 
 @pytest.mark.skipif(not ONEDNN, reason="this torch has no oneDNN for float32 on this processor")
