@@ -120,6 +120,9 @@ def copies_of(rows: np.ndarray) -> np.ndarray:
     """
     weights = np.cos(np.arange(rows.shape[1]) ** 2) * np.sqrt(2)  # cos of squares of whole numbers: no two nets of weights alike
     digits = np.round(rows @ weights / max(float(np.abs(rows).max()), 1e-300), 12)
+    ascending = np.sort(digits)
+    if (ascending[1:] > ascending[:-1]).all():  # nearly always, and in a fifth of the time
+        return np.ones(len(digits), dtype=np.int64)
     _, which, counts = np.unique(digits, return_inverse=True, return_counts=True)
     return counts[which.reshape(-1)]
 

@@ -70,15 +70,15 @@ def judge(
         error = np.abs(first - second)
         ratio = np.asarray(error / allowed)
     worst, out = int(ratio.argmax()), 0  # argmax takes NaN for the largest
-    if not (ratio.flat[worst] <= 1 and allowed.min() >= 0 and allowed.max() < np.inf):
+    if not (ratio.item(worst) <= 1 and allowed.min() >= 0 and allowed.max() < np.inf):
         ratio = np.where(error == 0, 0.0, ratio)
         ratio[~(np.isfinite(first) & np.isfinite(second) & np.isfinite(allowed))] = np.inf
         worst, out = int(ratio.argmax()), int((ratio > 1).sum())
     at = tuple(int(i) for i in np.unravel_index(worst, ratio.shape))
     outcome: Outcome = "fail" if out else "untested" if _invisible(first, second, allowed, at) else "pass"
     reason = describe(first, second, np.asarray(ratio > 1)) if out else ""
-    values = (float(first[at]), float(second[at]))
-    return Verdict(*named, outcome, at, values, float(error[at]), float(allowed[at]), float(ratio[at]), out, first.size, reason)
+    values = (first.item(at), second.item(at))
+    return Verdict(*named, outcome, at, values, error.item(at), allowed.item(at), ratio.item(at), out, first.size, reason)
 
 
 def missing(problem: str, quantity: str, equation: str, pair: tuple[str, str], reason: str) -> Verdict:
@@ -103,7 +103,7 @@ def describe(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> str:
 
 def _invisible(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, at: tuple[int, ...]) -> bool:
     """Whether zero would have been accepted in place of either side, everywhere; nearly always the entry `at` shows it already."""
-    if abs(first[at]) > allowed[at]:
+    if abs(first.item(at)) > allowed.item(at):
         return False
     return bool((np.maximum(np.abs(first), np.abs(second)) <= allowed).all())
 

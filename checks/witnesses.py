@@ -45,11 +45,12 @@ def verify(problem: Problem, *, device: str = "cpu", dtype: str = "float64", dif
 def verify_quickly(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> list[Verdict]:
     """The same for a network in training: every parameter, by hand, by autograd, by the backward pass that trains, from the loss.
 
-    Activations' gradients, sums retraced and a hand-written pass in lower precision are left to `verify`.
+    Each is compared with the pass by hand. Every other pair, activations' gradients, sums retraced and a hand-written pass in lower
+    precision are left to `verify`.
 
     Args:
         problem, device, dtype: as for `verify`.
-    Returns: a verdict for every pair and quantity, in the order of computation.
+    Returns: a verdict for every witness and quantity, in the order of computation.
     """
     with np.errstate(all="ignore"):
         bounds = _bounds(problem, dtype)
@@ -61,7 +62,8 @@ def verify_quickly(problem: Problem, *, device: str = "cpu", dtype: str = "float
             hear("fast_backward", lambda: (by_fast_backward.witness(problem, device=device, dtype=dtype), bounds)),
             hear("complex_step", lambda: _with_rounding(by_differences.complex_step(problem, activations=False), exact)),
         ]
-        return _compare(problem, [*testimonies[:-1], replace(testimonies[-1], unasked=("da",))])
+        by_hand_, *others = *testimonies[:-1], replace(testimonies[-1], unasked=("da",))
+        return _compare(problem, [(by_hand_, other) for other in others])
 
 
 def cross_examine(problem: Problem, testimonies: list[Testimony], dtype: str = "float64") -> list[Verdict]:
@@ -72,7 +74,9 @@ def cross_examine(problem: Problem, testimonies: list[Testimony], dtype: str = "
         testimonies: what is known of a witness goes by its name.
         dtype: the precision of those that do not always compute in float64.
     """
-    return _compare(problem, testimonies) + _compare_retraced(problem, testimonies, dtype)
+    slopes = any(testimony.witness == "random_directions" for testimony in testimonies)
+    heard = [_with_slopes(problem, testimony) for testimony in testimonies] if slopes else testimonies
+    return _compare(problem, list(combinations(heard, 2)), slopes) + _compare_retraced(problem, testimonies, dtype)
 
 
 def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -> Iterator[Testimony]:
@@ -116,18 +120,14 @@ def _with_rounding(found: tuple[Quantities, Quantities], bounds: Quantities) -> 
     return values, {quantity: error + bounds[quantity] for quantity, error in errors.items()}
 
 
-def _compare(problem: Problem, testimonies: list[Testimony]) -> list[Verdict]:
-    """Every pair on every quantity, in the order of computation; a witness that broke off fails once against each other."""
-    order, id = names(problem.L, problem.output, problem.cost), problem.id
-    if any(testimony.witness == "random_directions" for testimony in testimonies):
-        order, testimonies = [*order, "slopes"], [_with_slopes(problem, testimony) for testimony in testimonies]
-    pairs = list(combinations(testimonies, 2))
+def _compare(problem: Problem, pairs: list[tuple[Testimony, Testimony]], slopes: bool = False) -> list[Verdict]:
+    """Pairs on every quantity that both cover, in the order of computation; a witness that broke off fails once in each pair."""
+    order, id = names(problem.L, problem.output, problem.cost) + ["slopes"] * slopes, problem.id
     verdicts = [_compare_broken(problem, order, *pair) for pair in pairs if pair[0].failure or pair[1].failure]
-    whole = [testimony for testimony in testimonies if not testimony.failure]
+    whole = [pair for pair in pairs if not (pair[0].failure or pair[1].failure)]
     for quantity in order:
-        tag = _tag(problem, quantity)
-        covering = [testimony for testimony in whole if testimony.covers(quantity)]
-        verdicts += [_compare_one(id, quantity, tag, *pair) for pair in combinations(covering, 2)]
+        both, tag = [pair for pair in whole if pair[0].covers(quantity) and pair[1].covers(quantity)], _tag(problem, quantity)
+        verdicts += [_compare_one(id, quantity, tag, *pair) for pair in both]
     place = {quantity: index for index, quantity in enumerate(order)}
     return sorted(verdicts, key=lambda verdict: place.get(verdict.quantity, len(order)))
 
