@@ -1,6 +1,6 @@
 """Is `assert_gradients` ever wrong about a network that it knows nothing of? What does it miss, and what does it cost?
 
-    python -m benchmarks.black_box [--networks 500 300] [--entries 100] [--kernels 1000] [--seed 0] [--quick] [--json]
+    python benchmarks/black_box.py [--networks 500 300] [--entries 100] [--kernels 1000] [--seed 0] [--quick] [--json]
 
 Correct networks of every kind, in float64 and in float32: no gradient may be rejected. The same with errors planted in one
 parameter: whatever can be seen is rejected, under that parameter's name alone. One wrong entry of 24,790: its index, and what
@@ -14,10 +14,13 @@ import json
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import kernels, one_entry
 from benchmarks.networks import Case, mlp

@@ -21,20 +21,23 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as train.py and `python -m checks` have it
 
 import numpy as np
 import torch
 
-from checks import check_gradients
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.checkers import Change, gradcheck, ours, with_hips, with_jax
 from checks.problem import Problem, draw
 from checks.verdict import Verdict
 from checks.witnesses import verify, verify_quickly
 from model.network import MLP
 
 SIZES, N = (12, 8, 6, 4), 10
-Change = Callable[[np.ndarray], np.ndarray]
 
 
 def at_entry(change: Callable[[float], float]) -> Change:
@@ -82,115 +85,6 @@ class Tool:
     alarms: dict[str, int] = field(default_factory=lambda: {"fresh": 0, "converged": 0, "float32": 0})
     seconds: list[float] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
-
-
-class Planted(torch.autograd.Function):
-    """The identity, whose gradient is tampered with."""
-
-    @staticmethod
-    def forward(ctx, W, change):
-        ctx.change = change
-        return W.clone()
-
-    @staticmethod
-    def backward(ctx, g):
-        return torch.as_tensor(ctx.change(g.numpy())), None
-
-
-def torch_loss(problem: Problem, change: Change, dtype: str):
-    """The loss as a function of all W and b, and these as leaves by name."""
-    kind = getattr(torch, dtype)
-    leaves = {
-        f"{n}[{k}]": torch.tensor(v, dtype=kind, requires_grad=True)
-        for n, of in (("W", problem.W), ("b", problem.b))
-        for k, v in of.items()
-    }
-    x, y = torch.tensor(problem.x, dtype=kind), torch.tensor(problem.y)
-
-    def loss(*values):
-        given, a = dict(zip(leaves, values, strict=True)), x
-        given["W[1]"] = Planted.apply(given["W[1]"], change)
-        for layer in range(1, problem.L + 1):
-            z = a @ given[f"W[{layer}]"].T + given[f"b[{layer}]"]
-            a = torch.sigmoid(z)
-        return torch.nn.functional.cross_entropy(z, y)
-
-    return loss, leaves
-
-
-def ours(problem: Problem, change: Change, dtype: str) -> str:
-    loss, leaves = torch_loss(problem, change, dtype)
-    report = check_gradients(lambda: loss(*leaves.values()), leaves)
-    return "" if report.outcome == "pass" else str(report)
-
-
-def gradcheck(fast: bool) -> Callable[[Problem, Change, str], str]:
-    def check(problem: Problem, change: Change, dtype: str) -> str:
-        loss, leaves = torch_loss(problem, change, dtype)
-        try:
-            torch.autograd.gradcheck(loss, tuple(leaves.values()), fast_mode=fast)
-        except RuntimeError as error:
-            return str(error)
-        return ""
-
-    return check
-
-
-def with_jax(problem: Problem, change: Change, dtype: str) -> str:
-    import jax
-    import jax.numpy as jnp
-    from jax.test_util import check_grads
-
-    jax.config.update("jax_enable_x64", True)
-
-    @jax.custom_vjp
-    def planted(W):
-        return W
-
-    planted.defvjp(lambda W: (W, None), lambda _, g: (jnp.asarray(change(np.asarray(g))),))
-    x, Y = jnp.asarray(problem.x, dtype), jnp.asarray(np.eye(problem.sizes[-1])[problem.y], dtype)
-
-    def loss(W, b):
-        a = x
-        for layer in range(1, problem.L + 1):
-            z = a @ (planted(W[0]) if layer == 1 else W[layer - 1]).T + b[layer - 1]
-            a = jax.nn.sigmoid(z)
-        return -(Y * jax.nn.log_softmax(z)).sum(axis=1).mean()
-
-    try:
-        check_grads(
-            loss, tuple([jnp.asarray(v, dtype) for v in of.values()] for of in (problem.W, problem.b)), order=1, modes=["rev"]
-        )
-    except AssertionError as error:
-        return str(error) or "AssertionError"
-    return ""
-
-
-def with_hips(problem: Problem, change: Change, dtype: str) -> str:
-    import autograd.numpy as anp
-    from autograd.extend import defvjp, primitive
-    from autograd.test_util import check_grads
-
-    planted = primitive(lambda W: W * 1)
-    defvjp(planted, lambda answer, W: lambda g: change(np.asarray(g)))
-    x, Y = problem.x.astype(dtype), np.eye(problem.sizes[-1])[problem.y].astype(dtype)
-
-    def loss(W, b):
-        a = x
-        for layer in range(1, problem.L + 1):
-            z = anp.dot(a, (planted(W[0]) if layer == 1 else W[layer - 1]).T) + b[layer - 1]
-            a = 0.5 * (anp.tanh(z / 2) + 1)
-        shifted = z - anp.max(z, axis=1, keepdims=True)
-        return -anp.mean(anp.sum(Y * (shifted - anp.log(anp.sum(anp.exp(shifted), axis=1, keepdims=True))), axis=1))
-
-    np.random.seed(0)  # it draws its direction from the global generator
-    try:
-        check_grads(loss, (0, 1), modes=["rev"], order=1)(
-            [v.astype(dtype) for v in problem.W.values()], [v.astype(dtype) for v in problem.b.values()]
-        )
-    except AssertionError as error:
-        return str(error) or "AssertionError"
-    return ""
 
 
 def compare(seeds: int) -> list[Tool]:
@@ -272,39 +166,66 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="problems of each regime (default: 5)")
     parser.add_argument("--quick", action="store_true", help="1 seed, and a small network for the timing")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder where the tables are to be written, too")
     parser.add_argument("--json", action="store_true", help="one object for machines")
     args = parser.parse_args(argv)
     seeds = 1 if args.quick else args.seeds
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # gradcheck warns of float32 inputs; that is what is measured
     tools, timing = compare(seeds), exhaustive(args.quick)
-    total = seeds * len(PLANTED)
     if args.json:
-        rows = [{"tool": t.name, "caught": t.caught, "of": total, "alarms": t.alarms, "correct": seeds} for t in tools]
-        print(
-            json.dumps(
-                {
-                    "tools": rows,
-                    "exhaustive": [
-                        {"sizes": s, "ours_s": a, "all_pairs_s": p, "gradcheck_slow_s": b, "ratio": b / a} for s, a, p, b in timing
-                    ],
-                }
-            )
-        )
+        print(json.dumps(as_json(tools, timing, seeds)))
     else:
-        headings = ("", "caught, fresh", "caught, converged", "false alarms, float64", "false alarms, float32", "seconds", "names")
-        print(f"| {' | '.join(headings)} |\n{'|---' * len(headings)}|")
-        for t in tools:
-            alarms = t.alarms["fresh"] + t.alarms["converged"]
-            cells = (f"{t.caught['fresh']} of {total}", f"{t.caught['converged']} of {total}", f"{alarms} of {2 * seeds}")
-            cells += (f"{t.alarms['float32']} of {seeds}", f"{np.median(t.seconds):.3f}", ", ".join(sorted(t.names)) or "nothing")
-            print(f"| {t.name} | {' | '.join(cells)} |")
-        print("\n| exhaustive verification, N=16, float64 | in training, s | ratio | all pairs, s | ratio | gradcheck slow, s |")
-        print("|---|---|---|---|---|---|")
-        for sizes, a, p, b in timing:
-            print(f"| {sizes} | {a:.4f} | {b / a:,.0f} | {p:.4f} | {b / p:,.0f} | {b:.1f} |")
+        tables = {"gradient_check": detection(tools, seeds), "exhaustive": speed(timing)}
+        print("\n\n".join("\n".join(table) for table in tables.values()))
+        if args.out:
+            write(args.out, tables)
     right = tools[0].alarms
     return 1 if any(right.values()) else 0
+
+
+def detection(tools: list[Tool], seeds: int) -> list[str]:
+    """Who caught what, and raised how many false alarms."""
+    headings = ("", "caught, fresh", "caught, converged", "false alarms, float64", "false alarms, float32", "seconds", "names")
+    lines, total = [f"| {' | '.join(headings)} |", "| --- " * len(headings) + "|"], seeds * len(PLANTED)
+    for t in tools:
+        alarms = t.alarms["fresh"] + t.alarms["converged"]
+        cells = (f"{t.caught['fresh']} of {total}", f"{t.caught['converged']} of {total}", f"{alarms} of {2 * seeds}")
+        cells += (f"{t.alarms['float32']} of {seeds}", f"{np.median(t.seconds):.3f}", ", ".join(sorted(t.names)) or "nothing")
+        lines.append(f"| {t.name} | {' | '.join(cells)} |")
+    return lines
+
+
+def speed(timing: list[tuple[str, float, float, float]]) -> list[str]:
+    """Every parameter verified, in units of gradcheck's time."""
+    lines = [
+        "| every parameter, N = 16 | gradcheck, slow | in training | times faster | all pairs | times faster |",
+        "| --- " * 6 + "|",
+    ]
+    for sizes, quick, pairs, slow in timing:
+        lines.append(
+            f"| {sizes} | {slow:.1f} s | {1e3 * quick:.1f} ms | {slow / quick:,.0f} | {1e3 * pairs:.1f} ms | {slow / pairs:,.0f} |"
+        )
+    return lines
+
+
+def as_json(tools: list[Tool], timing: list[tuple[str, float, float, float]], seeds: int) -> dict[str, Any]:
+    """For machines."""
+    total = seeds * len(PLANTED)
+    rows = [{"tool": t.name, "caught": t.caught, "of": total, "alarms": t.alarms, "correct": seeds} for t in tools]
+    keys = ("sizes", "ours_s", "all_pairs_s", "gradcheck_slow_s")
+    return {"tools": rows, "exhaustive": [dict(zip(keys, line, strict=True)) | {"ratio": line[3] / line[1]} for line in timing]}
+
+
+def write(folder: Path, tables: dict[str, list[str]]) -> None:
+    """A page for each table, which says where it comes from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    said = (
+        f"torch {torch.__version__}, NumPy {np.__version__}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, "
+        f"{time.strftime('%Y-%m-%d')}; by `python benchmarks/gradient_check.py`."
+    )
+    for name, table in tables.items():
+        (folder / f"{name}.md").write_text("\n".join(["# Beside other gradient checks", "", said, "", *table]) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,12 @@ import pytest
 from benchmarks import nielsen
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "results.md").read_text("utf-8")
-BLOCKS = re.findall(r"<!-- results: (\S+) -->\n(.*?)<!-- /results -->", PAGE, re.DOTALL)
+PAGES = [ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "speed.md"]
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"<!-- results: (\S+) -->\n(.*?)<!-- /results -->", page.read_text("utf-8"), re.DOTALL)
+]
 
 
 def rows(name):

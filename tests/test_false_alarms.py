@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import false_alarms, gradient_check, planted_errors
+from benchmarks import checkers, false_alarms, gradient_check, planted_errors
 from checks.problem import standard
 
 
@@ -62,6 +62,6 @@ def test_false_alarms_draws_its_figure_and_fails_if_one_is_raised(monkeypatch, c
 
 def test_ours_catches_what_is_planted_in_the_comparison_and_names_it():
     problem = gradient_check.draw(gradient_check.SIZES, gradient_check.N, 0)
-    assert gradient_check.ours(problem, lambda g: g, "float64") == ""
-    message = gradient_check.ours(problem, gradient_check.PLANTED["one entry by 1e-5"], "float64")
+    assert checkers.ours(problem, lambda g: g, "float64") == ""
+    message = checkers.ours(problem, gradient_check.PLANTED["one entry by 1e-5"], "float64")
     assert gradient_check._named(message) == {"parameter by name", "index"}
