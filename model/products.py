@@ -38,19 +38,19 @@ def product(m: int, k: int, n: int, into: Tensor, *, transposed: bool = False) -
         one takes as long as a small product.
     """
     if has_onednn(into) and m * k * n >= (WORTH_IT_TRANSPOSED if transposed else WORTH_IT):
-        return _by_onednn
+        return by_onednn
     return lambda A, B, B_T: torch.mm(A, B, out=into)
 
 
 def affine(m: int, k: int, n: int, into: Tensor) -> Affine:
     """How to multiply (m, k) by (k, n) and add a column (m, 1): a function of A, B, B.T and the column that returns `into`."""
     if has_onednn(into) and m * k * n >= WORTH_IT:
-        return lambda A, B, B_T, column: torch.add(_by_onednn(A, B, B_T), column, out=into)
+        return lambda A, B, B_T, column: torch.add(by_onednn(A, B, B_T), column, out=into)
     return lambda A, B, B_T, column: torch.addmm(column, A, B, out=into)
 
 
-def _by_onednn(A: Tensor, B: Tensor, B_T: Tensor) -> Tensor:
-    """What torch.compile calls for a linear layer."""
+def by_onednn(A: Tensor, B: Tensor, B_T: Tensor) -> Tensor:
+    """A @ B by what torch.compile calls for a linear layer."""
     found: Tensor = torch.ops.mkldnn._linear_pointwise.default(A, B_T, None, "none", [], "")
     return found
 
