@@ -42,13 +42,12 @@ def main(argv: list[str] | None = None) -> int:
     print(f"| product | multiply-adds | {' | '.join(f'{column}, us' for column in columns)} | taken |")
     print("| --- " + "| ---: " * (1 + len(columns)) + "| --- |")
     for (m, k, n), transposed in shapes():
-        taken = products.WORTH_IT_TRANSPOSED if transposed else products.WORTH_IT
-        cells = []
+        cells, taken = [], "oneDNN" if products.is_worth_it(m, k, n, transposed) else "MKL"
         for number in threads:
             torch.set_num_threads(number)
             cells += [f"{1e6 * seconds(call, given.rounds):.1f}" for call in both(m, k, n, transposed)]
         name = f"{m} x {k} x {n}{', first transposed' * transposed}"
-        print(f"| {name} | {m * k * n:,} | {' | '.join(cells)} | {'oneDNN' if m * k * n >= taken else 'MKL'} |", flush=True)
+        print(f"| {name} | {m * k * n:,} | {' | '.join(cells)} | {taken} |", flush=True)
     return 0
 
 

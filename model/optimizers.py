@@ -47,14 +47,13 @@ class SGD:
     ) -> None:
         self._groups = _groups(weights, biases, weight_decay)
         self._learning_rate, self._momentum = learning_rate, momentum
-        self._velocity = [[torch.zeros_like(parameter) for parameter in group] if momentum else [] for group, _ in self._groups]
+        self._velocity = [[torch.zeros_like(value) for value in values] if momentum else [] for _, values, _ in self._groups]
 
-    @torch.no_grad()
     def step(self) -> None:
         """Update every parameter from its .grad."""
-        for (parameters, weight_decay), velocity in zip(self._groups, self._velocity, strict=True):
+        for (parameters, values, weight_decay), velocity in zip(self._groups, self._velocity, strict=True):
             torch._fused_sgd_(
-                parameters,
+                values,
                 _gradients(parameters),
                 velocity,
                 lr=self._learning_rate,
@@ -88,18 +87,17 @@ class Adam:
     def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor], learning_rate: float, weight_decay: float) -> None:
         self._groups = _groups(weights, biases, weight_decay)
         self._learning_rate = learning_rate
-        self._m = [[torch.zeros_like(parameter) for parameter in group] for group, _ in self._groups]
-        self._v = [[torch.zeros_like(parameter) for parameter in group] for group, _ in self._groups]
+        self._m = [[torch.zeros_like(value) for value in values] for _, values, _ in self._groups]
+        self._v = [[torch.zeros_like(value) for value in values] for _, values, _ in self._groups]
         # A count of steps where the parameters are; exact in float32 up to 2**24 steps, and at 2**24 both corrections are 1.
         self._steps = torch.zeros((), dtype=torch.float32, device=weights[0].device)
 
-    @torch.no_grad()
     def step(self) -> None:
         """Update every parameter from its .grad."""
         self._steps += 1
-        for (parameters, weight_decay), m, v in zip(self._groups, self._m, self._v, strict=True):
+        for (parameters, values, weight_decay), m, v in zip(self._groups, self._m, self._v, strict=True):
             torch._fused_adam_(
-                parameters,
+                values,
                 _gradients(parameters),
                 m,
                 v,
@@ -125,12 +123,13 @@ class Adam:
         self._steps.copy_(state["steps"])
 
 
-Group = tuple[list[Tensor], float]  # parameters, and their lambda
+Group = tuple[list[Tensor], list[Tensor], float]  # parameters, the same memory without the wish to be differentiated, their lambda
 
 
 def _groups(weights: Sequence[Tensor], biases: Sequence[Tensor], weight_decay: float) -> list[Group]:
     """Parameters that are updated in one operation: all together where lambda is 0."""
-    return [(list(weights), weight_decay), (list(biases), 0.0)] if weight_decay else [([*weights, *biases], 0.0)]
+    chosen = [(weights, weight_decay), (biases, 0.0)] if weight_decay else [([*weights, *biases], 0.0)]
+    return [(list(parameters), [parameter.detach() for parameter in parameters], decay) for parameters, decay in chosen]
 
 
 def _gradients(parameters: list[Tensor]) -> list[Tensor]:

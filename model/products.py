@@ -1,8 +1,8 @@
 """Matrix products on a CPU, by the faster of the two libraries that come with torch.
 
 `torch.mm` calls MKL, which leaves the widest registers of other makers' processors unused: on a Zen 5 core oneDNN multiplies
-twice as fast (benchmarks/products.py). oneDNN takes longer to get going, so small products stay with MKL. Which of the two it is
-depends on the shape and the machine alone, so a resumed run rounds as the run before it did.
+twice as fast (benchmarks/products.py). oneDNN takes longer to get going, so small products stay with MKL, and the smallest with one
+thread. All of that depends on the shape and the machine alone, so a resumed run rounds as the run before it did.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ Product = Callable[[Tensor, Tensor, Tensor], Tensor]
 Affine = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 WORTH_IT = 1_000_000  # multiply-adds from which oneDNN is the faster one; calling it takes about 10 microseconds longer
-WORTH_IT_TRANSPOSED = 8_000_000  # where the first factor is a transposed view, which oneDNN copies before it begins
+WORTH_SHARING = 200_000  # multiply-adds from which two threads are faster than one, by MKL
+WORTH_COPYING = 128  # columns of the second factor from which that is so where the first is a transposed view, for oneDNN copies it
 
 
 def product(m: int, k: int, n: int, into: Tensor, *, transposed: bool = False) -> Product:
@@ -37,16 +38,37 @@ def product(m: int, k: int, n: int, into: Tensor, *, transposed: bool = False) -
     Returns: a function of A, B and B.T that returns A @ B: `into`, or memory of its own. It wants both views of B because making
         one takes as long as a small product.
     """
-    if has_onednn(into) and m * k * n >= (WORTH_IT_TRANSPOSED if transposed else WORTH_IT):
+    if has_onednn(into) and is_worth_it(m, k, n, transposed):
         return by_onednn
-    return lambda A, B, B_T: torch.mm(A, B, out=into)
+    return _on_one_thread(m * k * n, into, lambda A, B, B_T: torch.mm(A, B, out=into))
 
 
 def affine(m: int, k: int, n: int, into: Tensor) -> Affine:
     """How to multiply (m, k) by (k, n) and add a column (m, 1): a function of A, B, B.T and the column that returns `into`."""
-    if has_onednn(into) and m * k * n >= WORTH_IT:
+    if has_onednn(into) and is_worth_it(m, k, n):
         return lambda A, B, B_T, column: torch.add(by_onednn(A, B, B_T), column, out=into)
-    return lambda A, B, B_T, column: torch.addmm(column, A, B, out=into)
+    return _on_one_thread(m * k * n, into, lambda A, B, B_T, column: torch.addmm(column, A, B, out=into))
+
+
+def _on_one_thread(size: int, into: Tensor, multiply: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The same product; if it is small, by one thread, because MKL asks for all of them even then."""
+    if size >= WORTH_SHARING or into.device.type != "cpu":
+        return multiply
+
+    def alone(*factors: Tensor) -> Tensor:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return multiply(*factors)
+        finally:
+            torch.set_num_threads(threads)
+
+    return alone
+
+
+def is_worth_it(m: int, k: int, n: int, transposed: bool = False) -> bool:
+    """Whether oneDNN multiplies (m, k) by (k, n) faster, where it can."""
+    return m * k * n >= WORTH_IT and (not transposed or n >= WORTH_COPYING)
 
 
 def by_onednn(A: Tensor, B: Tensor, B_T: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ def test_the_readable_version_agrees_with_numpy_within_rounding(output, cost):
 def test_the_fast_version_agrees_with_every_witness_in_every_regime(monkeypatch, dtype, library):
     if library:
         monkeypatch.setattr(products, "WORTH_IT", 0)
-        monkeypatch.setattr(products, "WORTH_IT_TRANSPOSED", 0)
+        monkeypatch.setattr(products, "WORTH_COPYING", 0)
     problems = [problem.rounded_to(dtype) for problem in standard(len(HARD_KINDS))]
     compared = 0
     for problem in problems:

@@ -63,7 +63,7 @@ def test_the_comparison_would_catch(monkeypatch, wrong):
     elif wrong == "epsilon":
         monkeypatch.setattr("model.optimizers.EPSILON", 1e-6)
     else:
-        optimizer._groups = [(parameters, 0.1) for parameters, _ in optimizer._groups]
+        optimizer._groups = [(parameters, values, 0.1) for parameters, values, _ in optimizer._groups]
     train(network, optimizer)
     train(other, torchs(other, "adam", 0.0, 0.1))
     pairs = zip(network.parameters(), other.parameters(), strict=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model import products
-from model.products import WORTH_IT, WORTH_IT_TRANSPOSED, affine, has_onednn, product
+from model.products import WORTH_COPYING, WORTH_IT, WORTH_SHARING, affine, has_onednn, product
 
 EPS = float(torch.finfo(torch.float32).eps)
 ONEDNN = has_onednn(torch.empty(0))
@@ -25,7 +25,7 @@ def test_both_libraries_give_the_product(monkeypatch, shape, transposed):
     allowed = shape[1] * EPS * (A.double().abs() @ B.double().abs())
     for worth_it in (0, 2**62):
         monkeypatch.setattr(products, "WORTH_IT", worth_it)
-        monkeypatch.setattr(products, "WORTH_IT_TRANSPOSED", worth_it)
+        monkeypatch.setattr(products, "WORTH_COPYING", worth_it)
         found = product(*shape, into, transposed=transposed)(A, B, B.t())
         assert found.shape == exact.shape
         assert bool(((found.double() - exact).abs() <= allowed).all())
@@ -42,13 +42,37 @@ def test_both_libraries_add_the_column_and_write_where_they_are_told(monkeypatch
         assert bool(((into.double() - exact).abs() <= allowed).all())
 
 
+@pytest.mark.parametrize(("k", "threads"), [(WORTH_SHARING - 1, 1), (WORTH_SHARING, 2)])
+def test_small_products_are_made_by_one_thread_and_leave_the_others_as_they_were(monkeypatch, k, threads):
+    seen, mm, addmm, before = [], torch.mm, torch.addmm, torch.get_num_threads()
+    monkeypatch.setattr(torch, "mm", lambda *of, **to: (seen.append(torch.get_num_threads()), mm(*of, **to))[1])
+    monkeypatch.setattr(torch, "addmm", lambda *of, **to: (seen.append(torch.get_num_threads()), addmm(*of, **to))[1])
+    torch.set_num_threads(2)
+    try:
+        (A, B), into = factors(1, k, 1, False), torch.empty(1, 1)
+        product(1, k, 1, into)(A, B, B.t())
+        affine(1, k, 1, into)(A, B, B.t(), torch.ones(1, 1))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [threads, threads]
+
+
 @pytest.mark.skipif(not ONEDNN, reason="this torch has no oneDNN for float32 on this processor")
-@pytest.mark.parametrize(("transposed", "worth_it"), [(False, WORTH_IT), (True, WORTH_IT_TRANSPOSED)])
-def test_small_products_are_written_where_they_are_wanted_and_large_ones_are_not(transposed, worth_it):
-    for k, in_place in ((worth_it - 1, True), (worth_it, False)):
-        A, B = factors(1, k, 1, transposed)
-        into = torch.empty(1, 1)
-        assert (product(1, k, 1, into, transposed=transposed)(A, B, B.t()) is into) == in_place
+@pytest.mark.parametrize(
+    ("k", "n", "transposed", "in_place"),
+    [
+        (WORTH_IT - 1, 1, False, True),
+        (WORTH_IT, 1, False, False),
+        (WORTH_IT, WORTH_COPYING - 1, True, True),
+        (WORTH_IT // WORTH_COPYING, WORTH_COPYING, True, True),
+        (WORTH_IT // WORTH_COPYING + 1, WORTH_COPYING, True, False),
+    ],
+)
+def test_small_products_are_written_where_they_are_wanted_and_large_ones_are_not(k, n, transposed, in_place):
+    A, B = torch.empty(k, 1).t() if transposed else torch.empty(1, k), torch.empty(k, n)
+    into = torch.empty(1, n)
+    assert (product(1, k, n, into, transposed=transposed)(A, B, B.t()) is into) == in_place
 
 
 @pytest.mark.parametrize("like", [torch.empty(0, dtype=torch.float64), torch.empty(0, device="meta")])
