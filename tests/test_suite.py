@@ -11,21 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.networks import Wrong
 from checks import assert_gradients, check_gradients
 from checks.black_box.gradient_report import GradientReport
-
-
-class Corrupted(torch.autograd.Function):
-    """The identity, whose gradient goes through a function of one's choice: any wrong backward pass."""
-
-    @staticmethod
-    def forward(ctx, value, change):
-        ctx.change = change
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return ctx.change(gradient), None
 
 
 def network(sizes, dtype=torch.float64, activation=nn.Sigmoid, seed=0) -> nn.Sequential:
@@ -52,7 +40,7 @@ def report_on(
 
     def loss() -> Tensor:
         calls.append(1)
-        used = parameters | ({wrong: Corrupted.apply(parameters[wrong], change)} if wrong else {})
+        used = parameters | ({wrong: Wrong.apply(parameters[wrong], change)} if wrong else {})
         return functional.cross_entropy(torch.func.functional_call(module, used, (x,)), y)
 
     return check_gradients(loss, parameters, **settings), len(calls)
@@ -152,7 +140,7 @@ def test_table_has_every_name_index_both_values_and_the_reason():
     assert "2.bias: one entry alone, [3]" in text
     w = torch.ones(3, dtype=torch.float64, requires_grad=True)
     with pytest.raises(AssertionError, match="FAIL: 1 of 1 gradients: w"):
-        assert_gradients(lambda: Corrupted.apply(w, torch.neg).square().sum(), {"w": w})
+        assert_gradients(lambda: Wrong.apply(w, torch.neg).square().sum(), {"w": w})
 
 
 def leaf(*shape: int, dtype=torch.float64, seed=0) -> Tensor:
@@ -281,7 +269,7 @@ def test_gradient_with_noise_of_1e_6_is_different_on_every_run_and_may_be_allowe
     w = leaf(8)
 
     def loss():
-        return Corrupted.apply(w, lambda g: g * (1 + 1e-6 * torch.randn_like(g))).sin().sum()
+        return Wrong.apply(w, lambda g: g * (1 + 1e-6 * torch.randn_like(g))).sin().sum()
 
     report = check_gradients(loss, {"w": w})
     assert "different on every run" in report.failures[0].reason
@@ -300,7 +288,7 @@ def test_loss_that_differs_from_run_to_run_says_so_and_is_judged_by_its_own_nois
     w, own = leaf(5), torch.Generator().manual_seed(0)
 
     def loss(sign=1):
-        return (Corrupted.apply(w, lambda g: sign * g).square().sum()) * (1 + 1e-6 * torch.randn((), generator=own).double())
+        return (Wrong.apply(w, lambda g: sign * g).square().sum()) * (1 + 1e-6 * torch.randn((), generator=own).double())
 
     right, wrong = check_gradients(loss, {"w": w}), check_gradients(lambda: loss(-1), {"w": w})
     assert right.outcome == "pass", str(right)
@@ -387,6 +375,6 @@ def test_network_on_cuda_passes_and_its_flipped_sign_fails(dtype):
     w = module[0].weight
 
     def wrong():
-        return functional.linear(x, Corrupted.apply(w, torch.neg)).square().mean()
+        return functional.linear(x, Wrong.apply(w, torch.neg)).square().mean()
 
     assert check_gradients(wrong, {"w": w}).outcome == "fail"
