@@ -162,7 +162,10 @@ def test_ctrl_c_saves_says_so_and_costs_nothing(monkeypatch, capsys, where):
 def test_sigint_from_outside_saves_and_the_resumed_run_ends_the_same(capsys):
     flags = ["--hidden", "8", "--no-check", "--device", "cpu", "--run-dir"]
     with subprocess.Popen(
-        [sys.executable, ROOT / "train.py", *flags, "parts", "--epochs", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, ROOT / "train.py", *flags, "parts", "--epochs", "1000000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in a shell's background ignores it
     ) as process:
         while not Path("parts/model.safetensors").exists() and process.poll() is None:
             time.sleep(0.02)
