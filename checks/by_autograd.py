@@ -23,9 +23,7 @@ def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") ->
         dtype: the precision in which the module computes.
     Returns: z, a, p, losses and every gradient, as float64 arrays by name.
     """
-    network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
-    x = torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device)
-    y = torch.as_tensor(problem.y, device=device)
+    network, x, y = _placed(problem, device, dtype)
     z, a = _record(network)
     logits = network(x)
     losses = cost_of(problem.output, problem.cost, reduction="none")(logits, y)
@@ -35,6 +33,20 @@ def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") ->
     found |= by_name("dz", _gradients(z)) | by_name("da", _gradients(a))
     found |= by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
     return found | _through_output(logits.detach(), y, problem) if problem.cost == "quadratic" else found
+
+
+def parameters(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> Quantities:
+    """The same for dW and db alone, and sooner: nothing on the way to them is kept."""
+    network, x, y = _placed(problem, device, dtype)
+    cost_of(problem.output, problem.cost)(network(x), y).backward()
+    return by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
+
+
+def _placed(problem: Problem, device: str, dtype: str) -> tuple[MLP, Tensor, Tensor]:
+    """The network of a problem and its batch, on a device and in a precision."""
+    network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
+    x = torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device)
+    return network, x, torch.as_tensor(problem.y, device=device)
 
 
 def _record(network: MLP) -> tuple[dict[int, Tensor], dict[int, Tensor]]:

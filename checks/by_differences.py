@@ -133,7 +133,7 @@ def _losses_from(problem: Problem, layer: int, at: Complex128[np.ndarray, "M n"]
     if layer < problem.L:
         W = {deeper - layer: problem.W[deeper] for deeper in problem.W if deeper > layer}
         b = {deeper - layer: problem.b[deeper] for deeper in problem.b if deeper > layer}
-        at = by_hand.forward(at, W, b, output=problem.output).z[len(W)]
+        at = by_hand.through_layers(at, W, b)[0][len(W)]
     return by_hand.losses(at, y, output=problem.output, cost=problem.cost)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -25,14 +26,21 @@ def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") ->
         dtype: the precision in which it computes.
     Returns: hidden a, p, dz, dW and db, as float64 arrays by name.
     """
-    network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
-    passes = Backward(network, len(problem.y), problem.output, problem.cost)
-    for memory in (passes.p, *passes.a.values(), *passes.dz.values()):
+    network, passes = _laid_out(problem.sizes, len(problem.y), problem.output, problem.cost, device, dtype)
+    network.fill(problem.W, problem.b)
+    hidden = {layer: a for layer, a in passes.a.items() if layer > 0}  # a[0] is whatever samples were looked at last
+    for memory in (passes.p, *hidden.values(), *passes.dz.values()):
         memory.fill_(float("nan"))  # whatever is not overwritten shows
     passes(torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device), torch.as_tensor(problem.y, device=device))
-    hidden = {layer: a for layer, a in passes.a.items() if layer > 0}
     found = {"p": _array(passes.p.t())} | by_name("a", _arrays(hidden)) | by_name("dz", _arrays(passes.dz))
     return found | by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
+
+
+@lru_cache(maxsize=1)
+def _laid_out(sizes: tuple[int, ...], N: int, output: str, cost: str, device: str, dtype: str) -> tuple[MLP, Backward]:
+    """A network and its passes; used again for the next problem of the same shape, as training uses them for the next batch."""
+    network = MLP(sizes, init=None, dtype=getattr(torch, dtype), device=device)
+    return network, Backward(network, N, output, cost)
 
 
 def _gradients(parameters: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
@@ -44,4 +52,4 @@ def _arrays(tensors: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
+    return np.array(tensor.detach().cpu().numpy(), dtype=np.float64)  # a copy: the memory is used again

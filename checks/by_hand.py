@@ -62,14 +62,20 @@ def forward(x: Inexact[np.ndarray, "N n_0"], W: Weights, b: Biases, *, output: s
     Raises: ValueError if shapes do not fit, as NumPy says it; KeyError for an unknown output.
     Source: Nielsen, chapter 2 (his a = sigma(wa + b)); derived in checks/EQUATIONS.md.
     """
+    L, (z, a) = len(W), through_layers(x, W, b)
+    p = {"softmax": softmax, "sigmoid": sigmoid}[output](z[L])  # (F3)
+    return Forward(z, a, p)
+
+
+def through_layers(x: Inexact[np.ndarray, "N n_0"], W: Weights, b: Biases) -> tuple[Samples, Samples]:
+    """Every z, up to the logits z[L], and every a below them: equations (F1) and (F2)."""
     L = len(W)
     z, a = {}, {0: x}
     for layer in range(1, L + 1):
         z[layer] = a[layer - 1] @ W[layer].T + b[layer]  # (F1)
         if layer < L:
             a[layer] = sigmoid(z[layer])  # (F2)
-    p = {"softmax": softmax, "sigmoid": sigmoid}[output](z[L])  # (F3)
-    return Forward(z, a, p)
+    return z, a
 
 
 def losses(

@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from checks.learning.finding import Symptom
 from checks.learning.symptoms import look
 from checks.problem import Problem
 from checks.report import Report
-from checks.witnesses import verify_quickly
+from checks.witnesses import verify, verify_quickly
 from model.checkpoint import SavedModel, load_config, load_model
 from model.data import load
 from model.network import MLP
@@ -30,7 +31,7 @@ WORK = 50_000_000  # multiply-adds that a check's nudges may take, about a twent
 
 
 class Checker:
-    """Checks a training's gradients as it goes, and remembers the worst.
+    """Checks a training's gradients as it goes, everything the first time and the parameters from then on, and remembers the worst.
 
     Args:
         training: checked before its next epoch, on the batch that it begins with.
@@ -51,7 +52,9 @@ class Checker:
         if not self._every or training.epoch % self._every:
             return None
         head = {"output": training.settings.output, "cost": training.settings.cost}
-        report = check_network(training.network, training.next_batch(), **head, name=f"epoch {training.epoch}")
+        report = check_network(
+            training.network, training.next_batch(), **head, name=f"epoch {training.epoch}", everything=not self.checks
+        )
         self.checks += 1
         self.elapsed_s += report.elapsed_s
         self.worst_ratio = max(self.worst_ratio, report.worst.ratio if report.worst else math.inf)
@@ -67,7 +70,7 @@ class Checker:
         return {"verdict": self._outcome, "parameters": parameters, "worst_ratio": worst, "seconds": self.elapsed_s}
 
 
-def check_network(network: MLP, batch: Samples, *, output: str, cost: str, name: str) -> Report:
+def check_network(network: MLP, batch: Samples, *, output: str, cost: str, name: str, everything: bool = False) -> Report:
     """Verify every parameter's gradient of a network in training, on its own batch, device and precision.
 
     Args:
@@ -75,7 +78,8 @@ def check_network(network: MLP, batch: Samples, *, output: str, cost: str, name:
         batch: what it is about to learn from; its first samples are used, with their own mean.
         output, cost: the head.
         name: for the report, such as "epoch 3".
-    Returns: by hand, autograd and the complex step, each against each.
+        everything: whether to compare all that is computed on the way, too, each witness with each.
+    Returns: what the comparisons found.
     """
     start = time.perf_counter()
     W = {layer: _array(tensor) for layer, tensor in network.W.items()}
@@ -84,7 +88,8 @@ def check_network(network: MLP, batch: Samples, *, output: str, cost: str, name:
     few = samples_for(network.sizes)
     x, y = _array(batch.x[:few]), batch.y[:few].cpu().numpy()
     problem = Problem(x, y, W, b, output, cost, name, dtype)
-    verdicts = verify_quickly(problem, device=device, dtype=dtype)
+    how = partial(verify, differences=False) if everything else verify_quickly
+    verdicts = how(problem, device=device, dtype=dtype)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Report(verdicts, 1, parameters, device, dtype, time.perf_counter() - start)
 

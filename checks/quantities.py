@@ -20,6 +20,11 @@ def names(L: int, output: str, cost: str) -> list[str]:
     return [*forward, f"z[{L}]", "p", "losses", *head, *backward[1:]]
 
 
+def of_parameters(L: int) -> list[str]:
+    """The gradients of all parameters, those of the last layer first."""
+    return [f"{name}[{layer}]" for layer in range(L, 0, -1) for name in ("dW", "db")]
+
+
 def equation(quantity: str, L: int, output: str, cost: str) -> str:
     """The tag of the equation that computes a quantity, such as "(B4)" for "da[1]"."""
     if quantity == f"dz[{L}]":

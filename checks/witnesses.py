@@ -16,7 +16,7 @@ import numpy as np
 
 from checks import bound, by_autograd, by_differences, by_directions, by_fast_backward, by_hand
 from checks.problem import Problem
-from checks.quantities import Quantities, collect, equation, names
+from checks.quantities import Quantities, collect, equation, names, of_parameters
 from checks.retrace import retraced
 from checks.testimony import FULL_WITNESSES, Testimony, hear
 from checks.verdict import Verdict, judge, missing
@@ -45,25 +45,29 @@ def verify(problem: Problem, *, device: str = "cpu", dtype: str = "float64", dif
 def verify_quickly(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> list[Verdict]:
     """The same for a network in training: every parameter, by hand, by autograd, by the backward pass that trains, from the loss.
 
-    Each is compared with the pass by hand. Every other pair, activations' gradients, sums retraced and a hand-written pass in lower
-    precision are left to `verify`.
+    Each is compared with the pass by hand, on dW and db alone: they cannot all be right where anything before them is wrong. Where
+    one is not, everything is verified, to find out what went wrong first.
 
     Args:
         problem, device, dtype: as for `verify`.
-    Returns: a verdict for every witness and quantity, in the order of computation.
+    Returns: a verdict for every witness and parameter; or all those of `verify` without differences, if they fail, too.
     """
     with np.errstate(all="ignore"):
         bounds = _bounds(problem, dtype)
         # the bound is of first order in eps, so that of float64 is the same in smaller units
-        exact = {quantity: np.finfo(np.float64).eps / np.finfo(dtype).eps * array for quantity, array in bounds.items()}
-        testimonies = [
-            hear("by_hand", lambda: (hand(problem), exact)),
-            hear("by_autograd", lambda: (by_autograd.witness(problem, device=device, dtype=dtype), bounds)),
+        smaller = float(np.finfo(np.float64).eps / np.finfo(dtype).eps)
+        exact = {quantity: smaller * array for quantity, array in bounds.items()} if smaller < 1 else bounds
+        by_hand_ = hear("by_hand", lambda: (hand(problem), exact))
+        others = [
+            hear("by_autograd", lambda: (by_autograd.parameters(problem, device=device, dtype=dtype), bounds)),
             hear("fast_backward", lambda: (by_fast_backward.witness(problem, device=device, dtype=dtype), bounds)),
             hear("complex_step", lambda: _with_rounding(by_differences.complex_step(problem, activations=False), exact)),
         ]
-        by_hand_, *others = *testimonies[:-1], replace(testimonies[-1], unasked=("da",))
-        return _compare(problem, [(by_hand_, other) for other in others])
+        verdicts = _compare(problem, [(by_hand_, other) for other in others], of_parameters(problem.L))
+    if all(verdict.outcome != "fail" for verdict in verdicts):
+        return verdicts
+    everything = verify(problem, device=device, dtype=dtype, differences=False)
+    return everything if any(verdict.outcome == "fail" for verdict in everything) else verdicts
 
 
 def cross_examine(problem: Problem, testimonies: list[Testimony], dtype: str = "float64") -> list[Verdict]:
@@ -76,7 +80,8 @@ def cross_examine(problem: Problem, testimonies: list[Testimony], dtype: str = "
     """
     slopes = any(testimony.witness == "random_directions" for testimony in testimonies)
     heard = [_with_slopes(problem, testimony) for testimony in testimonies] if slopes else testimonies
-    return _compare(problem, list(combinations(heard, 2)), slopes) + _compare_retraced(problem, testimonies, dtype)
+    order = names(problem.L, problem.output, problem.cost) + ["slopes"] * slopes
+    return _compare(problem, list(combinations(heard, 2)), order) + _compare_retraced(problem, testimonies, dtype)
 
 
 def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -> Iterator[Testimony]:
@@ -97,10 +102,10 @@ def hand(problem: Problem, dtype: str = "float64") -> Quantities:
     """The hand-written passes of a problem in a precision; every number as float64."""
 
     def cast(layers: Layers) -> dict[int, np.ndarray]:
-        return {layer: array.astype(dtype) for layer, array in layers.items()}
+        return {layer: array.astype(dtype, copy=False) for layer, array in layers.items()}
 
     head, W = {"output": problem.output, "cost": problem.cost}, cast(problem.W)
-    passed = by_hand.forward(problem.x.astype(dtype), W, cast(problem.b), output=problem.output)
+    passed = by_hand.forward(problem.x.astype(dtype, copy=False), W, cast(problem.b), output=problem.output)
     losses = by_hand.losses(passed.z[problem.L], problem.y, **head)
     found = collect(passed, losses, by_hand.backward(passed, W, problem.y, **head))
     return {quantity: np.asarray(value, dtype=np.float64) for quantity, value in found.items()}
@@ -120,9 +125,9 @@ def _with_rounding(found: tuple[Quantities, Quantities], bounds: Quantities) -> 
     return values, {quantity: error + bounds[quantity] for quantity, error in errors.items()}
 
 
-def _compare(problem: Problem, pairs: list[tuple[Testimony, Testimony]], slopes: bool = False) -> list[Verdict]:
-    """Pairs on every quantity that both cover, in the order of computation; a witness that broke off fails once in each pair."""
-    order, id = names(problem.L, problem.output, problem.cost) + ["slopes"] * slopes, problem.id
+def _compare(problem: Problem, pairs: list[tuple[Testimony, Testimony]], order: list[str]) -> list[Verdict]:
+    """Pairs on every quantity of an order that both cover, in it; a witness that broke off fails once in each pair."""
+    id = problem.id
     verdicts = [_compare_broken(problem, order, *pair) for pair in pairs if pair[0].failure or pair[1].failure]
     whole = [pair for pair in pairs if not (pair[0].failure or pair[1].failure)]
     for quantity in order:

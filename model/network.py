@@ -70,11 +70,15 @@ class MLP(nn.Module):
         """The network with these weights and biases, each given by layer 1..L."""
         sizes = [W[1].shape[1], *(len(b[layer]) for layer in range(1, len(b) + 1))]
         network = cls(sizes, init=None, dtype=dtype, device=device)
-        with torch.no_grad():
-            for layers, parameters in ((W, network.W), (b, network.b)):
-                for layer, parameter in parameters.items():
-                    parameter.copy_(torch.as_tensor(layers[layer]))
+        network.fill(W, b)
         return network
+
+    @torch.no_grad()
+    def fill(self, W: Mapping[int, np.ndarray], b: Mapping[int, np.ndarray]) -> None:
+        """Take these weights and biases, each given by layer 1..L, in place of the present ones."""
+        for layers, parameters in ((W, self.W), (b, self.b)):
+            for layer, parameter in parameters.items():
+                parameter.copy_(torch.as_tensor(layers[layer]))
 
     @staticmethod
     def layers_of(state: Mapping[str, np.ndarray], prefix: str = "") -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:

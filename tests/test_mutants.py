@@ -35,6 +35,7 @@ RULES = {
 }
 FUNCTIONS = (
     "forward",
+    "through_layers",
     "losses",
     "backward",
     "sigmoid",

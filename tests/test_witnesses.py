@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from checks import by_autograd, by_differences, witnesses
+from checks import by_autograd, by_differences, by_fast_backward, by_hand, witnesses
 from checks.problem import draw, standard
-from checks.quantities import names
-from checks.witnesses import verify
+from checks.quantities import names, of_parameters
+from checks.witnesses import verify, verify_quickly
 
 GRADIENTS = ("dz", "da", "dW", "db")
 
@@ -91,6 +91,41 @@ def test_float32_is_judged_against_the_float64_witness_with_float32_rounding():
         < by_pair["by_autograd", "complex_step"].error / abs(by_pair["by_autograd", "complex_step"].values[1])
         < 1e3 * eps
     )
+
+
+def test_in_training_every_parameter_is_compared_with_the_pass_by_hand():
+    for dtype in ("float64", "float32"):
+        found = verify_quickly(draw((4, 6, 5, 3), 5, seed=1).rounded_to(dtype), dtype=dtype)
+        assert {verdict.outcome for verdict in found} == {"pass"}
+        others = ("by_autograd", "fast_backward", "complex_step")
+        assert {(verdict.quantity, *verdict.pair) for verdict in found} == {
+            (quantity, "by_hand", other) for quantity in of_parameters(3) for other in others
+        }
+
+
+def test_in_training_everything_is_verified_where_a_parameter_is_wrong(monkeypatch):
+    monkeypatch.setattr(
+        by_hand, "sigmoid", lambda z, right=by_hand.sigmoid: right(z) * (1 + 1e-9)
+    )  # (F2), which the complex step shares
+    failed = [verdict for verdict in verify_quickly(draw((4, 6, 3), 5, seed=1)) if verdict.outcome == "fail"]
+    assert (failed[0].quantity, failed[0].pair) == ("a[1]", ("by_hand", "by_autograd"))
+
+
+def test_in_training_what_was_wrong_once_is_not_forgotten(monkeypatch):
+    true = by_autograd.parameters
+    monkeypatch.setattr(by_autograd, "parameters", lambda *a, **k: true(*a, **k) | {"db[1]": np.zeros(6)})
+    failed = [verdict for verdict in verify_quickly(draw((4, 6, 3), 5, seed=1)) if verdict.outcome == "fail"]
+    assert [(verdict.quantity, verdict.pair) for verdict in failed] == [("db[1]", ("by_hand", "by_autograd"))]
+
+
+def test_the_passes_that_train_keep_nothing_of_the_problem_before():
+    first, second = draw((4, 6, 3), 5, seed=1), draw((4, 6, 3), 5, seed=2)
+    said = by_fast_backward.witness(first)
+    kept, x = {name: array.copy() for name, array in said.items()}, first.x.copy()
+    by_fast_backward.witness(second)
+    assert all((said[name] == kept[name]).all() for name in kept)
+    assert (first.x == x).all()
+    assert all((array == kept[name]).all() for name, array in by_fast_backward.witness(first).items())
 
 
 @pytest.mark.cuda
