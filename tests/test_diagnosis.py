@@ -191,6 +191,67 @@ def test_a_candidate_that_only_takes_one_example_is_told_to_declare_that():
     assert "write BATCH = 1" in found.statement
 
 
+def test_a_candidate_that_looks_at_one_example_of_many_is_told_so_too():
+    right = Planted(Conventions())
+    found = diagnose(in_process({"gradients": lambda W, b, x, y: right.gradients(W, b, x[:1], y[:1])}, Conventions()))
+    assert (found.outcome, found.bugs) == ("fail", [])
+    assert found.hints == ["Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."]
+
+
+def test_a_factor_that_has_no_name_is_said():
+    right = Planted(Conventions())
+
+    def gradients(W, b, x, y):
+        dW, db = right.gradients(W, b, x, y)
+        return [0.9 * array for array in dW], [0.9 * array for array in db]
+
+    found = diagnose(in_process({"gradients": gradients}, Conventions()))
+    assert (found.outcome, found.bugs) == ("fail", [])
+    assert found.hints == ["Every gradient is 0.9 times the right one: look for a factor that belongs to nothing."]
+
+
+@pytest.mark.parametrize("change", [lambda db: -db, lambda db: 0.3 * db, lambda db: db**2], ids=["sign", "factor", "square"])
+def test_a_wrong_db_of_the_output_does_not_speak_against_the_forward_pass(change):
+    right = Planted(Conventions())
+
+    def gradients(W, b, x, y):
+        dW, db = right.gradients(W, b, x, y)
+        return dW, [*db[:-1], change(db[-1])]
+
+    assert diagnose(in_process({"gradients": gradients}, Conventions())).first_wrong == "(B3) db[3]"
+
+
+def test_where_nothing_is_sent_on_the_step_that_sends_is_wrong():
+    right = Planted(Conventions())
+
+    def gradients(W, b, x, y):
+        dW, db = right.gradients(W, b, x, y)
+        return [0 * dW[0], *dW[1:]], [0 * db[0], *db[1:]]
+
+    assert diagnose(in_process({"gradients": gradients}, Conventions())).first_wrong == "(B4) da[1]"
+
+
+@pytest.mark.parametrize("beside", [{}, {"bias-scalar": {}}], ids=["alone", "beside a scalar bias"])
+def test_a_p_that_depends_on_the_batch_is_the_first_wrong_step(beside):
+    """Softmax over everything and over classes, the geometric mean of both: no known bug does that."""
+    wrong = Planted(Conventions(), beside)
+
+    def gradients(W, b, x, y):
+        a = x
+        for layer in range(len(W) - 1):
+            a = 1 / (1 + np.exp(-(a @ W[layer].T + b[layer])))
+        z = a @ W[-1].T + b[-1]
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True) if len(x) == 1 else e / np.sqrt(e.sum() * e.sum(axis=1, keepdims=True))
+        dW, db = wrong.gradients(W, b, x, y)
+        dz = (p - np.eye(len(b[-1]))[y]) / len(x)
+        dW[-1] = dz.T @ a
+        return dW, db
+
+    found = diagnose(in_process({"gradients": gradients}, Conventions()))
+    assert (found.bugs, found.first_wrong) == ([], "(F3) p")
+
+
 def test_nan_is_wrong_and_gets_no_name():
     right = Planted()
 

@@ -67,6 +67,9 @@ SOURCES = {
     "def f(z):\n    z.mul_(2)\n": True,
     "from helper import f\n": True,
     "def f(:\n": True,
+    "def f(z):\n    z -= z * z\n": True,
+    "class A:\n    def f(self, rate):\n        self.W -= rate * self.dW\n        self.n += 1\n": False,
+    "W = [1]\ndef f(x):\n    global W\n    W[0] -= x\n": False,
     "import numpy as np\ndef f(z):\n    dW = [None]\n    dW[0] = z * 2\n    return dW\n": False,
     "class A:\n    def __init__(self, z):\n        self.z = [z]\n        self.z[0] = z\n": False,
 }

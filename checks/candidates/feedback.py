@@ -77,7 +77,7 @@ def as_json(feedback: Feedback) -> dict[str, Any]:
             "bugs": [_bug_as_json(bug) for bug in found.bugs] if found else [],
             "conventions": list(found.conventions) if found else [],
             "findings": ([feedback.complaint] if feedback.complaint else []) + list(feedback.faults),
-            "notes": list(feedback.notes),
+            "notes": [*(found.hints if found else ()), *feedback.notes],
         },
     }
 
@@ -114,6 +114,7 @@ def as_text(feedback: Feedback) -> list[str]:
             )
         if found.unsteady and found.outcome == "fail":
             lines += _labelled("note", "the same call twice gives two answers")
+        lines += [line for sentence in found.hints for line in _labelled("note", sentence)]
     return lines + [line for sentence in feedback.notes for line in _labelled("note", sentence)]
 
 

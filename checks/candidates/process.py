@@ -1,6 +1,6 @@
 """The process in which a candidate runs: it loads one file and answers calls until the pipe closes.
 
-sandbox.py starts it. It needs NumPy, the standard library, and five files beside it that do no more, so that it starts fast;
+sandbox.py starts it. It needs NumPy, the standard library, and six files beside it that do no more, so that it starts fast;
 nothing of this project is in the candidate's way. What a candidate raises is reported, never raised.
 """
 
@@ -24,12 +24,11 @@ import numpy as np
 
 from checks.candidates.common_ground import CommonGround
 from checks.candidates.frames import LENGTH, Arrays, Header, pack, unpack
+from checks.candidates.protocol import PROTOCOLS, meant
 from checks.candidates.returned import COLLECT, Refused, plain
 from checks.candidates.watching import Watch, may_edit
 from checks.candidates.wording import raised, syntax_error, what_it_defines
 
-PROTOCOLS = ("gradients", "step")
-FUNCTIONS = (*PROTOCOLS, "forward", "intermediates")
 SPAWNING = ("os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen")  # audit events
 
 
@@ -81,7 +80,7 @@ def _load(path: str) -> tuple[types.ModuleType | None, Header]:
         importlib.machinery.SourceFileLoader(name, path).exec_module(module)
     except BaseException as error:
         return None, {"complaint": syntax_error(error, path) or f"importing it {raised(error, path)}"}
-    defined = [name for name in FUNCTIONS if callable(vars(module).get(name))]
+    defined = meant(vars(module))
     if not set(PROTOCOLS) & set(defined):
         wanted = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate)"
         return None, {"complaint": f"defines {wanted}; {what_it_defines(path)}"}

@@ -34,7 +34,8 @@ def faults(candidate: CandidateFile) -> list[str]:
         what, function = " and ".join(habits.changed), next(iter(habits.changed.values()))
         found.append(f"{name}: {function} changes its arguments {what}, which belong to the caller; work on copies.")
     if habits.reseeds:
-        found.append(f"{name}: every call seeds NumPy's global generator{_line(candidate, 'seed(')}, so that others' draws repeat.")
+        place = _line(candidate, "seed(")
+        found.append(f"{name}: every call seeds NumPy's global generator{place}, so that others' draws repeat; seed once, outside.")
     if habits.seterr:
         found.append(f"{name}: a call changes NumPy's error handling{_line(candidate, 'seterr(')} for everybody; use np.errstate.")
     if habits.taken:
@@ -46,15 +47,15 @@ def faults(candidate: CandidateFile) -> list[str]:
     return found
 
 
-def notes(candidate: CandidateFile, printed_by_import: int) -> list[str]:
-    """What is worth knowing and fails nothing."""
+def notes(candidate: CandidateFile, printed_by_import: int, unsteady: bool) -> list[str]:
+    """What is worth knowing and fails nothing; random draws only where the same call twice gave two answers."""
     habits, out, found = candidate.habits, candidate.sandbox.out, []
     if out.count > printed_by_import:
         first = " ".join(out.head[printed_by_import:].decode(errors="replace").split())[:60]
         found.append(f'its calls print {out.count - printed_by_import} bytes, such as "{first}"; they were kept apart.')
     if habits.lists:
         found.append("it returns lists or numbers instead of arrays; they were read as arrays.")
-    if habits.random_states and not habits.reseeds:
+    if unsteady and habits.random_states and not habits.reseeds:
         found.append("its calls draw from NumPy's global generator; each began with another seed.")
     return found
 

@@ -118,7 +118,7 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
     if found.outcome == "fail" and sentences:
         complaint = sentences[0]
     asked = describe(candidate.conventions, settings)
-    return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), notes(candidate, imported))
+    return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), notes(candidate, imported, found.unsteady))
 
 
 def describe(conventions: Conventions, settings: Settings) -> str:

@@ -86,7 +86,7 @@ EDITING = ("fill", "put", "itemset", "sort", "resize", "copyto", "place", "putma
 
 def _edits(node: ast.AST, parameters: set[str]) -> bool:
     if isinstance(node, ast.AugAssign):
-        return True
+        return not _is_update(node, parameters)
     if isinstance(node, ast.Assign):
         return any(_is_part_of_an_array(target, parameters) for target in node.targets)
     if isinstance(node, ast.Call):
@@ -94,6 +94,15 @@ def _edits(node: ast.AST, parameters: set[str]) -> bool:
         inplace = method.endswith("_") and not method.endswith("__")  # as torch calls them
         return inplace or method in EDITING or any(keyword.arg in ("out", None) for keyword in node.keywords)
     return False
+
+
+def _is_update(node: ast.AugAssign, parameters: set[str]) -> bool:
+    """W -= ..., self.W += ..., as weights are updated: no activation of its argument, unless it is one."""
+    target: ast.expr = node.target
+    while isinstance(target, ast.Attribute | ast.Subscript):
+        target = target.value
+    own = isinstance(target, ast.Name) and (target.id == "self" or target.id not in parameters)
+    return own and isinstance(node.op, ast.Add | ast.Sub)
 
 
 def _is_part_of_an_array(target: ast.expr, parameters: set[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,12 +11,14 @@ from checks.candidates.conventions import Conventions, changed_lines
 from checks.diagnosis.bugs import Bug, bugs_of, edited_arguments
 from checks.diagnosis.choice import Explanation
 from checks.diagnosis.conventional import asked_as, rescaled
-from checks.diagnosis.evidence import Evidence, differs_from_call_to_call
+from checks.diagnosis.evidence import CLOSE, Evidence, differs_from_call_to_call
 from checks.diagnosis.first_wrong import first_wrong
+from checks.diagnosis.matching import explain
 from checks.quantities import equation
 from checks.verdict import Verdict, judge, missing
 
 UNSTEADY = "The same call twice gives two answers: it keeps something between calls, or draws random numbers."
+ALWAYS_TELLING = ("first", "labels", "single", "intermediates")  # roles whose answers tell something even where they are right
 PAIR = ("candidate", "by_hand")
 
 
@@ -34,6 +37,7 @@ class Diagnosis:
         complaints: what kept questions from being answered, each once.
         asked: the conventions under which its answers were judged.
         unsteady: whether the same call twice gave two answers.
+        hints: sentences on what else the numbers show.
         problems, gradients: how many were asked and answered, and how many entries of dW and db they have.
     """
 
@@ -48,6 +52,7 @@ class Diagnosis:
     complaints: list[str] = field(default_factory=list)
     asked: Conventions = field(default_factory=Conventions)
     unsteady: bool = False
+    hints: list[str] = field(default_factory=list)
     problems: int = 0
     gradients: int = 0
 
@@ -64,8 +69,10 @@ def passed(declared: Conventions, asked: Conventions, right: Conventions, eviden
     return _counted(Diagnosis("pass", statement, correct=names, conventions=lines, verdicts=verdicts), settled)
 
 
-def failed(declared: Conventions, found: Conventions, evidence: list[Evidence], explanations: list[Explanation]) -> Diagnosis:
-    """Wrong: what, where first, and why if that is known."""
+def failed(
+    declared: Conventions, found: Conventions, evidence: list[Evidence], explanations: list[Explanation], beside: str = ""
+) -> Diagnosis:
+    """Wrong: what, where first, and why if that is known; `beside` is a sentence on questions that are not in the evidence."""
     verdicts = _verdicts(evidence)
     names = list(dict.fromkeys(verdict.quantity for verdict in verdicts))
     wrong = [name for name in names if any(v.quantity == name and v.outcome == "fail" for v in verdicts)]
@@ -77,15 +84,20 @@ def failed(declared: Conventions, found: Conventions, evidence: list[Evidence], 
     if bugs and bugs[0].id == "scale" and (meant := _meant(declared, evidence)):
         bugs[0] = replace(bugs[0], fix=f"{bugs[0].fix.partition('   # ')[0]}   # or, if that is the loss you mean: {meant}")
     answered = [item for item in evidence if item.given is not None or not item.is_of_gradients]
-    step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ("single", "intermediates")])
+    step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ALWAYS_TELLING])
+    if bugs and bugs[0].id == "softmax-axis" and step and not step.startswith("(F"):
+        step = "(F3) p"  # dz[L] looks wrong where p is, for nobody saw p
+    if bugs and beside and step and bugs[0].see == "(B4)" and step.startswith("(B5) dz"):
+        step = step.replace("(B5) dz", "(B4) da")  # with one label alone the numbers cannot tell, and the bug can
     complaints = list(dict.fromkeys(item.answer.complaint for item in evidence if item.answer.complaint))
+    complaints += [beside] * bool(beside)
     statement = _statement(wrong, step, bugs, complaints)
     unsteady = differs_from_call_to_call(evidence)
     if wrong and not bugs and unsteady:
         statement += f" {UNSTEADY}"
-    if _one_at_a_time(evidence):
-        statement += " Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."
-    diagnosis = Diagnosis("fail", statement, first_wrong=step if wrong else None, bugs=bugs)
+    hints = list(_hints(evidence, known=bool(bugs)))
+    statement = " ".join([statement, *hints])
+    diagnosis = Diagnosis("fail", statement, first_wrong=step if wrong else None, bugs=bugs, hints=hints)
     diagnosis.correct, diagnosis.wrong = [name for name in names if name not in wrong], wrong
     diagnosis.conventions, diagnosis.verdicts, diagnosis.complaints = changed_lines(declared, found), verdicts, complaints
     diagnosis.asked, diagnosis.unsteady = found, unsteady
@@ -107,11 +119,16 @@ def _as_the_code_says(explanations: list[Explanation], evidence: list[Evidence],
     return explanations if not others or any(item.answer.may_edit for item in evidence) else others
 
 
-def _one_at_a_time(evidence: list[Evidence]) -> bool:
-    """Whether batches bring complaints, and single examples right answers."""
-    singles = [item for item in evidence if item.probe.role == "single"]
-    complains = all(item.answer.complaint for item in evidence if item.setting.N > 1)
-    return complains and bool(singles) and not any(item.answer.complaint or item.is_wrong for item in singles)
+def _hints(evidence: list[Evidence], known: bool) -> Iterator[str]:
+    """What the numbers show beside a bug, or where there is none: right answers to single examples, one factor everywhere."""
+    singles, batches = ([item for item in evidence if (item.setting.N > 1) is several] for several in (False, True))
+    alone = bool(singles) and not any(item.answer.complaint or item.is_wrong for item in singles)
+    if alone and batches and all(item.answer.complaint or (item.is_wrong and not known) for item in batches):
+        yield "Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."
+    match = None if known else explain((), [item for item in evidence if item.is_of_gradients])
+    factors = {factor for _, row in match.factors for factor in row.values() if factor is not None} if match else set()
+    if factors and max(factors) - min(factors) <= CLOSE * max(map(abs, factors)) and 1.0 not in factors:
+        yield f"Every gradient is {next(iter(factors)):.6g} times the right one: look for a factor that belongs to nothing."
 
 
 def _counted(diagnosis: Diagnosis, evidence: list[Evidence]) -> Diagnosis:

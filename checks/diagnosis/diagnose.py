@@ -14,6 +14,7 @@ from checks.candidates.candidate import Candidate
 from checks.candidates.conventions import Conventions
 from checks.diagnosis.bugs import Bug
 from checks.diagnosis.choice import Explanation, Search
+from checks.diagnosis.classes import where_classes_occur
 from checks.diagnosis.conclusions import Diagnosis, failed, passed
 from checks.diagnosis.conventional import asked_as, other_heads, rescaled, translations
 from checks.diagnosis.evidence import Evidence
@@ -47,6 +48,9 @@ def diagnose(candidate: Candidate, *, sizes: Sequence[int] | None = None, seed: 
         explanations = _explained(asked, declared, evidence)
         if isinstance(explanations, Diagnosis):
             return explanations
+        if not explanations and (counted := where_classes_occur(found, evidence)):
+            kept, explanations, said = counted
+            return failed(declared, found, kept, explanations, said)
         return failed(declared, found, evidence, explanations)
 
 

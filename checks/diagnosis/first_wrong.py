@@ -1,8 +1,9 @@
 """The first wrong step, without knowing the bug: each step is fed the candidate's own upstream numbers, and must do the rest right.
 
 Where the candidate hands out its intermediates, those are used; otherwise its gradients of single samples show them
-(single_sample.py). One sample asked with several labels tells (B5) from (B4), because the derivative of an activation cannot
-depend on the label, and a wrong p from a wrong dz[L]; other weights that lead to the same z tell (F1) from (F2) and (F3).
+(single_sample.py), and what goes wrong in batches alone is over_batch.py's. One sample asked with several labels tells (B5) from
+(B4), because the derivative of an activation cannot depend on the label, and a wrong p from a wrong dz[L]; other weights that lead
+to the same z tell (F1) from (F2) and (F3).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from checks.diagnosis.evidence import Evidence
+from checks.diagnosis.over_batch import p_is_wrong, wrong_sum
 from checks.diagnosis.single_sample import LOOSE, Single, all_close, close, p_behind
 from checks.quantities import equation, names
 from checks.suspects.wrong_pass import Pass, Setting
@@ -26,12 +28,14 @@ def first_wrong(evidence: list[Evidence]) -> str | None:
     singles = [single for single in readable if single.item.probe.role == "single"]
     if singles:
         moved = next((single for single in readable if single.item.probe.role == "same z"), None)
-        quantity = _forward(singles, moved) or _output(singles, moved) or _backward(singles)
-        if quantity:
+        quantity = _forward(singles, moved) or _output(singles, moved)
+        if (quantity is None or quantity.startswith("dz")) and p_is_wrong(evidence, singles):
+            quantity = "p"
+        if quantity := quantity or _backward(singles):
             return _tagged(quantity, singles[0].item.setting)
     wrong = [item for item in evidence if item.wrongs and item.is_of_gradients]
-    batches = [item for item in wrong if item.probe.role not in ("single", "same z", "rare label", "rare class")]
-    return next((_tagged(_of_batch(item), item.setting) for item in (*batches, *wrong)), None)
+    batches = [item for item in wrong if item.probe.role not in ("single", "same z", "rare label", "rare class", "labels")]
+    return next((_tagged(wrong_sum(item), item.setting) for item in (*batches, *wrong)), None)
 
 
 def _tagged(quantity: str, setting: Setting) -> str:
@@ -63,8 +67,10 @@ def _forward(singles: list[Single], moved: Single | None) -> str | None:
 
 
 def _same_output(single: Single) -> bool:
-    """Whether dz[L] is right; without biases, whether it points where the right one points."""
-    right, seen = single.dz(single.L), single.seen_dz(single.L)
+    """Whether dz[L] is right, by dW[L] or by db[L]; without biases, whether it points where the right one points."""
+    right, seen, by_W = single.dz(single.L), single.seen_dz(single.L), single.from_dW(single.L)
+    if by_W is not None and close(by_W, right):
+        return True
     if seen is None:
         return True  # unreadable: nothing speaks against the forward pass
     if single.db:
@@ -132,6 +138,8 @@ def _derivative_is_wrong(singles: list[Single], layer: int) -> bool:
     if any(up is None for up in upstream) or any(dz is None for dz in seen):
         return True
     pairs = [(np.asarray(up), np.asarray(dz)) for up, dz in zip(upstream, seen, strict=True)]
+    if not any(dz.any() for _, dz in pairs):
+        return False  # nothing arrives at all
     factors = [dz / (up @ single.W[layer + 1]) for (up, dz), single in zip(pairs, singles, strict=True)]
     same = [i for i, single in enumerate(singles) if single.sample == singles[0].sample]
     if not all(close(factors[i], factors[same[0]]) for i in same):
@@ -140,18 +148,6 @@ def _derivative_is_wrong(singles: list[Single], layer: int) -> bool:
         return True
     ratios = [factor / single.s(layer) for factor, single in zip(factors, singles, strict=True)]
     return not all(close(ratio, ratios[0]) for ratio in ratios)
-
-
-def _of_batch(item: Evidence) -> str:
-    """Right for single samples, wrong for several: a sum over samples. The layer nearest to the output says which."""
-    L = item.setting.problem.L
-    for layer in range(L, 0, -1):
-        dW, db = f"dW[{layer}]" in item.wrongs, f"db[{layer}]" in item.wrongs
-        if dW and (db or (not item.setting.bias and len(item.wrongs) > 1)):
-            return f"dz[{L}]" if layer == L else f"da[{layer}]"
-        if dW or db:
-            return f"dW[{layer}]" if dW else f"db[{layer}]"
-    return f"dz[{L}]"
 
 
 def _of_intermediates(item: Evidence) -> str | None:

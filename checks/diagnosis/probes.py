@@ -34,7 +34,7 @@ class Probe:
     """A question together with what it is for.
 
     Attributes:
-        role: "first", "again", "rate", "other", "square", "order", "rare label", "rare class", "single",
+        role: "first", "again", "rate", "other", "square", "order", "labels", "rare label", "rare class", "single",
             "same z", "forward" or "intermediates".
         question: for the candidate.
         setting: the same in the terms of the mathematics.
@@ -70,6 +70,8 @@ def plan(conventions: Conventions, *, sizes: Sequence[int] | None = None, seed: 
         square = _problem(conventions, (SQUARE,) * len(chosen), _samples(conventions, N_SQUARE), seed + 2)
         probes.append(_probe(conventions, "square", square))
     probes.append(_probe(conventions, "order", _rows(first, np.roll(np.arange(len(first.y))[::-1], 1))))
+    if first.cost == "cross-entropy" and conventions.batch != 1:
+        probes.append(_probe(conventions, "labels", _rows(first, slice(None), (first.y + 1) % chosen[-1], "other labels")))
     copies = conventions.batch or 1
     for what in ("label", "class"):
         probes.append(_probe(conventions, f"rare {what}", _extreme(first, what, copies, SMALLEST_LOGIT)))
@@ -120,7 +122,9 @@ def _problem(conventions: Conventions, sizes: Sequence[int], N: int, seed: int) 
     return replace(problem, y=y.astype(np.int64), b=b)
 
 
-def _rows(problem: Problem, rows: Sequence[int] | np.ndarray, y: np.ndarray | None = None, name: str = "reordered") -> Problem:
+def _rows(
+    problem: Problem, rows: Sequence[int] | np.ndarray | slice, y: np.ndarray | None = None, name: str = "reordered"
+) -> Problem:
     """Some samples of a problem."""
     return replace(problem, x=problem.x[rows], y=problem.y[rows] if y is None else y, name=f"{problem.name} {name}")
 

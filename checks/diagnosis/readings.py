@@ -26,8 +26,8 @@ for entry in (
     Suspect("no-bias-gradient", "the bias has no gradient, so it never trains", "{db}", "(B3)"),
     Suspect(
         "decay-sign",
-        "a multiple of the weights is in the gradient, though no weight decay was declared; or it has the wrong sign",
-        "{dW}   # and with weight decay + weight_decay * W[l], a plus",
+        "a multiple of the weights is in the gradient, where the loss is asked without weight decay; or it has the wrong sign",
+        "{dW}   # or, if you mean it, ask with your weight decay at 0; in the update it is + weight_decay * W[l], a plus",
         "(B2)",
     ),
 ):
@@ -123,8 +123,9 @@ def reading(id: str, quantities: set[str], setting: Setting, note: str, factor: 
     chosen = frozenset(quantities)
     where, kinds = place_of(quantities, setting.problem.L, setting.bias), {quantity[:2] for quantity in quantities}
     fix = ""
-    if id == "scale" and where != "all layers":
-        fix = f"{'; '.join(f'{{{kind}}}' for kind in sorted(kinds))}   # without the factor"
+    if id in ("scale", "sign") and where != "all layers":
+        wrong = {"scale": "without the factor", "sign": "with this sign, and minus it in the update"}[id]
+        fix = f"{'; '.join(f'{{{kind}}}' for kind in sorted(kinds))}   # {wrong}"
     return Reading(id, where, note, lambda at, quantity: factor(at) if quantity in chosen else 1.0, fix=fix)
 
 

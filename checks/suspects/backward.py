@@ -115,15 +115,18 @@ def sigmoid_twice(setting: Setting) -> Iterator[Variant]:
     "(B5)",
 )
 def no_hidden_derivative(setting: Setting) -> Iterator[Variant]:
-    """(B5) with 1, a or 1 - a for s."""
+    """(B5) with 1, a, 1 - a or sigma(a) for s."""
     L = setting.problem.L
 
     def partly(run: Pass, layer: int, s: np.ndarray, form: str) -> np.ndarray:
-        a = run.get("a", layer)
-        return {"1": np.ones_like(a), "a": a, "1 - a": 1 - a}[form]
+        a = run.p if layer == L else run.get("a", layer)
+        return {"1": np.ones_like(a), "a": a, "1 - a": 1 - a, "sigma(a)": sigmoid(a)}[form]
 
+    if (setting.problem.output, setting.problem.cost) == ("sigmoid", "quadratic"):  # at the output 1 is a cost-mismatch
+        every = (("s", at(range(1, L + 1), partly, "sigma(a)")),)
+        yield Variant("no-hidden-derivative", "all layers", every, "sigma(a) in place of a(1 - a)")
     for layers in places(range(1, L)):
-        for form in ("1", "a", "1 - a"):
+        for form in ("1", "a", "1 - a", "sigma(a)"):
             hooks: Hooks = (("s", at(layers, partly, form)),)
             yield Variant("no-hidden-derivative", named(layers, L), hooks, f"{form} in place of a(1 - a)")
 

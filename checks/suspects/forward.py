@@ -19,18 +19,20 @@ OUTPUT = "the output layer"
     "(F3)",
 )
 def softmax_axis(setting: Setting) -> Iterator[Variant]:
-    """(F3) over samples, or over samples and classes together, within each call."""
+    """(F3) over samples, or over samples and classes together, within each call; the maximum may be each sample's, all the same."""
     if setting.problem.output == "softmax":
-        yield Variant("softmax-axis", OUTPUT, (("p", _normalised((1,))),), "over the samples")
-        yield Variant("softmax-axis", OUTPUT, (("p", _normalised((1, 2))),), "over samples and classes together")
+        for axes, over in (((1,), "over the samples"), ((1, 2), "over samples and classes together")):
+            yield Variant("softmax-axis", OUTPUT, (("p", _normalised(axes, axes)),), over)
+            own = f"{over}, after each sample's own maximum is taken off"
+            yield Variant("softmax-axis", OUTPUT, (("p", _normalised(axes, (2,))),), own)
 
 
-def _normalised(axes: tuple[int, ...]) -> Hook:
-    """Softmax over some axes of (call, sample, class)."""
+def _normalised(axes: tuple[int, ...], shifted: tuple[int, ...]) -> Hook:
+    """Softmax over some axes of (call, sample, class), the maximum over others taken off."""
 
     def hook(run: Pass, layer: int, p: np.ndarray) -> np.ndarray:
         z = run.get("z", layer).reshape(run.setting.calls, -1, p.shape[1])
-        e = np.exp(z - z.max(axis=axes, keepdims=True))
+        e = np.exp(z - z.max(axis=shifted, keepdims=True))
         return np.asarray((e / e.sum(axis=axes, keepdims=True)).reshape(p.shape))
 
     return hook

@@ -105,7 +105,7 @@ def _through_output(run: Pass, dp: np.ndarray) -> np.ndarray:
     "(B1)",
 )
 def cost_mismatch(setting: Setting) -> Iterator[Variant]:
-    """e under the quadratic cost, e s (or J e) under cross-entropy, with and without the 2."""
+    """e under the quadratic cost, e s (or J e) under cross-entropy, with and without the 2; binary cross-entropy under softmax."""
 
     def error(run: Pass, factor: float) -> np.ndarray:
         return factor * run.u * run.e
@@ -119,6 +119,10 @@ def cost_mismatch(setting: Setting) -> Iterator[Variant]:
     def with_sigmoid(run: Pass, factor: float) -> np.ndarray:
         return factor * run.u * run.e * derivative(sigmoid(run.get("z", run.L)))
 
+    def of_binary(run: Pass) -> np.ndarray:
+        dp = np.where(run.get("Y", run.L) > 0, -1 / run.p, 1 / (1 - run.p))
+        return run.u * times(softmax_jacobian(run.p), dp)
+
     quadratic, softmaxed = setting.problem.cost == "quadratic", setting.problem.output == "softmax"
     forms: list[Form] = []
     for factor, two in ((1.0, ""), (2.0, "2 ")):
@@ -129,4 +133,6 @@ def cost_mismatch(setting: Setting) -> Iterator[Variant]:
         if softmaxed and not quadratic:
             forms.append((f"{two}J @ (p - Y), that of the quadratic cost", with_jacobian, (factor,)))
             forms.append((f"{two}(p - Y) sigma'(z[L])", with_sigmoid, (factor,)))
+    if softmaxed and not quadratic:
+        forms.append(("J @ ((1 - Y)/(1 - p) - Y/p), that of binary cross-entropy", of_binary, ()))
     yield from output_variants("cost-mismatch", setting, forms)

@@ -1,0 +1,55 @@
+"""A one-hot that counts the classes of its batch: said in words, and told apart from every bug beside it."""
+
+import numpy as np
+import pytest
+from planted import Planted, in_process
+
+from checks.candidates.conventions import Conventions
+from checks.diagnosis.diagnose import diagnose
+
+COUNTS = {"y.max() + 1": lambda y, K: y.max() + 1, "len(np.unique(y))": lambda y, K: len(np.unique(y))}
+
+
+def counting(count, bugs=None, **conventions):
+    """A candidate that multiplies by nothing else, and whose one-hot is only so wide."""
+    inner = Planted(Conventions(**conventions), bugs or {})
+
+    def gradients(W, b, x, y):
+        p, Y = np.zeros((len(y), len(b[-1]))), np.zeros((len(y), count(y, len(b[-1]))))
+        Y[np.arange(len(y)), y] = 1
+        p - Y  # NumPy stops here, or broadcasts
+        if Y.shape != p.shape:
+            y = np.full_like(y, -1)  # broadcast: every class is a label
+        return inner.gradients(W, b, x, y)
+
+    return in_process({"gradients": gradients}, inner.conventions)
+
+
+@pytest.mark.parametrize("width", COUNTS)
+@pytest.mark.parametrize("sizes", [None, (5, 6, 4)])
+def test_right_gradients_behind_it_are_right_where_the_classes_occur(width, sizes):
+    found = diagnose(counting(COUNTS[width], sizes=sizes))
+    assert (found.outcome, found.bugs, found.wrong, found.first_wrong) == ("fail", [], [], None)
+    assert f"A one-hot with {width} columns does that" in found.statement
+    assert {"dW[1]", "db[1]", "dW[2]", "db[2]"} <= set(found.correct)
+
+
+@pytest.mark.parametrize("width", COUNTS)
+def test_a_bug_behind_it_is_named_all_the_same(width):
+    found = diagnose(counting(COUNTS[width], {"raw-error": {}}))
+    assert [bug.id for bug in found.bugs] == ["raw-error"]
+    assert f"A one-hot with {width} columns does that" in " ".join(found.complaints)
+    assert found.first_wrong is not None
+    assert found.first_wrong.startswith("(B4)")
+
+
+def test_nothing_is_said_of_classes_where_every_call_is_wrong():
+    wrong = Planted(Conventions(), {"raw-error": {}})
+
+    def gradients(W, b, x, y):
+        dW, db = wrong.gradients(W, b, x, y)
+        return [array**3 for array in dW], db
+
+    found = diagnose(in_process({"gradients": gradients}, Conventions()))
+    assert found.bugs == []
+    assert "one-hot" not in found.statement
