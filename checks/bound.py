@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from checks.by_hand import Backward, Forward, softmax_jacobian
+from checks.problem import targets
 from checks.quantities import Quantities, by_name
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
@@ -144,7 +145,7 @@ def _losses(
 ) -> Float64[np.ndarray, " N"]:
     """E of each sample's loss: (F4)."""
     z, p, N, L = passed.z[len(passed.z)], passed.p, len(y), len(passed.z)
-    z_error, rows, Y = E[f"z[{L}]"], np.arange(N), _one_hot(y, p)
+    z_error, rows, Y = E[f"z[{L}]"], np.arange(N), targets(y, p.shape[1])
     E["p"] = _probabilities(z, p, z_error, output, eps, tiny)
     if cost == "quadratic":
         return (2 * (p + Y) * E["p"] + 3 * eps * (p - Y) ** 2).sum(axis=1) + tiny
@@ -170,7 +171,7 @@ def _output(
 ) -> tuple[Quantities, Float64[np.ndarray, "N K"]]:
     """E of dz[L], dp and J, and the magnitude that stands for dz[L] further back: (B1), (B6) to (B9)."""
     p, N, dz_L = passed.p, len(y), f"dz[{len(passed.z)}]"
-    summed = (p + _one_hot(y, p)) / N
+    summed = (p + targets(y, p.shape[1])) / N
     if cost == "cross-entropy":
         return {dz_L: E["p"] / N + 2 * eps * summed + tiny}, summed
     dp, dp_error = 2 * summed, 2 * E["p"] / N + 3 * eps * 2 * summed + tiny
@@ -242,13 +243,9 @@ def over_samples(
 
 def _signed(passed: Forward, y: np.ndarray, output: str, cost: str) -> Float64[np.ndarray, "N K"]:
     """dz[L] itself."""
-    p, difference = passed.p, (passed.p - _one_hot(y, passed.p)) / len(y)
+    p, difference = passed.p, (passed.p - targets(y, passed.p.shape[1])) / len(y)
     if cost == "cross-entropy":
         return difference
     if output == "sigmoid":
         return 2 * difference * p * (1 - p)
     return 2 * p * (difference - (p * difference).sum(axis=1, keepdims=True))
-
-
-def _one_hot(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    return np.asarray(np.arange(p.shape[1]) == y[:, None], dtype=np.float64)

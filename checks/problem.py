@@ -65,6 +65,16 @@ class Problem:
         return replace(self, x=rounded(self.x), W=W, b=b, dtype=dtype)
 
 
+def classes(K: int) -> int:
+    """How many labels K outputs tell apart: a single sigmoid output has 0 and 1."""
+    return max(K, 2)
+
+
+def targets(y: Int64[np.ndarray, " N"], K: int) -> Float64[np.ndarray, "N K"]:
+    """Y, one row a sample: 1 at its label, 0 elsewhere; of a single output the label itself."""
+    return np.asarray(np.arange(K) == y[:, None] if K > 1 else y[:, None], dtype=np.float64)
+
+
 def draw(
     sizes: Sequence[int],
     N: int,
@@ -78,7 +88,7 @@ def draw(
     """Draw a problem.
 
     Args:
-        sizes: units of the input and of each layer; the last is the number of classes, 2 or more.
+        sizes: units of the input and of each layer; the last is the number of classes, or 1 for a single output that tells two.
         N: samples.
         seed: everything random comes from here.
         regime: "fresh" as initialised; "mid-training" and "converged" with a last layer fitted to the labels, softly or hard;
@@ -93,8 +103,8 @@ def draw(
         raise ValueError(f"expected a regime of {REGIMES} and labels of {LABELS}, got {regime!r} and {labels!r}")
     random = np.random.default_rng([seed, *sizes, N])
     x = random.normal(size=(N, sizes[0]))
-    classes = {"any": sizes[-1], "missing-class": max(sizes[-1] - 1, 1), "one-class": 1}[labels]
-    y = random.integers(classes, size=N)
+    occurring = {"any": classes(sizes[-1]), "missing-class": max(sizes[-1] - 1, 1), "one-class": 1}[labels]
+    y = random.integers(occurring, size=N)
     W, b = {}, {}
     for layer in range(1, len(sizes)):
         W[layer] = random.normal(size=(sizes[layer], sizes[layer - 1])) / np.sqrt(sizes[layer - 1])

@@ -332,7 +332,7 @@ UNUSABLE = {
     "import nothing_of_this_name": "mine.py: importing it raises ModuleNotFoundError on line 1 of mine.py",
     "exit()": "mine.py: importing it exits the program on line 1 of mine.py (exit()).",
     "while True: pass": "mine.py: importing it did not return within 1.5 s; it was at line 1 of mine.py (while True: pass).",
-    f"{PLAIN}\nREDUCTION = 'average'": 'mine.py: REDUCTION = "average": expected "mean" or "sum".',
+    f"{PLAIN}\nREDUCTION = 'average'": 'mine.py: REDUCTION = "average": expected "mean" or "sum" or "mean-over-all".',
 }
 
 

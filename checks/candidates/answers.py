@@ -60,9 +60,9 @@ def not_finite(kind: str, answer: Answer) -> str | None:
     return None
 
 
-def together(answers: Sequence[Answer], reduction: str) -> Answer:
+def together(answers: Sequence[Answer], *, averages: bool) -> Answer:
     """The calls of one question, part after part of its samples, as if they had been one call."""
-    weight = 1 / len(answers) if reduction == "mean" else 1.0
+    weight = 1 / len(answers) if averages else 1.0
     joined = Answer(
         complaint=next((answer.complaint for answer in answers if answer.complaint), None),
         changed_arguments=any(answer.changed_arguments for answer in answers),

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from checks.by_hand import one_hot
-from checks.problem import Problem
+from checks.problem import Problem, targets
 
 CHOICES: dict[str, tuple[str, ...]] = {  # the first is the default
     "LAYOUT": ("out,in", "in,out"),
@@ -23,7 +22,7 @@ CHOICES: dict[str, tuple[str, ...]] = {  # the first is the default
     "LABELS": ("integers", "one-hot"),
     "OUTPUT": ("softmax", "sigmoid"),
     "COST": ("cross-entropy", "quadratic", "half-quadratic", "binary-cross-entropy"),
-    "REDUCTION": ("mean", "sum"),
+    "REDUCTION": ("mean", "sum", "mean-over-all"),
 }
 MOST_WEIGHTS, LARGEST_BATCH = 2_000_000, 1_000  # beyond, a check takes minutes; gradients of a smaller network are as wrong
 CONSTANTS = (*CHOICES, "BIAS", "SIZES", "BATCH", "LEARNING_RATE")
@@ -42,7 +41,7 @@ class Conventions:
         examples: x is (N, n_0) for "rows", (n_0, N) for "columns"; one-hot labels and activations go with it.
         labels: y is (N,) int64 for "integers"; (N, K) or (K, N) float64 for "one-hot".
         output, cost: the head; "half-quadratic" is half the sum of (p - Y)**2, "binary-cross-entropy" goes with a sigmoid output.
-        reduction: its loss is the "mean" or the "sum" over the samples of a call.
+        reduction: its loss is the "mean" or the "sum" over the samples of a call; "mean-over-all" is the mean over outputs, too.
         bias: whether the network has biases; without, b is an empty list and db is not read.
         sizes: the only sizes that its code can handle, or None for any.
         batch: the only number of samples that a call may have, or None for any.
@@ -68,6 +67,11 @@ class Conventions:
     declared: frozenset[str] = frozenset()
 
     @property
+    def averages(self) -> bool:
+        """Whether the loss of several calls is the mean of theirs."""
+        return self.reduction != "sum"
+
+    @property
     def head(self) -> tuple[str, str]:
         """Output and cost by their names in checks.by_hand.HEADS."""
         return self.output, {"half-quadratic": "quadratic", "binary-cross-entropy": "cross-entropy"}.get(self.cost, self.cost)
@@ -89,8 +93,10 @@ def read(constants: Mapping[str, Any], functions: Sequence[str]) -> Conventions:
         found["bias"] = constants["BIAS"]
     if constants.get("SIZES") is not None:
         sizes = constants["SIZES"]
-        fits = isinstance(sizes, list) and len(sizes) > 1 and all(_whole(size) for size in sizes) and sizes[-1] > 1
-        _expect(fits, "SIZES", "the input size and every layer's, the last of 2 classes or more, such as [4, 7, 3]", constants)
+        fits = isinstance(sizes, list) and len(sizes) > 1 and all(_whole(size) for size in sizes)
+        _expect(fits, "SIZES", "the input size and every layer's, such as [4, 7, 3]", constants)
+        single = 'the last of 2 classes or more; a single output goes with OUTPUT = "sigmoid" and labels 0 and 1'
+        _expect(sizes[-1] > 1 or found.get("output") == "sigmoid", "SIZES", single, constants)
         _expect(sum(m * n for m, n in pairwise(sizes)) <= MOST_WEIGHTS, "SIZES", f"at most {MOST_WEIGHTS:,} weights", constants)
         found["sizes"] = tuple(sizes)
     if constants.get("BATCH") is not None:
@@ -123,7 +129,7 @@ def arguments(problem: Problem, conventions: Conventions) -> dict[str, np.ndarra
     columns, K = conventions.examples == "columns", problem.sizes[-1]
     W = {layer: W if conventions.layout == "out,in" else W.T for layer, W in problem.W.items()}
     b = problem.b if conventions.bias else {}
-    y = problem.y if conventions.labels == "integers" else one_hot(problem.y, np.empty((len(problem.y), K)))
+    y = problem.y if conventions.labels == "integers" else targets(problem.y, K)
     given = {f"W{layer}": array for layer, array in W.items()} | {f"b{layer}": array for layer, array in b.items()}
     given |= {"x": problem.x.T if columns else problem.x, "y": y.T if columns else y}
     return {name: array.copy(order="C") for name, array in given.items()}

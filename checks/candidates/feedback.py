@@ -110,7 +110,7 @@ def as_text(feedback: Feedback) -> list[str]:
         if found.conventions:
             lines += _labelled("write", "   ".join(found.conventions))
             lines += (
-                _labelled("", "(your file does not say so; that is a convention, and no bug)") if found.outcome == "pass" else []
+                _labelled("", "(a convention, and no bug: so the file says what it computes)") if found.outcome == "pass" else []
             )
         if found.unsteady and found.outcome == "fail":
             lines += _labelled("note", "the same call twice gives two answers")

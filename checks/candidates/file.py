@@ -78,7 +78,7 @@ class CandidateFile:
         parts = [slice(first, first + batch) for first in range(0, N, batch)]
         problems = [replace(question.problem, x=question.problem.x[part], y=question.problem.y[part]) for part in parts]
         answers = [self._call(replace(question, problem=problem)) for problem in problems]
-        return answers[0] if len(answers) == 1 else together(answers, self.conventions.reduction)
+        return answers[0] if len(answers) == 1 else together(answers, averages=self.conventions.averages)
 
     def _call(self, question: Question) -> Answer:
         """One call, translated both ways."""

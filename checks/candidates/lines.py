@@ -26,6 +26,8 @@ def lines(conventions: Conventions) -> dict[str, str]:
     bias = "" if not conventions.bias else " + b[l][:, None]" if columns else " + b[l]"
     softmax = f"np.exp(z[L]) / np.exp(z[L]).sum(axis={classes}, keepdims=True)"
     one_hot = "np.eye(K)[:, y]" if columns else "np.eye(K)[y]"
+    if conventions.sizes and conventions.sizes[-1] == 1:
+        one_hot = "y.reshape(1, -1)" if columns else "y.reshape(-1, 1)"
     return {
         "z": f"z[l] = {forward}{bias}",
         "a": "a[l] = sigmoid(z[l])",
@@ -41,7 +43,7 @@ def lines(conventions: Conventions) -> dict[str, str]:
 
 def _output(conventions: Conventions, classes: int) -> str:
     """dz[L]: (B1), (B7), (B8), (B9)."""
-    mean = " / N" if conventions.reduction == "mean" else ""
+    mean = {"mean": " / N", "sum": "", "mean-over-all": " / p.size"}[conventions.reduction]
     if "quadratic" not in conventions.cost:
         return f"dz[L] = (p - Y){mean}" if mean else "dz[L] = p - Y"
     error = "(p - Y)" if conventions.cost == "half-quadratic" else "2 * (p - Y)"

@@ -29,7 +29,7 @@ def where_classes_occur(conventions: Conventions, evidence: list[Evidence]) -> t
     Returns: the questions that have the classes which the code counts, with what explains these (nothing, if they are right), and
         the sentence on the others; None if there is no such difference between them.
     """
-    if conventions.labels != "integers":
+    if conventions.labels != "integers" or evidence[0].setting.K == 1:
         return None
     for occur, where, width in COUNTED:
         kept, left = (

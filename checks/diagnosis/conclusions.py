@@ -106,7 +106,8 @@ def failed(
 
 def _meant(declared: Conventions, evidence: list[Evidence]) -> str:
     """The declaration under which every gradient would be right: numbers do not say whether it is wrong, or the code."""
-    other = rescaled(replace(declared, declared=frozenset()), [item for item in evidence if item.is_of_gradients])
+    gradients = [item for item in evidence if item.is_of_gradients]
+    other = rescaled(replace(declared, declared=frozenset()), gradients, over_outputs=True)
     return " and ".join(changed_lines(declared, other)) if other else ""
 
 

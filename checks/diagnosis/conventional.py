@@ -21,26 +21,30 @@ OTHER = {"layout": ("out,in", "in,out"), "examples": ("rows", "columns"), "label
 HEADS = (("softmax", "cross-entropy"), ("softmax", "quadratic"), ("sigmoid", "quadratic"), ("sigmoid", "binary-cross-entropy"))
 
 
-def rescaled(conventions: Conventions, evidence: list[Evidence]) -> Conventions | None:
+def rescaled(conventions: Conventions, evidence: list[Evidence], *, over_outputs: bool = False) -> Conventions | None:
     """Conventions under which every answer is right, if the declared ones differ from them by a factor alone.
 
     The sum for the mean counts only where the file does not say REDUCTION itself: where it does, a factor N is a bug. And
     "quadratic" is what the cost is called with its half and without (Nielsen's has it), while a file that says "half-quadratic" has
-    spoken of it.
+    spoken of it. The mean over the outputs (`over_outputs`) is what np.mean of a matrix takes, and also what a mistaken division by
+    K gives: it counts only where it is asked for.
     """
     match = explain((), evidence)
     if match is None or any(decays for _, decays in match.decays) or not match.factors:
         return None
     close = CLOSE if all(item.answer.precision == "float64" for item in evidence) else CLOSE_FLOAT32
-    likely = [other for other in _factor_conventions(conventions) if _uniform(conventions, other, match.factors, close)]
+    likely = [
+        other for other in _factor_conventions(conventions, over_outputs) if _uniform(conventions, other, match.factors, close)
+    ]
     for other in (*likely, *_own_rate(conventions, match.factors, close)):
         if not any(asked_as(conventions, other, item).is_wrong for item in evidence):  # within rounding, not merely near
             return other
     return None
 
 
-def _factor_conventions(conventions: Conventions) -> Iterator[Conventions]:
-    reductions = ("mean", "sum") if "REDUCTION" not in conventions.declared else (conventions.reduction,)
+def _factor_conventions(conventions: Conventions, over_outputs: bool = False) -> Iterator[Conventions]:
+    known = ("mean", "sum", "mean-over-all") if over_outputs else ("mean", "sum")
+    reductions = known if "REDUCTION" not in conventions.declared else (conventions.reduction,)
     open_ = conventions.cost == "quadratic" or ("quadratic" in conventions.cost and "COST" not in conventions.declared)
     costs = ("quadratic", "half-quadratic") if open_ else (conventions.cost,)
     for reduction in reductions:
@@ -52,8 +56,8 @@ def _factor_conventions(conventions: Conventions) -> Iterator[Conventions]:
 def _ratio(declared: Conventions, other: Conventions, setting: Setting) -> float:
     """How much larger gradients are under another reduction or cost; several calls are put together as declared."""
     ratio = setting_of(other, setting.problem, None).weight / setting.weight
-    if other.reduction != declared.reduction:
-        ratio *= setting.calls if declared.reduction == "sum" else 1 / setting.calls
+    if other.averages != declared.averages:
+        ratio *= setting.calls if other.averages else 1 / setting.calls
     return ratio
 
 
@@ -88,7 +92,8 @@ def _own_rate(conventions: Conventions, table: list[tuple[Setting, Factors]], cl
 
 def other_heads(conventions: Conventions) -> Iterator[Conventions]:
     """The heads that the file does not exclude by what it declares."""
-    for output, cost in HEADS:
+    single = conventions.sizes is not None and conventions.sizes[-1] == 1
+    for output, cost in HEADS if not single else [head for head in HEADS if head[0] == "sigmoid"]:
         fits = ("OUTPUT" not in conventions.declared or output == conventions.output) and "COST" not in conventions.declared
         keeps_cost = "COST" in conventions.declared and replace(conventions, output=output).head[1] == conventions.head[1]
         if keeps_cost and "OUTPUT" not in conventions.declared and output != conventions.output:
@@ -107,8 +112,8 @@ def asked_as(declared: Conventions, other: Conventions, item: Evidence) -> Evide
     problem = replace(item.setting.problem, output=output_and_cost[0], cost=output_and_cost[1])
     setting = setting_of(other, problem, rate)
     by = asked / rate if asked and rate else 1.0
-    if other.reduction != declared.reduction:
-        by *= item.setting.calls if declared.reduction == "mean" else 1 / item.setting.calls
+    if other.averages != declared.averages:
+        by *= item.setting.calls if declared.averages else 1 / item.setting.calls
     return Evidence(Probe(probe.role, replace(probe.question, problem=problem), setting, probe.sample), _times(by, item.answer))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from checks import by_hand
 from checks.candidates.candidate import Question
 from checks.candidates.conventions import Conventions
-from checks.problem import Problem, draw
+from checks.problem import Problem, classes, draw
 from checks.suspects.wrong_pass import Setting
 
 DEFAULT_SIZES, OTHER_SIZES, SQUARE = (4, 8, 6, 3), (5, 6, 9, 4), 4
@@ -71,15 +71,15 @@ def plan(conventions: Conventions, *, sizes: Sequence[int] | None = None, seed: 
         probes.append(_probe(conventions, "square", square))
     probes.append(_probe(conventions, "order", _rows(first, np.roll(np.arange(len(first.y))[::-1], 1))))
     if first.cost == "cross-entropy" and conventions.batch != 1:
-        probes.append(_probe(conventions, "labels", _rows(first, slice(None), (first.y + 1) % chosen[-1], "other labels")))
+        probes.append(_probe(conventions, "labels", _rows(first, slice(None), (first.y + 1) % classes(chosen[-1]), "other labels")))
     copies = conventions.batch or 1
     for what in ("label", "class"):
         probes.append(_probe(conventions, f"rare {what}", _extreme(first, what, copies, SMALLEST_LOGIT)))
     probes.append(_probe(conventions, "rare class", _extreme(first, "class", copies, SMALL_LOGIT)))
     for sample in range(min(SINGLES, len(first.y))):
         probes.append(_single(conventions, first, sample, int(first.y[sample]), copies))
-    for shift in range(1, min(chosen[-1], 3)):
-        probes.append(_single(conventions, first, 0, (int(first.y[0]) + shift) % chosen[-1], copies))
+    for shift in range(1, min(classes(chosen[-1]), 3)):
+        probes.append(_single(conventions, first, 0, (int(first.y[0]) + shift) % classes(chosen[-1]), copies))
     probes.append(_same_z(conventions, first, copies, seed))
     for kind, exists in (("forward", conventions.has_forward), ("intermediates", conventions.has_intermediates)):
         if exists:
@@ -95,8 +95,9 @@ def _other_sizes(count: int) -> tuple[int, ...]:
 def setting_of(conventions: Conventions, problem: Problem, rate: float | None) -> Setting:
     """What multiplies the gradients of a problem under the declared conventions."""
     copies = conventions.batch or len(problem.y)
-    half, mean = conventions.cost == "half-quadratic", conventions.reduction == "mean"
+    half, mean = conventions.cost == "half-quadratic", conventions.averages
     weight = (0.5 if half else 1.0) / (len(problem.y) if mean else 1)
+    weight /= problem.sizes[-1] if conventions.reduction == "mean-over-all" else 1
     return Setting(problem, weight, rate, conventions.bias, max(len(problem.y) // copies, 1), mean, half)
 
 
@@ -117,7 +118,7 @@ def _problem(conventions: Conventions, sizes: Sequence[int], N: int, seed: int) 
     """Fresh weights, every class among the labels as far as the samples go, biases 0 where there are none."""
     output, cost = conventions.head
     problem = draw(sizes, N, seed, output=output, cost=cost)
-    y = np.random.default_rng([seed, N]).permutation(N) % sizes[-1]
+    y = np.random.default_rng([seed, N]).permutation(N) % classes(sizes[-1])
     b = problem.b if conventions.bias else {layer: np.zeros_like(b) for layer, b in problem.b.items()}
     return replace(problem, y=y.astype(np.int64), b=b)
 
@@ -160,8 +161,8 @@ def _extreme(problem: Problem, what: str, copies: int, smallest: float) -> Probl
     alone = _rows(problem, [0] * copies, name=f"rare {what} {smallest:g}")
     L, K = problem.L, problem.sizes[-1]
     a = by_hand.forward(alone.x, alone.W, alone.b, output=problem.output).a[L - 1][0]
-    wanted = np.linspace(0.0, smallest, K)
-    label = K - 1 if what == "label" else 0
+    wanted = np.linspace(smallest if K == 1 else 0.0, smallest, K)
+    label = classes(K) - 1 if what == "label" else 0
     y = np.full(copies, label, dtype=np.int64)
     W_L, b_L = problem.W[L], wanted - problem.W[L] @ a
     if not problem.b[L].any():  # no biases: the weights alone must do it

@@ -75,13 +75,18 @@ SYMBOLS: dict[str, Callable[[Setting], float]] = {
 }
 
 
+OVER_OUTPUTS = '{dzL}   # np.mean of a matrix divides by its columns, too: if that is your loss, REDUCTION = "mean-over-all"'
+
+
 def causes_of(setting: Setting, where: set[str], value: float, close: float) -> Iterator[Reading]:
     """What could have put one factor on some gradients."""
     everywhere, rate = place_of(where, setting.problem.L, setting.bias) == "all layers", setting.learning_rate
     own = rate is not None and not everywhere and any(math.isclose(value, rate**power, rel_tol=close) for power in (1, -1))
     for name, symbol in SYMBOLS.items():
         if math.isclose(symbol(setting), value, rel_tol=close):
-            yield replace(reading("scale", where, setting, f"{name} times the gradient", symbol), unlikely=own)
+            cause = reading("scale", where, setting, f"{name} times the gradient", symbol)
+            fix = OVER_OUTPUTS if everywhere and name in ("1/K", "2/K", "1/(2K)") else cause.fix
+            yield replace(cause, unlikely=own, fix=fix)
     if rate is not None:
         for power, text in ((1, "twice"), (-1, "not at all"), (2, "three times")):
             if math.isclose(rate**power, value, rel_tol=close):

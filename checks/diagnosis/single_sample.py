@@ -11,8 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from checks.by_hand import one_hot, sigmoid, softmax, softmax_jacobian
+from checks.by_hand import sigmoid, softmax, softmax_jacobian
 from checks.diagnosis.evidence import Evidence
+from checks.problem import targets
 
 LOOSE = 1e-6  # relative; a step of a wrong pass has no derived bound. Rounding leaves 1e-12, a wrong step more than 1e-4
 
@@ -102,7 +103,7 @@ def p_behind(singles: list[Single]) -> np.ndarray | None:
         return None
     problem = seen[0][0].item.setting.problem
     if problem.cost == "cross-entropy":
-        found = [dz / single.scale + one_hot(single.item.setting.problem.y[:1], dz[None])[0] for single, dz in seen]
+        found = [dz / single.scale + targets(single.item.setting.problem.y[:1], len(dz))[0] for single, dz in seen]
         return found[0] if all(close(p, found[0]) for p in found) else None
     right = np.array(seen[0][0].item.right.get("z", seen[0][0].L)[0])
 
@@ -141,7 +142,7 @@ def _head(single: Single, logits: np.ndarray) -> np.ndarray:
     """dz[L] of one sample from its logits, as the right head makes it."""
     problem = single.item.setting.problem
     p = softmax(logits[None]) if problem.output == "softmax" else sigmoid(logits[None])
-    e = single.scale * (p - one_hot(problem.y[:1], p))[0]
+    e = single.scale * (p - targets(problem.y[:1], p.shape[1]))[0]
     if problem.cost == "cross-entropy":
         return np.asarray(e)
     return np.asarray(2 * (softmax_jacobian(p)[0] @ e if problem.output == "softmax" else e * p[0] * (1 - p[0])))

@@ -53,7 +53,7 @@ def labels_shifted(setting: Setting) -> Iterator[Variant]:
         ("sample {:+d}", _roll_samples),
     )
     for step in (1, -1):
-        for note, form in forms:
+        for note, form in forms if setting.K > 1 else forms[-1:]:  # a single output has no neighbour
             yield Variant("labels-shifted", OUTPUT, (("Y", _labelled(form, step)),), note.format(step))
     if (setting.problem.output, setting.problem.cost) == ("softmax", "cross-entropy"):
         for step in (1, -1):

@@ -91,13 +91,13 @@ def suspect(id: str, statement: str, fix: str, see: str) -> Callable[[Variants],
 def all_variants(setting: Setting) -> list[Variant]:
     """Every variant of every suspect that can exist in a setting; they are the same for all settings alike in what is read here."""
     problem = setting.problem
-    alike = (problem.L, problem.output, problem.cost, setting.bias, setting.calls > 1, setting.in_call > 1)
+    alike = (problem.L, problem.output, problem.cost, setting.K > 1, setting.bias, setting.calls > 1, setting.in_call > 1)
     if alike not in _made:
         _made[alike] = [variant for entry in SUSPECTS.values() if entry.variants is not None for variant in entry.variants(setting)]
     return _made[alike]
 
 
-_made: dict[tuple[int, str, str, bool, bool, bool], list[Variant]] = {}
+_made: dict[tuple[int, str, str, bool, bool, bool, bool], list[Variant]] = {}
 
 
 def places(layers: Iterable[int]) -> Iterator[tuple[int, ...]]:

@@ -13,8 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from checks.by_hand import one_hot, sigmoid, softmax, softmax_jacobian
-from checks.problem import Problem
+from checks.by_hand import sigmoid, softmax, softmax_jacobian
+from checks.problem import Problem, targets
 
 # (pass, layer, the value so far) -> the value. A hook that acts in some layers alone says which is the highest, in its attribute
 # `top`: above that, whatever goes back is as it was.
@@ -160,7 +160,7 @@ class Pass:
         return {"softmax": softmax, "sigmoid": sigmoid}[self.problem.output](self.get("z", layer))  # (F3)
 
     def _Y(self, layer: int) -> np.ndarray:
-        return one_hot(self.problem.y, self.p)
+        return targets(self.problem.y, self.setting.K)
 
     def _e(self, layer: int) -> np.ndarray:
         return self.p - self.get("Y", layer)
