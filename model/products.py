@@ -77,6 +77,14 @@ def by_onednn(A: Tensor, B: Tensor, B_T: Tensor) -> Tensor:
     return found
 
 
+def linear(x: Float[Tensor, "N n_in"], W: Float[Tensor, "n n_in"], b: Float[Tensor, " n"]) -> Float[Tensor, "N n"]:
+    """x @ W.T + b, one sample a row, where no gradient is wanted."""
+    if has_onednn(x) and is_worth_it(len(x), *W.t().shape):
+        found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, W, b, "none", [], "")
+        return found
+    return torch.nn.functional.linear(x, W, b)
+
+
 def has_onednn(like: Tensor) -> bool:
     """Whether oneDNN can multiply matrices of this dtype on this device: float32 on an x86 CPU, in most builds of torch."""
     usable = like.device.type == "cpu" and like.dtype == torch.float32 and platform.machine() in ("x86_64", "AMD64")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model import products
-from model.products import WORTH_COPYING, WORTH_IT, WORTH_SHARING, affine, has_onednn, product
+from model.products import WORTH_COPYING, WORTH_IT, WORTH_SHARING, affine, has_onednn, linear, product
 
 EPS = float(torch.finfo(torch.float32).eps)
 ONEDNN = has_onednn(torch.empty(0))
@@ -28,6 +28,22 @@ def test_both_libraries_give_the_product(monkeypatch, shape, transposed):
         monkeypatch.setattr(products, "WORTH_COPYING", worth_it)
         found = product(*shape, into, transposed=transposed)(A, B, B.t())
         assert found.shape == exact.shape
+        assert bool(((found.double() - exact).abs() <= allowed).all())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 784, 100), (500, 784, 100)])
+def test_both_libraries_give_the_layer(monkeypatch, shape, dtype):
+    (x, W_T), layer = factors(*shape, False), torch.nn.Linear(shape[1], shape[2], dtype=dtype)
+    x = x.to(dtype)
+    layer.weight.copy_(W_T.t())
+    exact = x.double() @ W_T.double() + layer.bias.double()
+    allowed = (shape[1] + 1) * torch.finfo(dtype).eps * (x.double().abs() @ W_T.double().abs() + layer.bias.double().abs())
+    for worth_it in (0, 2**62):
+        monkeypatch.setattr(products, "WORTH_IT", worth_it)
+        found = linear(x, layer.weight, layer.bias)
+        assert (found.shape, found.dtype) == (exact.shape, dtype)
         assert bool(((found.double() - exact).abs() <= allowed).all())
 
 
