@@ -191,6 +191,91 @@ def test_a_candidate_that_only_takes_one_example_is_told_to_declare_that():
     assert "write BATCH = 1" in found.statement
 
 
+def in_float32(bug, rate, **conventions):
+    """A step that keeps its weights in float32, with a bug that has no name."""
+    asked = Conventions(protocol="step", learning_rate=rate, **conventions)
+
+    def step(W, b, x, y, learning_rate):
+        wrong = Uncatalogued(Conventions(**conventions), unknown=bug)
+        dW, db = wrong.gradients(W, b, x, y)
+        W, b, dW, db = ([np.float32(array) for array in arrays] for arrays in (W, b, dW, db))
+        eta = np.float32(learning_rate)
+        return [w - eta * g for w, g in zip(W, dW, strict=True)], [v - eta * g for v, g in zip(b, db, strict=False)]
+
+    return in_process({"step": step}, asked)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.01])
+@pytest.mark.parametrize(
+    ("bug", "first"),
+    [("absolute weights", "(B4) da[1]"), ("derivative squared", "(B5) dz[2]"), ("outer product reversed", "(B2) dW[2]")],
+)
+def test_the_first_wrong_step_of_a_float32_step_is_not_one_that_rounding_makes(bug, first, rate):
+    found = diagnose(in_float32(bug, rate))
+    assert found.outcome == "fail"
+    assert found.first_wrong == first
+    assert first[5:] not in found.correct
+
+
+def test_a_pass_says_what_a_coarse_step_leaves_open():
+    found = diagnose(in_float32("", 1e-4))
+    assert found.outcome == "pass"
+    assert "Its steps show gradients to" in found.hints[0]
+    assert diagnose(in_float32("", 0.5)).hints == []
+
+
+def test_a_rate_that_depends_on_the_loss_is_no_wrong_step():
+    right = Planted(Conventions(protocol="step"))
+
+    def step(W, b, x, y, learning_rate):
+        dW, db = Planted(Conventions()).gradients(W, b, x, y)
+        converged = max(np.abs(array).max() for array in dW) < 2e-2
+        eta = 0.5 * learning_rate if converged else learning_rate
+        return [w - eta * g for w, g in zip(W, dW, strict=True)], [v - eta * g for v, g in zip(b, db, strict=True)]
+
+    found = diagnose(in_process({"step": step}, right.conventions))
+    assert (found.outcome, found.first_wrong) == ("fail", None)
+    assert "problems every gradient is 0.5 times the right one" in found.hints[0]
+
+
+def test_without_biases_a_wrong_dW_of_the_output_does_not_speak_against_the_forward_pass():
+    for seed in range(6):
+        wrong = Planted(Conventions(bias=False, output="sigmoid", cost="half-quadratic"))
+
+        def gradients(W, b, x, y, wrong=wrong):
+            dW, db = wrong.gradients(W, b, x, y)
+            return [*dW[:-1], -dW[-1] * np.arange(1, 1 + dW[-1].shape[1])], db
+
+        found = diagnose(in_process({"gradients": gradients}, wrong.conventions), seed=seed)
+        assert found.first_wrong == "(B2) dW[3]"
+
+
+def test_a_cost_that_was_meant_otherwise_is_said():
+    wrong = Planted(Conventions(output="sigmoid", cost="binary-cross-entropy"))
+    declared = Conventions(output="sigmoid", cost="half-quadratic", declared=frozenset({"OUTPUT", "COST"}))
+    (bug,) = diagnose(in_process({"gradients": wrong.gradients}, declared)).bugs
+    assert bug.id == "cost-mismatch"
+    assert bug.fix.endswith('or, if that is the loss you mean: COST = "binary-cross-entropy"')
+
+
+def test_half_a_derivative_of_the_output_has_a_name():
+    right = Planted(Conventions(output="sigmoid", cost="half-quadratic"))
+
+    def gradients(W, b, x, y):
+        a = [x]
+        for w, v in zip(W, b, strict=True):
+            a.append(1 / (1 + np.exp(-(a[-1] @ w.T + v))))
+        dz, dW, db = (a[-1] - np.eye(len(b[-1]))[y]) * a[-1] / len(x), [], []
+        for layer in reversed(range(len(W))):
+            dW.insert(0, dz.T @ a[layer])
+            db.insert(0, dz.sum(axis=0))
+            dz = dz @ W[layer] * a[layer] * (1 - a[layer])
+        return dW, db
+
+    (bug, *_) = diagnose(in_process({"gradients": gradients}, right.conventions)).bugs
+    assert (bug.id, bug.where) == ("no-hidden-derivative", "the output layer")
+
+
 def test_a_candidate_that_looks_at_one_example_of_many_is_told_so_too():
     right = Planted(Conventions())
     found = diagnose(in_process({"gradients": lambda W, b, x, y: right.gradients(W, b, x[:1], y[:1])}, Conventions()))

@@ -44,7 +44,7 @@ def beginner(conventions, bug=""):
         for layer in reversed(range(len(W))):
             dW.insert(0, (a[layer].T @ delta) * (-1 if bug == "sign" else 1))
             db.insert(0, delta.sum(axis=0) * (-1 if bug == "sign" else 1))
-            w = W[layer] - eta * dW[0] if bug == "updated" else W[layer]
+            w = W[layer] - eta * dW[0] if bug == "updated" else np.cos(W[layer]) if bug == "other weights" else W[layer]
             back = (error if bug == "raw error" else delta) @ w.T
             s = {"sigmoid twice": sigmoid(a[layer]) * (1 - sigmoid(a[layer])), "no derivative": 1.0}.get(
                 bug, a[layer] * (1 - a[layer])
@@ -65,6 +65,14 @@ def test_one_output_is_judged_like_several(form, bug):
     found = diagnose(beginner(Conventions(**ONE, **form), bug))
     assert found.outcome == ("fail" if bug else "pass")
     assert [one.id for one in found.bugs[:1]] == ([BUGS[bug]] if bug else [])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("bug", ["raw error", "no derivative", "other weights"])
+def test_the_first_wrong_step_is_found_though_every_delta_is_a_multiple_of_one_vector(bug, bias):
+    """One output: with any label, dz[L] is one number, and da[L - 1] a multiple of one row of W."""
+    found = diagnose(beginner(Conventions(output="sigmoid", sizes=(4, 5, 1), cost="half-quadratic", bias=bias), bug))
+    assert found.first_wrong == {"no derivative": "(B5) dz[1]"}.get(bug, "(B4) da[1]")
 
 
 def test_the_conventions_of_one_output_may_be_undeclared():

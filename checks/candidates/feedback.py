@@ -96,7 +96,7 @@ def as_text(feedback: Feedback) -> list[str]:
         lines += _labelled("finding", sentence) if sentence else []
     if found and (found.correct or found.wrong):
         lines += _labelled("right", " ".join(found.correct) or "nothing")
-        lines += _labelled("wrong", " ".join(found.wrong) or "nothing")
+        lines += _labelled("wrong", " ".join(found.wrong) + _in_how_many(found) or "nothing")
     if found and found.first_wrong:
         line = of_step(found.first_wrong, found.asked)
         tag, _, quantity = found.first_wrong.partition(" ")
@@ -134,6 +134,12 @@ def _bug_lines(bug: Bug, before: Bug | None) -> list[str]:
     return [*lines, *_labelled("read on", f"checks/EQUATIONS.md {bug.see}")]
 
 
+def _in_how_many(found: Diagnosis) -> str:
+    """ " (in 2 of 14 problems)", where it is right in others: what is wrong there alone shows seldom."""
+    all_, wrong = ({v.problem for v in found.verdicts if not failed or v.outcome == "fail"} for failed in (False, True))
+    return f" (in {len(wrong)} of {len(all_)} problems)" if 0 < len(wrong) <= len(all_) / 2 else ""
+
+
 def _worst(found: Diagnosis) -> str:
     """The first comparison that fails, for somebody who has nothing else to start from."""
     from checks.diagnosis.bugs import apart  # where there is a diagnosis, this is imported already
@@ -143,7 +149,9 @@ def _worst(found: Diagnosis) -> str:
         return f"{verdict.quantity}: {verdict.reason}; {verdict.problem}"
     (yours, right), index = verdict.values, list(verdict.worst_index)
     turned = index[::-1] if verdict.quantity.startswith("dW") and found.asked.layout == "in,out" else index
-    return f"your {verdict.quantity}{turned} is {' but right is '.join(apart(yours, right))} ({verdict.problem})"
+    looks = verdict.reason.replace("the first", "yours").replace("the second", "the right one")
+    looks = "" if looks.endswith("entries") else f"; {looks}"
+    return f"your {verdict.quantity}{turned} is {' but right is '.join(apart(yours, right))}{looks} ({verdict.problem})"
 
 
 def _labelled(label: str, text: str) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checks.candidates.file import CandidateFile
+from checks.candidates.seeding import seeds
 
 if TYPE_CHECKING:
     from checks.diagnosis.diagnose import Diagnosis
@@ -33,8 +34,9 @@ def faults(candidate: CandidateFile) -> list[str]:
     if habits.changed:
         what, function = " and ".join(habits.changed), next(iter(habits.changed.values()))
         found.append(f"{name}: {function} changes its arguments {what}, which belong to the caller; work on copies.")
-    if habits.reseeds:
-        place = _line(candidate, "seed(")
+    lines = _seeding(candidate)
+    if habits.reseeds and not (lines and all(building for _, building in lines)):
+        place = next((f" on line {line}" for line, building in lines if not building), "")
         found.append(f"{name}: every call seeds NumPy's global generator{place}, so that others' draws repeat; seed once, outside.")
     if habits.seterr:
         found.append(f"{name}: a call changes NumPy's error handling{_line(candidate, 'seterr(')} for everybody; use np.errstate.")
@@ -55,9 +57,17 @@ def notes(candidate: CandidateFile, printed_by_import: int, unsteady: bool) -> l
         found.append(f'its calls print {out.count - printed_by_import} bytes, such as "{first}"; they were kept apart.')
     if habits.lists:
         found.append("it returns lists or numbers instead of arrays; they were read as arrays.")
+    lines = _seeding(candidate)
+    if habits.reseeds and lines and all(building for _, building in lines):
+        found.append(f"building its network seeds NumPy's global generator on line {lines[0][0]}, which every call does here.")
     if unsteady and habits.random_states and not habits.reseeds:
         found.append("its calls draw from NumPy's global generator; each began with another seed.")
     return found
+
+
+def _seeding(candidate: CandidateFile) -> list[tuple[int, bool]]:
+    """Which of its lines seed NumPy's generator, if any call did."""
+    return seeds(candidate.sandbox.path, [candidate.conventions.protocol]) if candidate.habits.reseeds else []
 
 
 def _line(candidate: CandidateFile, text: str) -> str:

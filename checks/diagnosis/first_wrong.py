@@ -12,7 +12,7 @@ import numpy as np
 
 from checks.diagnosis.evidence import Evidence
 from checks.diagnosis.over_batch import p_is_wrong, wrong_sum
-from checks.diagnosis.single_sample import LOOSE, Single, all_close, close, p_behind
+from checks.diagnosis.single_sample import Single, alike, all_close, close, p_behind
 from checks.quantities import equation, names
 from checks.suspects.wrong_pass import Pass, Setting
 
@@ -29,6 +29,8 @@ def first_wrong(evidence: list[Evidence]) -> str | None:
     if singles:
         moved = next((single for single in readable if single.item.probe.role == "same z"), None)
         quantity = _forward(singles, moved) or _output(singles, moved)
+        if quantity and quantity[0] in "zap" and any(item.probe.role == "forward" and not item.is_wrong for item in evidence):
+            quantity = None  # the candidate has shown its p, and it is right
         if (quantity is None or quantity.startswith("dz")) and p_is_wrong(evidence, singles):
             quantity = "p"
         if quantity := quantity or _backward(singles):
@@ -60,37 +62,40 @@ def _forward(singles: list[Single], moved: Single | None) -> str | None:
         seen = [single.seen_a(layer) for single in singles]
         if any(a is None for a in seen):
             continue
-        if not all_close((a, single.a(layer)) for a, single in zip(seen, singles, strict=True)):
+        if not all_close(singles, [(a, single.a(layer)) for a, single in zip(seen, singles, strict=True)]):
             again = moved.seen_a(layer) if moved else None
-            return f"z[{layer}]" if again is not None and not all_close([(again, seen[0])]) else f"a[{layer}]"
+            return f"z[{layer}]" if again is not None and not all_close(singles, [(again, seen[0])]) else f"a[{layer}]"
     return None
 
 
 def _same_output(single: Single) -> bool:
     """Whether dz[L] is right, by dW[L] or by db[L]; without biases, whether it points where the right one points."""
     right, seen, by_W = single.dz(single.L), single.seen_dz(single.L), single.from_dW(single.L)
-    if by_W is not None and close(by_W, right):
+    if by_W is not None and single.close(by_W, right):
         return True
     if seen is None:
         return True  # unreadable: nothing speaks against the forward pass
     if single.db:
-        return close(seen, right)
-    return close(seen / (np.linalg.norm(seen) or 1.0), right / (np.linalg.norm(right) or 1.0))
+        return single.close(seen, right)
+    below = single.from_dW(single.L - 1) if single.L > 1 else None
+    if below is not None:  # what came of dz[L] further back has a sign that can be read
+        seen, right = below, single.dz(single.L - 1)
+    return single.close(seen / (np.linalg.norm(seen) or 1.0), right / (np.linalg.norm(right) or 1.0))
 
 
 def _output(singles: list[Single], moved: Single | None) -> str | None:
     """p, z[L] or dz[L], where db[L] and dW[L] agree on a dz[L] that is not the right one."""
     L = singles[0].L
     seen = [single.seen_dz(L) for single in singles]
-    consistent = all_close((single.from_dW(L), dz) for single, dz in zip(singles, seen, strict=True))
-    if not consistent or all_close((dz, single.dz(L)) for single, dz in zip(singles, seen, strict=True)):
+    consistent = all_close(singles, [(single.from_dW(L), dz) for single, dz in zip(singles, seen, strict=True)])
+    if not consistent or all_close(singles, [(dz, single.dz(L)) for single, dz in zip(singles, seen, strict=True)]):
         return None
     if not singles[0].db and _follows(singles, L):
         return f"dW[{L}]"
     p = p_behind(singles)
     if p is None:
         return f"dz[{L}]"
-    return f"z[{L}]" if moved and not all_close([(moved.seen_dz(L), singles[0].seen_dz(L))]) else "p"
+    return f"z[{L}]" if moved and not all_close(singles, [(moved.seen_dz(L), singles[0].seen_dz(L))]) else "p"
 
 
 def _backward(singles: list[Single]) -> str | None:
@@ -98,8 +103,8 @@ def _backward(singles: list[Single]) -> str | None:
     L, has_db = singles[0].L, bool(singles[0].db)
     for layer in range(L, 0, -1):
         dzs = [_expected(single, layer) for single in singles]
-        by_W = all_close((single.from_dW(layer), dz) for single, dz in zip(singles, dzs, strict=True))
-        by_b = has_db and all_close((single.db[layer], dz) for single, dz in zip(singles, dzs, strict=True))
+        by_W = all_close(singles, [(single.from_dW(layer), dz) for single, dz in zip(singles, dzs, strict=True)])
+        by_b = has_db and all_close(singles, [(single.db[layer], dz) for single, dz in zip(singles, dzs, strict=True)])
         if by_W and (by_b or not has_db):
             continue
         if by_b or by_W:
@@ -124,15 +129,17 @@ def _follows(singles: list[Single], layer: int) -> bool:
     """Whether the next dz follows from the right dz[layer], whatever dW[layer] shows: then only dW[layer] is wrong."""
     if layer == 1:
         return False
-    return all_close((single.from_dW(layer - 1), single.next_dz(layer - 1, _expected(single, layer))) for single in singles)
+    pairs = [(single.from_dW(layer - 1), single.next_dz(layer - 1, _expected(single, layer))) for single in singles]
+    return all_close(singles, pairs)
 
 
 def _derivative_is_wrong(singles: list[Single], layer: int) -> bool:
     """Whether dz[layer] is da[layer] times something that does not depend on the label: then that something is wrong.
 
     Of two classes, every dz[layer + 1] of a sample may be a multiple of one vector, and then nothing depends on the label. What is
-    wrong by the same factors for every sample is then W, because a wrong derivative would depend on z.
+    wrong by the same factors for every sample, or by multiples of them, is then W, because a wrong derivative would depend on z.
     """
+    loose = max(single.loose for single in singles)
     upstream = [single.seen_dz(layer + 1) for single in singles]
     seen = [single.seen_dz(layer) for single in singles]
     if any(up is None for up in upstream) or any(dz is None for dz in seen):
@@ -142,12 +149,13 @@ def _derivative_is_wrong(singles: list[Single], layer: int) -> bool:
         return False  # nothing arrives at all
     factors = [dz / (up @ single.W[layer + 1]) for (up, dz), single in zip(pairs, singles, strict=True)]
     same = [i for i, single in enumerate(singles) if single.sample == singles[0].sample]
-    if not all(close(factors[i], factors[same[0]]) for i in same):
+    if not all(close(factors[i], factors[same[0]], loose) for i in same):
         return False
-    if np.linalg.matrix_rank(np.stack([up for up, _ in pairs]), rtol=LOOSE) > 1:
+    if np.linalg.matrix_rank(np.stack([up for up, _ in pairs]), rtol=loose) > 1:
         return True
     ratios = [factor / single.s(layer) for factor, single in zip(factors, singles, strict=True)]
-    return not all(close(ratio, ratios[0]) for ratio in ratios)
+    without = alike(factors, loose) and not close(factors[0], np.ones(len(factors[0])), loose)  # of a derivative, and another W
+    return not (without or alike(ratios, loose))
 
 
 def _of_intermediates(item: Evidence) -> str | None:

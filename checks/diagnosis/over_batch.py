@@ -15,7 +15,7 @@ def p_is_wrong(evidence: list[Evidence], singles: list[Single]) -> bool:
     shows the factor of Y; what Y leaves of an answer is that factor times p, whatever else may be wrong behind it.
     """
     asked = {item.probe.role: item for item in evidence if item.probe.role in ("first", "labels") and item.given is not None}
-    if len(asked) < 2 or not singles or not all(_as_right(single.dW[single.L], _right(single.item)) for single in singles):
+    if len(asked) < 2 or not singles or not all(_as_right(single) for single in singles):
         return False
     (first, other), L = (asked["first"], asked["labels"]), singles[0].L
     came = [(item.given or {}).get(f"dW[{L}]") for item in (first, other)]
@@ -25,8 +25,9 @@ def p_is_wrong(evidence: list[Evidence], singles: list[Single]) -> bool:
     a = first.right.get("right", L)
     Y, others = (item.right.get("Y", L).T @ a for item in (first, other))
     factor = float(((here - there) * (others - Y)).sum() / ((others - Y) ** 2).sum())
-    of_p = first.right.p.T @ a
-    return factor != 0 and close(here - there, factor * (others - Y)) and not close(here + factor * Y, factor * of_p)
+    of_p, loose = first.right.p.T @ a, max(single.loose for single in singles)
+    linear = factor != 0 and close(here - there, factor * (others - Y), loose)
+    return linear and not close(here + factor * Y, factor * of_p, loose)
 
 
 def _right(item: Evidence) -> np.ndarray:
@@ -34,10 +35,11 @@ def _right(item: Evidence) -> np.ndarray:
     return item.right.named(f"dW[{item.setting.problem.L}]")
 
 
-def _as_right(given: np.ndarray, right: np.ndarray) -> bool:
-    """Whether it is a multiple of the right one."""
+def _as_right(single: Single) -> bool:
+    """Whether its dW[L] is a multiple of the right one."""
+    given, right = single.dW[single.L], _right(single.item)
     squares = float((right * right).sum())
-    return bool(given.any()) and squares > 0 and close(given, float((given * right).sum()) / squares * right)
+    return bool(given.any()) and squares > 0 and single.close(given, float((given * right).sum()) / squares * right)
 
 
 def wrong_sum(item: Evidence) -> str:

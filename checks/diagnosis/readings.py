@@ -94,6 +94,8 @@ def causes_of(setting: Setting, where: set[str], value: float, close: float) -> 
                 yield reading("learning-rate-folded", where, setting, note, _rate_to(power))
     if everywhere and any(math.isclose(value, two, rel_tol=close) for two in (2, 0.5)):
         return  # that is the 2 of the cost
+    if everywhere and value > 1 and any(math.isclose(symbol(setting), value, rel_tol=close) for symbol in SYMBOLS.values()):
+        return  # nobody divides by a rate where there is none
     if rate is None and looks_like_a_rate(value, close):
         yield reading("learning-rate-folded", where, setting, f"{value:.6g} times the gradient", lambda at: value)
     if rate is not None and looks_like_a_rate(value * rate, close):

@@ -6,7 +6,7 @@ shows its a and dz. Without biases dz[l] and a[l - 1] are known up to one factor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from checks.diagnosis.evidence import Evidence
 from checks.problem import targets
 
 LOOSE = 1e-6  # relative; a step of a wrong pass has no derived bound. Rounding leaves 1e-12, a wrong step more than 1e-4
+LOOSEST = 1e-2  # of what was read off a step in float32, whatever that lost
 
 
 class Single:
@@ -27,6 +28,7 @@ class Single:
         self.W, self.scale, self.copies = setting.problem.W, setting.N * setting.weight, setting.N
         self.dW = {layer: given[f"dW[{layer}]"] for layer in range(1, self.L + 1)}
         self.db = {layer: given[f"db[{layer}]"] for layer in range(1, self.L + 1)} if setting.bias else {}
+        self.loose = max(LOOSE, min(LOOSEST, max(_lost(item, quantity, array) for quantity, array in given.items())))
 
     def a(self, layer: int) -> np.ndarray:
         """The right a[layer]."""
@@ -44,7 +46,11 @@ class Single:
         """The candidate's dz[layer] as its dW says it, given the right a[layer - 1]; None if dW is no multiple of that."""
         a = self.a(layer - 1)
         dz = self.dW[layer] @ a / (a @ a)
-        return dz if close(self.dW[layer], np.outer(dz, a)) else None
+        return dz if self.close(self.dW[layer], np.outer(dz, a)) else None
+
+    def close(self, first: np.ndarray, second: np.ndarray) -> bool:
+        """Equal but for what this answer lost by rounding."""
+        return close(first, second, self.loose)
 
     def seen_dz(self, layer: int) -> np.ndarray | None:
         """The candidate's dz[layer]: its db; without biases, the column by which dW multiplies some row."""
@@ -62,7 +68,7 @@ class Single:
         if not dz.any():
             return None
         a = dz @ self.dW[layer + 1] / (dz @ dz)
-        return a if close(self.dW[layer + 1], np.outer(dz, a)) else None
+        return a if self.close(self.dW[layer + 1], np.outer(dz, a)) else None
 
     def next_dz(self, layer: int, upstream: np.ndarray) -> np.ndarray:
         """dz[layer] by right steps from some dz[layer + 1]."""
@@ -76,20 +82,33 @@ class Single:
             a = self.a(layer - 1)
             u, sizes, v = np.linalg.svd(dW, full_matrices=False)
             length = float(np.linalg.norm(a)) * (1.0 if v[0] @ a >= 0 else -1.0)
-            rank_one = sizes[0] > 0 and close(dW, sizes[0] * np.outer(u[:, 0], v[0]))
+            rank_one = sizes[0] > 0 and self.close(dW, sizes[0] * np.outer(u[:, 0], v[0]))
             found[layer] = (u[:, 0] * sizes[0] / length, v[0] * length) if rank_one else None
         return found
 
 
-def close(first: np.ndarray, second: np.ndarray) -> bool:
+def _lost(item: Evidence, quantity: str, array: np.ndarray) -> float:
+    """What rounding, and reading it off a step, may have made of a gradient, relative to its largest entry."""
+    size = float(np.abs(array).max(initial=0)) or 1.0
+    return 64 * item.eps(quantity) + 4 * item.unread(quantity) / size
+
+
+def close(first: np.ndarray, second: np.ndarray, loose: float = LOOSE) -> bool:
     """Equal but for rounding, on the scale of the largest entry."""
     size = max(float(np.abs(first).max(initial=0)), float(np.abs(second).max(initial=0)))
-    return bool(np.abs(first - second).max(initial=0) <= LOOSE * size)
+    return bool(np.abs(first - second).max(initial=0) <= loose * size)
 
 
-def all_close(pairs: Iterable[tuple[np.ndarray | None, np.ndarray | None]]) -> bool:
-    """Whether every pair exists and is close."""
-    return all(first is not None and second is not None and close(first, second) for first, second in pairs)
+def all_close(singles: Sequence[Single], pairs: Iterable[tuple[np.ndarray | None, np.ndarray | None]]) -> bool:
+    """Whether every pair exists and is close, as far as the roughest of some answers shows."""
+    loose = max(single.loose for single in singles)
+    return all(first is not None and second is not None and close(first, second, loose) for first, second in pairs)
+
+
+def alike(vectors: Sequence[np.ndarray], loose: float = LOOSE) -> bool:
+    """Whether all of them are multiples of one."""
+    turned = [vector / vector.flat[np.abs(vector).argmax()] for vector in vectors]
+    return all(close(vector, turned[0], loose) for vector in turned)
 
 
 def p_behind(singles: list[Single]) -> np.ndarray | None:
@@ -104,13 +123,13 @@ def p_behind(singles: list[Single]) -> np.ndarray | None:
     problem = seen[0][0].item.setting.problem
     if problem.cost == "cross-entropy":
         found = [dz / single.scale + targets(single.item.setting.problem.y[:1], len(dz))[0] for single, dz in seen]
-        return found[0] if all(close(p, found[0]) for p in found) else None
+        return found[0] if all(close(p, found[0], max(single.loose for single in same)) for p in found) else None
     right = np.array(seen[0][0].item.right.get("z", seen[0][0].L)[0])
 
     def misfit(z: np.ndarray) -> np.ndarray:
         return np.concatenate([_head(single, z) - dz for single, dz in seen])
 
-    allowed = LOOSE * 1e-3 * max(float(np.abs(dz).max()) for _, dz in seen)
+    allowed = max(single.loose for single in same) * 1e-3 * max(float(np.abs(dz).max()) for _, dz in seen)
     for start in (right, np.zeros(len(right)), *(4 * np.eye(len(right)) - 2)):
         logits = _solved(misfit, start, allowed)
         if logits is not None:

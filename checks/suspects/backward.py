@@ -123,11 +123,13 @@ def no_hidden_derivative(setting: Setting) -> Iterator[Variant]:
         return {"1": np.ones_like(a), "a": a, "1 - a": 1 - a, "sigma(a)": sigmoid(a)}[form]
 
     if (setting.problem.output, setting.problem.cost) == ("sigmoid", "quadratic"):  # at the output 1 is a cost-mismatch
-        every = (("s", at(range(1, L + 1), partly, "sigma(a)")),)
-        yield Variant("no-hidden-derivative", "all layers", every, "sigma(a) in place of a(1 - a)")
+        for layers in {(L,), tuple(range(1, L + 1))}:
+            for form in ("a", "1 - a", "sigma(a)"):
+                hooks: Hooks = (("s", at(layers, partly, form)),)
+                yield Variant("no-hidden-derivative", named(layers, L), hooks, f"{form} in place of a(1 - a)")
     for layers in places(range(1, L)):
         for form in ("1", "a", "1 - a", "sigma(a)"):
-            hooks: Hooks = (("s", at(layers, partly, form)),)
+            hooks = (("s", at(layers, partly, form)),)
             yield Variant("no-hidden-derivative", named(layers, L), hooks, f"{form} in place of a(1 - a)")
 
 

@@ -68,6 +68,13 @@ def _wrong_product(L: int) -> Iterator[Variant]:
         note = f"da[l] = dz[l + {delta}] @ W[l + {matrix}]"
         for layers in places(range(1, L + 1 - max(delta, matrix))):
             yield _variant(layers, L, (("da", at(layers, product, delta, matrix)),), note, alone=(delta, matrix) != (2, 2))
+    if L > 3:  # for three layers it is that of l + 2
+
+        def of_output(run: Pass, layer: int, da: np.ndarray) -> np.ndarray:
+            return run.get("up", L) @ run.get("M", L)
+
+        layers = tuple(range(1, L - 1))
+        yield _variant(layers, L, (("da", at(layers, of_output)),), "da[l] = dz[L] @ W[L] in every layer", alone=True)
 
 
 def _wrong_bias(L: int) -> Iterator[Variant]:
