@@ -21,8 +21,9 @@ from checks.suspects.wrong_pass import Setting
 
 DEFAULT_SIZES, OTHER_SIZES, SQUARE = (4, 8, 6, 3), (5, 6, 9, 4), 4
 # Primes, so that a factor tells where it comes from, and no batch size divides all of them; the second is above those that people
-# use for mini-batches, up to 128: a loop over whole ones drops some of it, and not all.
-N_FIRST, N_OTHER, N_SQUARE = 7, 131, 7
+# use for mini-batches, up to 128: a loop over whole ones drops some of it, and not all. Of the first, one that is no layer's width,
+# so that a db which keeps its samples shows which way round it lies.
+N_FIRST, N_OTHER, N_SQUARE = (7, 11, 13, 5), 131, 7
 RATE, OTHER_RATE = 0.7, 1.9  # large, so that an update shows in what is computed after it; no power of one is a factor of scale
 SINGLES = 4  # samples asked one by one
 SMALLEST_LOGIT = -38.0  # exp of it is 3e-17, below every clip in use, and far above where exp underflows
@@ -60,7 +61,7 @@ def plan(conventions: Conventions, *, sizes: Sequence[int] | None = None, seed: 
     fixed = conventions.sizes
     chosen = tuple(fixed or sizes or DEFAULT_SIZES)
     other = chosen if fixed else _other_sizes(len(chosen))
-    first = _problem(conventions, chosen, _samples(conventions, batch or N_FIRST), seed)
+    first = _problem(conventions, chosen, _samples(conventions, batch or _unlike(chosen)), seed)
     second = _problem(conventions, other, _samples(conventions, N_OTHER), seed + 1)
     probes = [_probe(conventions, "first", first), _probe(conventions, "again", first)]
     if conventions.protocol == "step" and conventions.learning_rate is None:
@@ -85,6 +86,11 @@ def plan(conventions: Conventions, *, sizes: Sequence[int] | None = None, seed: 
         if exists:
             probes.append(_probe(conventions, kind, first, kind=kind))
     return probes
+
+
+def _unlike(sizes: Sequence[int]) -> int:
+    """A number of samples that is no layer's width, if there is one."""
+    return next((N for N in N_FIRST if N not in sizes), N_FIRST[0])
 
 
 def _other_sizes(count: int) -> tuple[int, ...]:

@@ -101,11 +101,11 @@ _made: dict[tuple[int, str, str, bool, bool, bool, bool], list[Variant]] = {}
 
 
 def places(layers: Iterable[int]) -> Iterator[tuple[int, ...]]:
-    """All layers together, each alone, and for up to four of them every set in between."""
+    """All layers together, each alone, and for up to five of them every set in between."""
     every = tuple(layers)
     if every:
         yield every
-    for size in range(1, len(every)) if len(every) <= 4 else (1, len(every) - 1):
+    for size in range(1, len(every)) if len(every) <= 5 else (1, len(every) - 1):
         yield from combinations(every, size)
 
 
