@@ -58,13 +58,15 @@ def _forward(singles: list[Single], moved: Single | None) -> str | None:
     L = singles[0].L
     if all(_same_output(single) for single in singles):
         return None
+    same_z = moved  # where some a further down is wrong or unseen, the other weights need not lead to the same z
     for layer in range(1, L):
-        seen = [single.seen_a(layer) for single in singles]
-        if any(a is None for a in seen):
-            continue
-        if not all_close(singles, [(a, single.a(layer)) for a, single in zip(seen, singles, strict=True)]):
-            again = moved.seen_a(layer) if moved else None
-            return f"z[{layer}]" if again is not None and not all_close(singles, [(again, seen[0])]) else f"a[{layer}]"
+        seen = [(a, single) for single in singles if (a := single.seen_a(layer)) is not None]
+        if not all_close(singles, [(a, single.a(layer)) for a, single in seen]):
+            again = same_z.seen_a(layer) if same_z else None
+            before = next((a for a, single in seen if same_z and single.sample == same_z.sample), None)
+            same = again is None or before is None or all_close(singles, [(again, before)])
+            return f"a[{layer}]" if same else f"z[{layer}]"
+        same_z = same_z if seen else None
     return None
 
 
