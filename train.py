@@ -186,6 +186,8 @@ def train(run: Run, given: Namespace, start: float) -> int:
         run.write()
     run.training.leave()
     seconds, symptoms = time.perf_counter() - start, watcher.conclude(ended=code == GOOD)
+    if code == GOOD and any(symptom.name == "diverged" for symptom in symptoms):
+        code = WRONG
     label = Path(__file__).with_name("label.py")
     print("\n".join(summary.as_text(run, checker, watcher, symptoms, seconds, runs=RUNS, label=label)))
     if given.json:

@@ -21,7 +21,7 @@ from checks import by_differences, by_hand
 from checks.problem import Problem, draw, standard
 from checks.quantities import Quantities
 from checks.testimony import Testimony
-from checks.witnesses import _bounds, _with_rounding, cross_examine, hand
+from checks.witnesses import bounds_of, cross_examine, hand, with_rounding
 
 Edit = Callable[[str, int, np.ndarray, "Pass"], np.ndarray]
 MAGNITUDES = [digit * 10.0**-k for k in range(3, 14) for digit in (5, 2, 1)]
@@ -218,8 +218,8 @@ def catches(problem: Problem, wrong: Quantities, right: Quantities, answer: Test
 
 def witnessed(problem: Problem) -> tuple[Quantities, Testimony, Quantities]:
     """Everything that is right, the complex step's testimony, and the bounds of a witness that computes in float64."""
-    bounds = _bounds(problem, "float64")
-    return hand(problem), Testimony("complex_step", *_with_rounding(by_differences.complex_step(problem), bounds)), bounds
+    bounds = bounds_of(problem, "float64")
+    return hand(problem), Testimony("complex_step", *with_rounding(by_differences.complex_step(problem), bounds)), bounds
 
 
 def smallest_always_caught(seeds: int) -> float:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-if __name__ == "__main__":  # before NumPy comes: problems are small, and waking a second thread costs more than it computes
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import json
+import os
 import sys
 import time
 from argparse import Namespace
@@ -95,15 +91,13 @@ def parse_args(argv: list[str] | None) -> Namespace:
     parser.add_argument(
         "--time-limit",
         type=finite(above=0.0),
-        default=10.0,
         metavar="S",
         help="seconds that a candidate has for one call; three times that for its import, six times for all calls (default: 10)",
     )
-    parser.add_argument("--explain", action="store_true", help="walk through one sample with its numbers (default: 2 3 2)")
+    parser.add_argument("--explain", action="store_true", help="walk through one sample with its numbers, by default of 2 3 2")
     parser.add_argument(
         "--notation",
         type=one_of("backproof", "3blue1brown", "nielsen"),
-        default="backproof",
         metavar="backproof|3blue1brown|nielsen",
         help="whose symbols --explain uses (default: backproof)",
     )
@@ -115,6 +109,13 @@ def parse_args(argv: list[str] | None) -> Namespace:
         parser.error(
             "--run, --problems, --device and --dtype: expected no candidate beside them, got one. Leave one of the two out."
         )
+    if args.explain and (args.candidates or args.json or args.junit or args.problems or args.batch):
+        parser.error("--explain: expected no candidate, --json, --junit, --problems or --batch beside it. It explains one sample.")
+    if args.notation and not args.explain:
+        parser.error("--notation: expected --explain beside it, whose symbols it chooses. Add --explain.")
+    if args.time_limit and not args.candidates:
+        parser.error("--time-limit: expected a candidate, whose calls it limits. Name a file.")
+    args.notation, args.time_limit = args.notation or "backproof", args.time_limit or 10.0
     return args
 
 
@@ -169,8 +170,8 @@ def walk(args: Namespace) -> str:
     """The page of --explain, on the first problem that the same flags would verify."""
     from checks.walkthrough import explain
 
-    args.sizes, args.batch, args.problems = args.sizes or [2, 3, 2], 1, 1
-    return explain(_problems(args)[0], args.notation)
+    one = Namespace(**vars(args) | {"sizes": args.sizes or [2, 3, 2], "batch": 1, "problems": 1})
+    return explain(_problems(one)[0], args.notation)
 
 
 def _problems(args: Namespace) -> list[Problem]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from checks.verdict import Verdict
-from model.screen import counted
 
 FAILURES_SHOWN = 12  # lines; the rest is counted, and --json has them all
 
@@ -72,7 +71,8 @@ def failure_lines(verdict: Verdict) -> list[str]:
 def last_line(report: Report) -> str:
     """The verdict in one line."""
     untested = sum(verdict.outcome == "untested" for verdict in report.verdicts)
-    size = f"{counted(report.problems, 'problem')}, {report.gradients:,} gradients, {len(report.verdicts):,} comparisons"
+    problems = f"{report.problems:,} problem{'s' * (report.problems != 1)}"
+    size = f"{problems}, {report.gradients:,} gradients, {len(report.verdicts):,} comparisons"
     where = f"{report.dtype} on {report.device}, {report.elapsed_s:.2f} s"
     if report.outcome == "pass":
         worst = report.worst.ratio if report.worst else math.nan

@@ -53,7 +53,7 @@ def verify_quickly(problem: Problem, *, device: str = "cpu", dtype: str = "float
     Returns: a verdict for every witness and parameter; or all those of `verify` without differences, if they fail, too.
     """
     with np.errstate(all="ignore"):
-        bounds = _bounds(problem, dtype)
+        bounds = bounds_of(problem, dtype)
         # the bound is of first order in eps, so that of float64 is the same in smaller units
         smaller = float(np.finfo(np.float64).eps / np.finfo(dtype).eps)
         exact = {quantity: smaller * array for quantity, array in bounds.items()} if smaller < 1 else bounds
@@ -61,7 +61,7 @@ def verify_quickly(problem: Problem, *, device: str = "cpu", dtype: str = "float
         others = [
             hear("by_autograd", lambda: (by_autograd.parameters(problem, device=device, dtype=dtype), bounds)),
             hear("fast_backward", lambda: (by_fast_backward.witness(problem, device=device, dtype=dtype), bounds)),
-            hear("complex_step", lambda: _with_rounding(by_differences.complex_step(problem, activations=False), exact)),
+            hear("complex_step", lambda: with_rounding(by_differences.complex_step(problem, activations=False), exact)),
         ]
         verdicts = _compare(problem, [(by_hand_, other) for other in others], of_parameters(problem.L))
     if all(verdict.outcome != "fail" for verdict in verdicts):
@@ -86,13 +86,13 @@ def cross_examine(problem: Problem, testimonies: list[Testimony], dtype: str = "
 
 def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -> Iterator[Testimony]:
     """Each witness in turn."""
-    bounds = {precision: _bounds(problem, precision) for precision in {"float64", dtype}}
+    bounds = {precision: bounds_of(problem, precision) for precision in {"float64", dtype}}
     yield hear("by_hand", lambda: (hand(problem), bounds["float64"]))
     if dtype != "float64":
         yield hear(f"by_hand_{dtype}", lambda: (hand(problem, dtype), bounds[dtype]))
     yield hear("by_autograd", lambda: (by_autograd.witness(problem, device=device, dtype=dtype), bounds[dtype]))
     yield hear("fast_backward", lambda: (by_fast_backward.witness(problem, device=device, dtype=dtype), bounds[dtype]))
-    yield hear("complex_step", lambda: _with_rounding(by_differences.complex_step(problem), bounds["float64"]))
+    yield hear("complex_step", lambda: with_rounding(by_differences.complex_step(problem), bounds["float64"]))
     if differences:
         yield hear("central_differences", lambda: by_differences.central_differences(problem, device=device, dtype=dtype))
         yield hear("random_directions", lambda: by_directions.random_directions(problem, device=device))
@@ -111,7 +111,7 @@ def hand(problem: Problem, dtype: str = "float64") -> Quantities:
     return {quantity: np.asarray(value, dtype=np.float64) for quantity, value in found.items()}
 
 
-def _bounds(problem: Problem, dtype: str) -> Quantities:
+def bounds_of(problem: Problem, dtype: str) -> Quantities:
     """Rounding bounds; none at all, so that every comparison fails, if the forward pass itself is broken."""
     try:
         passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
@@ -120,7 +120,8 @@ def _bounds(problem: Problem, dtype: str) -> Quantities:
         return {}
 
 
-def _with_rounding(found: tuple[Quantities, Quantities], bounds: Quantities) -> tuple[Quantities, Quantities]:
+def with_rounding(found: tuple[Quantities, Quantities], bounds: Quantities) -> tuple[Quantities, Quantities]:
+    """Values and errors of a witness that rounds beside what it knows to be off by."""
     values, errors = found
     return values, {quantity: error + bounds[quantity] for quantity, error in errors.items()}
 

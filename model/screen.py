@@ -18,7 +18,10 @@ def introduction(run: Run) -> list[str]:
     import torch
 
     data, settings = run.dataset, run.configuration
-    samples = f"{len(data.train):,} training and {len(data.test):,} test samples, {len(data.classes)} classes"
+    samples = f"{len(data.train):,} training and {len(data.test):,} test samples"
+    if len(data.train) == len(data.y) == len(data.test):
+        samples = f"{len(data.train):,} samples, too few to set some apart: tested on those that it learns"
+    samples += f", {len(data.classes)} classes"
     arithmetic = f"{settings.dtype} on {run.training.train.x.device.type}"
     head, passes = f"{settings.output} output, {settings.cost}", counted(settings.epochs, "epoch")
     lines = [

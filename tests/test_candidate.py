@@ -293,6 +293,14 @@ def test_what_it_does_beside_answering_is_noticed(tmp_path: Path, habit: str, no
         assert noticed(candidate)
 
 
+def test_what_breaks_off_half_way_changes_nothing(tmp_path: Path) -> None:
+    """Central differences move an entry and put it back; under a convention that is only tried they may not get so far."""
+    question = Question(draw((4, 7, 6, 3), 5, seed=0))
+    with running(tmp_path, ending_with("W[0][0, 0] += 1; raise ValueError('shapes'); return dW, db")) as candidate:
+        (answer,) = candidate.ask([question])
+        assert (bool(answer.complaint), answer.changed_arguments, candidate.habits.changed) == (True, False, {})
+
+
 def test_one_without_habits_has_none(tmp_path: Path) -> None:
     question = Question(draw((4, 7, 6, 3), 5, seed=0))
     with running(tmp_path, PLAIN) as candidate:

@@ -45,6 +45,10 @@ def test_sizes_and_batch_are_taken_for_every_problem(capsys):
         (["--problems", "none"], "--problems: expected a whole number of at least 1, got 'none'."),
         (["--frobnicate"], "expected the flags of --help, got --frobnicate."),
         (["--seed"], "--seed: expected one value, got none."),
+        (["--explain", "mine.py"], "--explain: expected no candidate, --json, --junit, --problems or --batch beside it."),
+        (["--explain", "--json"], "--explain: expected no candidate, --json, --junit, --problems or --batch beside it."),
+        (["--notation", "nielsen"], "--notation: expected --explain beside it, whose symbols it chooses."),
+        (["--time-limit", "3"], "--time-limit: expected a candidate, whose calls it limits."),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_two(capsys, argv, line):

@@ -191,6 +191,32 @@ def test_a_candidate_that_only_takes_one_example_is_told_to_declare_that():
     assert "write BATCH = 1" in found.statement
 
 
+def test_of_two_bugs_the_one_that_comes_first_is_the_first_wrong_step():
+    planted = Planted(Conventions(), {"no-hidden-derivative": {"form": "rest"}, "bias-not-summed": {"form": "mean"}})
+    found = diagnose(planted.candidate())
+    assert {bug.id for bug in found.bugs} == {"no-hidden-derivative", "bias-not-summed"}
+    assert found.first_wrong == "(B3) db[3]"
+    assert "these bugs together predict yours" in found.bugs[0].evidence
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_relu_in_every_hidden_layer_is_a_wrong_activation(seed):
+    def gradients(W, b, x, y):
+        a, z = [x], []
+        for w, v in zip(W, b, strict=True):
+            z.append(a[-1] @ w.T + v)
+            a.append(np.maximum(z[-1], 0))
+        p = np.exp(z[-1] - z[-1].max(axis=1, keepdims=True))
+        delta, dW, db = (p / p.sum(axis=1, keepdims=True) - np.eye(len(b[-1]))[y]) / len(x), [], []
+        for layer in reversed(range(len(W))):
+            dW.insert(0, delta.T @ a[layer])
+            db.insert(0, delta.sum(axis=0))
+            delta = delta @ W[layer] * (z[layer - 1] > 0) if layer else delta
+        return dW, db
+
+    assert diagnose(in_process({"gradients": gradients}, Conventions()), seed=seed).first_wrong == "(F2) a[1]"
+
+
 def in_float32(bug, rate, **conventions):
     """A step that keeps its weights in float32, with a bug that has no name."""
     asked = Conventions(protocol="step", learning_rate=rate, **conventions)

@@ -44,7 +44,7 @@ def test_every_run_gets_a_folder_of_its_own():
 def test_the_first_lines_are_what_it_takes_to_repeat_the_run(capsys):
     run(*BARS, "--epochs", 1, "--seed", 7, "--output", "sigmoid", "--cost", "quadratic", "--dtype", "float64", "--device", "cpu")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "bars: 4 training and 4 test samples, 2 classes, digest a36ed214948b"
+    assert lines[0] == "bars: 4 samples, too few to set some apart: tested on those that it learns, 2 classes, digest a36ed214948b"
     assert lines[1] == "4-5-2: sigmoid output, quadratic, pytorch weights, seed 7, float64 on cpu"
     assert lines[2] == "sgd: learning rate 2, batches of 4, 1 epoch"
     assert lines[3] == f"torch {torch.__version__}, run runs/bars-1"
@@ -114,7 +114,7 @@ def test_no_epoch_at_all_is_a_run_that_can_label_and_go_on(capsys):
     [
         [],
         ["--optimizer", "adam", "--lr", "0.01", "--batch-size", "3"],
-        ["--momentum", "0.9", "--weight-decay", "0.01", "--batch-size", "1"],
+        ["--momentum", "0.9", "--weight-decay", "0.01", "--batch-size", "1", "--lr", "0.2"],
         ["--dtype", "float64", "--output", "sigmoid", "--cost", "quadratic", "--seed", "5"],
     ],
     ids=["default", "adam", "momentum", "float64"],
@@ -211,6 +211,13 @@ def test_a_wrong_gradient_stops_training_with_exit_code_1(monkeypatch, capsys):
     assert answer["gradient_check"]["verdict"] == "fail"
     assert answer["gradient_check"]["worst_ratio"] > 1
     assert "FAIL" in out
+
+
+def test_divergence_to_a_finite_loss_is_exit_code_1_too(capsys):
+    assert run(*BARS, "--lr", "1e6", "--epochs", 20, "--run-dir", "far", "--no-check") == 1
+    out = capsys.readouterr().out
+    assert "symptom diverged" in out
+    assert "nan" not in out
 
 
 def test_divergence_is_exit_code_1_and_the_last_finite_epoch_is_kept(capsys):

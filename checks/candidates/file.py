@@ -112,6 +112,7 @@ class CandidateFile:
         habits.calls += 1
         names = [str(name) for name in reply.get("changed", [])]
         changed = [name for name in names if kind != "step" or name in ("x", "y")]
+        changed = [] if "complaint" in reply else changed  # what broke off half-way may have had it in mind to put them back
         habits.changed |= {f"{name[0]}[{name[1:]}]" if name[1:] else name: kind for name in changed}
         if (state := reply.get("random")) is not None:
             habits.reseeds |= state in habits.random_states  # each call began with another seed

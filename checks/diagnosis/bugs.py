@@ -80,7 +80,8 @@ def _fit(evidence: list[Evidence], explanation: Explanation, conventions: Conven
         if comparable:
             quantity = max(comparable, key=lambda name: (_relative(given[name], item.right.named(name)), name))
             size = f"{max(explanation.residual, 1e-16):.0e} of its size"
-            fits = f"this bug predicts yours, and every other gradient that came, to {size}"
+            who = "this bug predicts" if len(explanation.causes) == 1 else "these bugs together predict"
+            fits = f"{who} yours, and every other gradient that came, to {size}"
             return (
                 f"{_entry(quantity, given[quantity], item.right.named(quantity), conventions)}; {fits} ({item.setting.problem.id})"
             )

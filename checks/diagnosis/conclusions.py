@@ -114,6 +114,7 @@ def failed(
         step = "(F3) p"  # dz[L] looks wrong where p is, for nobody saw p
     if bugs and step and (beside or any(item.answer.precision != "float64" for item in answered)):
         step = _as_the_bug_says(step, bugs[0].see)
+    step = _or_earlier(step, names, wrong)
     complaints = list(dict.fromkeys(item.answer.complaint for item in evidence if item.answer.complaint))
     complaints += [beside] * bool(beside)
     statement = _statement(wrong, step, bugs, complaints)
@@ -127,6 +128,20 @@ def failed(
     diagnosis.conventions, diagnosis.verdicts, diagnosis.complaints = changed_lines(declared, found), verdicts, complaints
     diagnosis.asked, diagnosis.unsteady = found, unsteady
     return _counted(diagnosis, evidence)
+
+
+def _or_earlier(step: str | None, names: list[str], wrong: list[str]) -> str | None:
+    """The first wrong step, unless one of dW[l] and db[l] alone is wrong before it: then dz[l] was right, and that one is not."""
+    tag, _, quantity = (step or "").partition(" ")
+    if tag not in ("(B2)", "(B3)", "(B4)", "(B5)"):
+        return step
+    layer = int(quantity[3:-1]) + quantity.startswith("da")  # da[l] is made of dz[l + 1], after dW[l + 1] and db[l + 1]
+    L = max(int(name[3:-1]) for name in names if name.startswith("dW"))
+    for above in range(L, layer - 1, -1):
+        found = [name for name in (f"dW[{above}]", f"db[{above}]") if name in wrong]
+        if len(found) == 1 and f"db[{above}]" in names and (above > layer or quantity.startswith("da")):
+            return f"({'B2' if found[0].startswith('dW') else 'B3'}) {found[0]}"
+    return step
 
 
 def _as_the_bug_says(step: str, see: str) -> str:
