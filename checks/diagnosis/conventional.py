@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from checks.candidates.candidate import Answer
-from checks.candidates.conventions import Conventions
+from checks.candidates.conventions import Conventions, changed_lines
 from checks.diagnosis.evidence import CLOSE, CLOSE_FLOAT32, Evidence
 from checks.diagnosis.factors import Factors
 from checks.diagnosis.matching import explain
@@ -102,6 +102,17 @@ def other_heads(conventions: Conventions) -> Iterator[Conventions]:
                 yield replace(conventions, output=output, cost=cost)
         elif fits and replace(conventions, output=output, cost=cost).head != conventions.head:
             yield replace(conventions, output=output, cost=cost)
+
+
+def meant(declared: Conventions, evidence: list[Evidence]) -> str:
+    """The declaration under which every gradient would be right: numbers do not say whether it is wrong, or the code."""
+    gradients, free = [item for item in evidence if item.is_of_gradients], replace(declared, declared=frozenset())
+    other = rescaled(free, gradients, over_outputs=True)
+    for head in other_heads(replace(free, declared=frozenset({"OUTPUT"}))) if other is None else ():
+        as_head = [asked_as(free, head, item) for item in gradients]
+        right = head if not any(item.is_wrong for item in as_head) else rescaled(head, as_head, over_outputs=True)
+        other = other or right
+    return " and ".join(changed_lines(declared, other)) if other else ""
 
 
 def asked_as(declared: Conventions, other: Conventions, item: Evidence) -> Evidence:
