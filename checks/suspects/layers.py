@@ -21,9 +21,8 @@ def wrong_layer(setting: Setting) -> Iterator[Variant]:
     L = setting.problem.L
     yield from _wrong_activation(L)
     yield from _wrong_product(L)
-    if setting.bias:
-        yield from _wrong_bias(L)
-        yield from _wrong_row(L)
+    yield from _wrong_bias(L) if setting.bias else ()
+    yield from _wrong_row(L)  # without biases, too: a column of zeros may still be joined to W
 
 
 def _variant(layers: tuple[int, ...], L: int, hooks: Hooks, note: str, *, alone: bool = False, moved: bool = False) -> Variant:
