@@ -76,7 +76,7 @@ def judge(
         worst, out = int(ratio.argmax()), int((ratio > 1).sum())
     at = tuple(int(i) for i in np.unravel_index(worst, ratio.shape))
     outcome: Outcome = "fail" if out else "untested" if _invisible(first, second, allowed, at) else "pass"
-    reason = describe(first, second, np.asarray(ratio > 1)) if out else ""
+    reason = _reason(first, second, allowed, np.asarray(ratio > 1)) if out else ""
     values = (first.item(at), second.item(at))
     return Verdict(*named, outcome, at, values, error.item(at), allowed.item(at), ratio.item(at), out, first.size, reason)
 
@@ -84,6 +84,14 @@ def judge(
 def missing(problem: str, quantity: str, equation: str, pair: tuple[str, str], reason: str) -> Verdict:
     """The failing verdict on something that was never computed."""
     return Verdict(problem, quantity, equation, pair, "fail", reason=reason)
+
+
+def _reason(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, out: np.ndarray) -> str:
+    """What the entries look like that a bound shows to be out; only where there is no such entry, that a bound is missing."""
+    unknown = np.asarray(np.isfinite(first) & np.isfinite(second) & ~np.isfinite(allowed))
+    if (out & ~unknown).any():
+        return describe(first, second, np.asarray(out & ~unknown))
+    return f"the bound is not finite at {int(unknown.sum())} of {unknown.size} entries, so nothing is known there"
 
 
 def describe(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> str:

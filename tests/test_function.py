@@ -126,6 +126,55 @@ def test_a_gradient_that_only_the_reference_has_fails():
     assert "the first is zero everywhere" in report.failures[0].reason
 
 
+BELOW = torch.ones(5, 5, dtype=torch.bool).tril()
+
+
+def masked(x: Tensor) -> Tensor:
+    return x.masked_fill(~BELOW, -torch.inf)
+
+
+def attention(x: Tensor) -> Tensor:
+    return masked(x @ x.mT / 2).softmax(-1) @ x
+
+
+def causal_attention(x: Tensor) -> Tensor:
+    return functional.scaled_dot_product_attention(x, x, x, attn_mask=BELOW)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("function", "reference"), [(masked, masked), (masked, lambda x: masked(x) * 1), (causal_attention, attention)]
+)
+def test_infinities_of_a_mask_agree_and_round_nothing(function, reference, dtype):
+    x = torch.randn(5, 5 if function is masked else 4, generator=torch.Generator().manual_seed(0))
+    assert compare_function(function, reference, [x], dtype=dtype).outcome == "pass"
+    report = compare_function(lambda x: function(x) * (1 + 1e-4), reference, [x], dtype=dtype)
+    assert [verdict.reason[:19] for verdict in report.failures] == ["wrong, not rounding"] * 2
+
+
+def test_infinity_in_another_place_is_wrong():
+    report = compare_function(lambda x: masked(x).mT, masked, [torch.randn(5, 5)])
+    assert report.failures[0].reason.startswith("wrong, not rounding: ")
+
+
+def test_reference_that_is_no_number_is_not_blamed_on_the_function():
+    report = compare_function(torch.log, torch.log, [torch.tensor([1.0, -2.0, 3.0])])
+    assert report.failures[0].reason.startswith("the reference itself is NaN there: ")
+
+
+def test_bound_that_is_no_number_is_called_neither_wrong_nor_rounding():
+    """Rounded at random, 1 has an arc cosine only half of the time."""
+
+    def angle(x: Tensor) -> Tensor:
+        return (x.detach() * 1).acos() + x
+
+    report = compare_function(angle, angle, [torch.tensor([0.5, 1.0])])
+    said = "what rounding may do to it could not be measured: the bound is not finite at 1 of 2 entries, so nothing is known there"
+    assert [verdict.reason for verdict in report.failures] == [said]
+    report = compare_function(lambda x: 2 * angle(x), angle, [torch.tensor([0.5, 1.0])])
+    assert report.failures[0].reason.startswith("wrong, not rounding: ")
+
+
 def test_inputs_are_left_as_they_were_and_integers_are_passed_on():
     logits, y = steep(1)
     before = logits.clone()

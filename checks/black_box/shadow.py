@@ -105,7 +105,8 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.generators[value.device] = torch.Generator(value.device).manual_seed(self.seed)
         r = torch.rand(value.shape, dtype=value.dtype, device=value.device, generator=self.generators[value.device])
         tiny = torch.finfo(self.low).tiny  # results below it may be flushed to zero
-        return value + (2 * r - 1) * (self.eps * times * value.abs() + tiny)  # type: ignore[return-value]
+        moved = value + (2 * r - 1) * (self.eps * times * value.abs() + tiny)
+        return torch.where(value.isfinite(), moved, value)  # type: ignore[return-value]  # the -inf of a mask is exact
 
     def _refuse_lost_writes(self, func: Any, args: Any) -> None:
         """Lifting makes a copy, so a write into a low-precision tensor would be lost."""
@@ -153,7 +154,7 @@ def rounding(
     squares = [torch.zeros_like(value) for value in exact]
     for run in range(RUNS):
         for total, value, rounded in zip(squares, exact, results(Shadow(low, eps, seed * RUNS + run, also)), strict=True):
-            total += (rounded - value) ** 2
+            total += torch.where(rounded == value, 0.0, rounded - value) ** 2  # equal infinities have no difference
     tiny = torch.finfo(low).tiny
     return [
         SPREADS * (total / RUNS).sqrt() + LAST_OPERATION * torch.finfo(low).eps * value.abs() + tiny

@@ -130,9 +130,11 @@ def _lift(
         bounds = rounding(results, low, exact, seed, also)
     except Exception as error:  # code that cannot be lifted may raise anything; it is then judged as it is
         return box, [], [], f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    if not all(bool(values.isfinite().all()) for values in (*exact, *bounds)):
+        return box, [], [], "there, or rounded at random, it gives numbers that are not finite"
     off = float((claims.loss.to(torch.float64) - exact[0]).abs().max())
     if not off <= float(bounds[0].max()) + claims.loss_varies:
-        return box, [], [], f"it gives {float(exact[0]):.6g} there and {float(claims.loss):.6g} as it is"
+        return box, [], [], f"it gives {float(exact[0]):.9g} there and {float(claims.loss):.9g} as it is"
     return box, exact, bounds, ""
 
 
