@@ -78,6 +78,24 @@ def test_noise_of_1e_6_from_run_to_run_is_called_different_on_every_run():
         check_function(kernel, functional.cross_entropy, steep(0), dtype=torch.float32)
 
 
+def test_noise_from_run_to_run_may_be_allowed_and_a_wrong_sign_still_fails():
+    """As in check_gradients: what the calls differ by is measured and added to what is allowed."""
+    noisy = cross_entropy(lambda delta: delta * (1 + 1e-6 * torch.randn_like(delta)))
+    report = check_function(noisy, functional.cross_entropy, steep(0), dtype=torch.float32, may_vary=True)
+    assert any(note.startswith("gradient of input 0 differs from call to call, by ") for note in report.notes)
+    assert [verdict.outcome for verdict in report.verdicts] == ["pass", "pass"]
+    wrong = cross_entropy(lambda delta: -delta * (1 + 1e-6 * torch.randn_like(delta)))
+    with pytest.raises(AssertionError, match="wrong, not rounding: "):
+        check_function(wrong, functional.cross_entropy, steep(0), dtype=torch.float32, may_vary=True)
+
+
+def test_may_vary_allows_nothing_more_to_what_does_not():
+    for may_vary in (False, True):
+        report = compare_function(cross_entropy(CHANGES["1e-5 too large"]), functional.cross_entropy, steep(0), may_vary=may_vary)
+        assert [verdict.quantity for verdict in report.failures] == ["gradient of input 0"]
+    assert not report.notes
+
+
 def layer_norm(x, weight, bias):
     return functional.layer_norm(x, x.shape[-1:], weight, bias)
 
