@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jaxtyping
 import pytest
 import torch
 from torch import Tensor
@@ -205,3 +206,40 @@ def test_inputs_are_left_as_they_were_and_integers_are_passed_on():
 def test_no_real_input_is_refused():
     with pytest.raises(TypeError, match="expected at least one tensor of real numbers among the inputs, got \\['Tensor', 'int'\\]"):
         check_function(torch.add, torch.add, (torch.arange(3), 1))
+
+
+def test_arguments_of_the_wrong_kind_are_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its own checks come first, but not at a reader's
+    x = torch.ones(3)
+    cases = [
+        ((torch.exp, torch.exp, x), {}, TypeError, "inputs: expected a tuple of what the function is called with, got a tensor"),
+        (
+            (torch.exp, torch.exp, iter([x])),
+            {},
+            TypeError,
+            "inputs: expected a tuple of what the function is called with, got list",
+        ),
+        ((torch.exp, x, (x,)), {}, TypeError, "reference: expected a function of the inputs, got a tensor of shape (3,). Pass"),
+        ((3, torch.exp, (x,)), {}, TypeError, "function: expected a function of the inputs, got int. Pass MyFunction.apply"),
+        ((torch.exp, torch.exp, (x,)), {"dtype": "float32"}, TypeError, "dtype: expected a torch.dtype, got 'float32'. Pass torch"),
+        ((torch.exp, torch.exp, (x,)), {"dtype": torch.int32}, ValueError, "dtype: expected one of real numbers, got torch.int32"),
+        ((torch.exp, torch.exp, (x,)), {"runs": 0}, ValueError, "expected at least 1 runs, got 0."),
+        ((torch.exp, torch.exp, (x,)), {"runs": 1, "may_vary": True}, ValueError, "expected at least 2 runs, got 1."),
+        (
+            (lambda x: 3.0, torch.exp, (x,)),
+            {},
+            TypeError,
+            "<lambda>: expected it to return a tensor or a tuple of tensors, got float",
+        ),
+        (
+            (torch.exp, lambda x: (), (x,)),
+            {},
+            TypeError,
+            "<lambda>: expected it to return a tensor or a tuple of tensors, got tuple",
+        ),
+    ]
+    for arguments, settings, error, message in cases:
+        with pytest.raises(error) as raised:
+            check_function(*arguments, **settings)
+        assert str(raised.value).startswith(message)
+        assert "\n" not in str(raised.value)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from checks.black_box import matmul_precision
+from checks.black_box.arguments import check_count, check_dtype, check_functions, outputs, real_inputs
 from checks.black_box.gradient_report import GradientReport
 from checks.black_box.rungs import NOISE_BAR
 from checks.black_box.shadow import Shadow, rounding
@@ -50,7 +51,8 @@ def check_function(
         may_vary: accept results that differ from call to call, as those of atomic additions on a GPU do; the difference is measured
             and added to what is allowed. Otherwise it fails.
     Returns: the report, if nothing failed: "output", or "output[0]" ..., and "gradient of input 0" ...
-    Raises: AssertionError with the report's table; TypeError where no input is a real tensor.
+    Raises: AssertionError with the report's table; TypeError where no input is a real tensor, or an argument is of another
+        kind; ValueError for too few runs, or a dtype that is not of real numbers.
     """
     report = compare_function(function, reference, inputs, dtype=dtype, seed=seed, runs=runs, may_vary=may_vary)
     if report.outcome != "pass":
@@ -70,11 +72,10 @@ def compare_function(
 ) -> GradientReport:
     """What check_function does, without raising for a function that is wrong."""
     start = time.perf_counter()
-    real = [value for value in inputs if isinstance(value, Tensor) and value.is_floating_point()]
-    if not real:
-        raise TypeError(
-            f"expected at least one tensor of real numbers among the inputs, got {[type(value).__name__ for value in inputs]}."
-        )
+    check_functions(function, reference)
+    real = real_inputs(inputs)
+    check_dtype(dtype)
+    check_count("runs", runs, 2 if may_vary else 1)
     kind = dtype or real[0].dtype
     with untouched([value for value in real if value.is_leaf]):
         call = _Call(inputs, kind, seed)
@@ -104,16 +105,16 @@ class _Call:
         leaves = [self._leaf(i, value, dtype) for i, value in enumerate(self.inputs)]
         with mode or torch.enable_grad():
             returned = function(*leaves)
-            outputs = [returned] if isinstance(returned, Tensor) else [value for value in returned if isinstance(value, Tensor)]
-            kept = [value for value in outputs if value.requires_grad]
+            found = outputs(function, returned)
+            kept = [value for value in found if value.requires_grad]
             back = [self._sent_back(k, value) for k, value in enumerate(kept)]
             wanted = [leaves[i] for i in self.wanted]
             gradients = torch.autograd.grad(kept, wanted, back, allow_unused=True) if kept else [None] * len(wanted)
-        names = ["output"] if len(outputs) == 1 else [f"output[{k}]" for k in range(len(outputs))]
-        found = {name: value.detach().clone() for name, value in zip(names, outputs, strict=True)}
+        names = ["output"] if len(found) == 1 else [f"output[{k}]" for k in range(len(found))]
+        results = {name: value.detach().clone() for name, value in zip(names, found, strict=True)}
         for i, leaf, gradient in zip(self.wanted, wanted, gradients, strict=True):
-            found[f"gradient of input {i}"] = torch.zeros_like(leaf) if gradient is None else gradient.detach().clone()
-        return found
+            results[f"gradient of input {i}"] = torch.zeros_like(leaf) if gradient is None else gradient.detach().clone()
+        return results
 
     def tensors(self, function: Function, dtype: torch.dtype, mode: Any) -> list[Tensor]:
         """The same without names."""
