@@ -171,6 +171,12 @@ def test_infinities_of_a_mask_agree_and_round_nothing(function, reference, dtype
     assert [verdict.reason[:19] for verdict in report.failures] == ["wrong, not rounding"] * 2
 
 
+def test_first_line_counts_results_and_calls():
+    report = compare_function(lambda x: 2 * x.exp(), torch.exp, [torch.ones(3)])
+    assert str(report).startswith("FAIL: 2 of 2 results: output, gradient of input 0 (float32 on cpu, 3 calls, ")
+    assert str(compare_function(torch.exp, torch.exp, [torch.ones(3)])).startswith("pass: 2 results (float32 on cpu, 3 calls, ")
+
+
 def test_infinity_in_another_place_is_wrong():
     report = compare_function(lambda x: masked(x).mT, masked, [torch.randn(5, 5)])
     assert report.failures[0].reason.startswith("wrong, not rounding: ")

@@ -88,7 +88,7 @@ def compare_function(
     notes += [said for said in [matmul_precision.said(kind, real[0].device)] if said]
     parameters = sum(value.numel() for value in real)
     elapsed_s = time.perf_counter() - start
-    return GradientReport(verdicts, 1, parameters, str(real[0].device), name, elapsed_s, runs, tuple(notes))
+    return GradientReport(verdicts, 1, parameters, str(real[0].device), name, elapsed_s, runs, tuple(notes), ("result", "calls"))
 
 
 class _Call:

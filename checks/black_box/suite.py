@@ -33,18 +33,20 @@ from checks.verdict import Verdict, judge
 LIFTED_TOO: dict[torch.dtype, tuple[tuple[torch.dtype, ...], ...]] = {torch.float32: ((torch.float16, torch.bfloat16), ())}
 
 
-def assert_gradients(loss: Loss, named_parameters: Named, **settings: object) -> None:
+def assert_gradients(loss: Loss, named_parameters: Named, **settings: object) -> GradientReport:
     """Raise AssertionError, with a table of every gradient, unless all of them are right.
 
     Args:
         loss: a function of no arguments that returns the loss as a tensor of one number; nothing else need be known about it.
         named_parameters: what it is differentiated by: `module.named_parameters()`, a dict, or pairs of name and leaf tensor.
         settings: those of check_gradients.
+    Returns: the report, if nothing failed: what was "untested" is among its verdicts, and what else to know among its notes.
     Raises: AssertionError; and whatever check_gradients raises.
     """
     report = check_gradients(loss, named_parameters, **settings)  # type: ignore[arg-type]
     if report.outcome != "pass":
         raise AssertionError(f"\n{report}")
+    return report
 
 
 def check_gradients(
@@ -97,13 +99,19 @@ def _compare(
 ) -> tuple[list[Verdict], list[str], int]:
     """Verdicts, notes, and how many evaluations they took."""
     low, wasted, notes = _low_precision(tensors), 0, list[str]()
+    if not low and any(tensor.dtype != torch.float64 for tensor in tensors):
+        kinds = " and ".join(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors} - {"float64"}))
+        notes = [
+            f"the loss was not computed in float64, because parameters are {kinds}; differences are as noisy as those make them"
+        ]
     for lifted in [(low, *also) for also in LIFTED_TOO.get(low, ((),))] if low else []:
         box, exact, allowed, why = _lift(loss, tensors, claims, lifted, seed)
         if not why:
             verdicts, notes, used = _lifted(box, names, tensors, claims, (exact, allowed), directions, seed)
             return verdicts, notes, used + wasted
         wasted += box.evaluations
-        notes = [f"the loss could not be computed in float64 ({why}), so differences are as noisy as {low} makes them"]
+        noisy = f"differences are as noisy as {str(low).removeprefix('torch.')} makes them"
+        notes = [f"the loss could not be computed in float64 ({why}), so {noisy}"]
         for tensor, value in zip(tensors, claims.values, strict=True):
             tensor.data = value
     box = BlackBox(loss, tensors, draws=claims.draws)
