@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from math import prod
 from typing import Literal
 
 import numpy as np
 
 Outcome = Literal["pass", "fail", "untested"]
+SIX_DIGITS = 1e-6  # of the largest entry: what is the same so far looks the same; for words, never for passing
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def judge(
         worst, out = int(ratio.argmax()), int((ratio > 1).sum())
     at = tuple(int(i) for i in np.unravel_index(worst, ratio.shape))
     outcome: Outcome = "fail" if out else "untested" if _invisible(first, second, allowed, at) else "pass"
-    reason = describe(first, second, np.asarray(ratio > 1)) if out else ""
+    reason = _reason(first, second, allowed, np.asarray(ratio > 1)) if out else ""
     values = (first.item(at), second.item(at))
     return Verdict(*named, outcome, at, values, error.item(at), allowed.item(at), ratio.item(at), out, first.size, reason)
 
@@ -86,16 +87,26 @@ def missing(problem: str, quantity: str, equation: str, pair: tuple[str, str], r
     return Verdict(problem, quantity, equation, pair, "fail", reason=reason)
 
 
+def _reason(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, out: np.ndarray) -> str:
+    """What the entries look like that a bound shows to be out; only where there is no such entry, that a bound is missing."""
+    unknown = np.asarray(np.isfinite(first) & np.isfinite(second) & ~np.isfinite(allowed))
+    if (out & ~unknown).any():
+        return describe(first, second, np.asarray(out & ~unknown))
+    return f"the bound is not finite at {int(unknown.sum())} of {unknown.size} entries, so nothing is known there"
+
+
 def describe(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> str:
     """What the difference looks like: a factor, a sign, a transpose, rows, one entry; says only what the numbers show."""
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        return f"{int((~np.isfinite(first)).sum())} and {int((~np.isfinite(second)).sum())} entries are not finite"
+        return _not_finite(first, second)
     if _same(first, np.asarray(-second)):
         return "the sign is reversed"
     if not first.any():
         return "the first is zero everywhere"
+    if _same(first, second):  # then any pattern would fit as well as the right one
+        return _where(out)
     if (factor := _factor(first, second)) is not None:
-        return f"the first is {factor:.6g} times the second"
+        return f"the first is {factor:.{digits(factor)}g} times the second"
     if first.ndim == 2 and first.shape[0] == first.shape[1] and _same(first, second.T):
         return "the first is the transpose of the second"
     return _where(out)
@@ -108,17 +119,29 @@ def _invisible(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, at: t
     return bool((np.maximum(np.abs(first), np.abs(second)) <= allowed).all())
 
 
+def digits(factor: float) -> int:
+    """Six, or as many more as tell a factor from 1."""
+    return max(6, 2 - math.floor(math.log10(abs(factor - 1))))
+
+
+def _not_finite(first: np.ndarray, second: np.ndarray) -> str:
+    """Whose entries, and how many."""
+    counts = {who: int((~np.isfinite(side)).sum()) for side, who in ((first, "the first"), (second, "the second"))}
+    said = [f"{count} of {first.size} entries of {who}" for who, count in counts.items() if count]
+    return f"{' and '.join(said)} {'is' if sum(counts.values()) == 1 else 'are'} not finite"
+
+
 def _factor(first: np.ndarray, second: np.ndarray) -> float | None:
-    """The number that, times `second`, is `first`; None where there is none."""
+    """The number that, times `second`, is `first`; None where there is none, or it cannot be told from 1."""
     if first.size < 2 or not second.any():
         return None
     factor = float((first * second).sum() / (second * second).sum())
-    return factor if _same(first, np.asarray(factor * second)) else None
+    return factor if abs(factor - 1) > SIX_DIGITS and _same(first, np.asarray(factor * second)) else None
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> bool:
     """Equal to six digits of the largest entry: for wording a sentence, never for passing a check."""
-    return bool(np.abs(first - second).max() <= 1e-6 * np.abs(first).max())
+    return bool(np.abs(first - second).max() <= SIX_DIGITS * np.abs(first).max())
 
 
 def _where(out: np.ndarray) -> str:
@@ -131,4 +154,4 @@ def _where(out: np.ndarray) -> str:
             lines = np.unique(indices[:, axis])
             if len(lines) <= max(1, out.shape[axis] // 2) and len(indices) > len(lines):
                 return f"only in {word}{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:8]))}"
-    return f"{len(indices)} of {prod(out.shape)} entries"
+    return f"{len(indices)} of {out.size} entries"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks import black_box, kernels, one_entry
-from benchmarks.networks import draw, mlp
+from benchmarks.networks import Wrong, draw, mlp
 from benchmarks.populations import count
 from checks import check_gradients
 from checks.black_box import box, imitation, shadow, suite, terms
@@ -124,6 +124,47 @@ def test_float32_rounding_of_a_convolution_grows_with_what_it_sums(monkeypatch):
         shadow, "terms", lambda func, args: 1 if terms.name_of(func).startswith("conv") else terms.terms(func, args)
     )
     assert check_gradients(lambda: functional.cross_entropy(module(x), y), module.named_parameters()).outcome == "fail"
+
+
+CAUSAL = torch.ones(5, 5, dtype=torch.bool).triu(1)
+TARGETS = torch.tensor([[1, 2, 2], [3, 1, 4]])
+MASKED = {
+    "masked softmax": ((5, 5), lambda w: (w.masked_fill(CAUSAL, -torch.inf).softmax(-1) * torch.arange(5)).sum()),
+    "causal attention": ((1, 2, 6, 4), lambda w: functional.scaled_dot_product_attention(w, w, w, is_causal=True).sin().sum()),
+    "ctc": (
+        (8, 2, 5),
+        lambda w: functional.ctc_loss(w.log_softmax(-1), TARGETS, torch.tensor([8, 8]), torch.tensor([3, 2])),
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("kind", MASKED)
+def test_infinity_of_a_mask_is_exact(kind, dtype):
+    """It is not rounded: -inf + r * inf is no number, and then nothing is known of the noise or of the bound."""
+    shape, loss = MASKED[kind]
+    for seed in range(3):
+        w = torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+        report = check_gradients(lambda w=w: loss(w), {"w": w}, seed=seed)
+        assert report.outcome == "pass", str(report)
+        assert not [note for note in report.notes if "could not be computed" in note]
+
+
+@pytest.mark.parametrize("kind", MASKED)
+def test_wrong_gradient_behind_a_mask_is_rejected(kind):
+    shape, loss = MASKED[kind]
+    w = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    report = check_gradients(lambda: loss(Wrong.apply(w, lambda g: g * (1 + 1e-4))), {"w": w})
+    assert report.failures
+
+
+def test_bound_that_is_no_number_is_not_called_a_loss_in_float64_that_differs():
+    """Rounded at random, 1 has an arc cosine only half of the time. The loss is then judged as it is, and the note says why."""
+    w, one = leaf(0.3, 1.0, dtype=torch.float32), torch.ones(())
+    report = check_gradients(lambda: (one * 1).acos() + w.sin().sum(), {"w": w})
+    assert report.outcome == "pass", str(report)
+    (note,) = [note for note in report.notes if "could not be computed" in note]
+    assert "there, or rounded at random, it gives numbers that are not finite" in note
 
 
 def test_delta_through_float16_is_seen_where_no_difference_sees_it(monkeypatch):

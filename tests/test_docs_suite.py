@@ -5,9 +5,10 @@ import runpy
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.planted_errors import KINDS
-from checks import bound
+from checks import assert_gradients, bound
 from checks.black_box import rungs, shadow, slopes
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -22,6 +23,26 @@ def test_blocks_of_the_page_run_in_order_and_their_tests_pass(tmp_path, capsys):
     module = runpy.run_path(str(page))
     module["test_gradients"]()
     assert "FAIL: 1 of 1 gradients: w" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("dtype", "column"), [(torch.float64, 0), (torch.float32, 1)])
+def test_evaluations_on_the_page_are_those_that_a_loss_counts(dtype, column):
+    page = " ".join((DOCS / "in-your-suite.md").read_text("utf-8").split())
+    (found,) = re.findall(r"one tensor takes (\d+) \((\d+)\), three take (\d+) \((\d+)\), six (\d+) \((\d+)\)", page)
+    (each, once, low) = re.search(r"\*\*(\d+) evaluations .*?\*\*, and (\d+) in all .*? or (\d+) in float32", page).groups()
+    for k, tensors in enumerate((1, 3, 6)):
+        generator = torch.Generator().manual_seed(tensors)
+        weights = [torch.randn(4, 4, dtype=dtype, generator=generator).requires_grad_() for _ in range(tensors)]
+        x, calls = torch.randn(5, 4, dtype=dtype, generator=generator), []
+
+        def loss(weights=weights, x=x, calls=calls):
+            calls.append(1)
+            for w in weights:
+                x = (x @ w).tanh()
+            return x.square().mean()
+
+        assert_gradients(loss, {str(layer): w for layer, w in enumerate(weights)})
+        assert len(calls) == int(found[2 * k + column]) == int(each) * tensors + int((once, low)[column])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jaxtyping
 import pytest
 import torch
 from torch import Tensor
@@ -78,6 +79,24 @@ def test_noise_of_1e_6_from_run_to_run_is_called_different_on_every_run():
         check_function(kernel, functional.cross_entropy, steep(0), dtype=torch.float32)
 
 
+def test_noise_from_run_to_run_may_be_allowed_and_a_wrong_sign_still_fails():
+    """As in check_gradients: what the calls differ by is measured and added to what is allowed."""
+    noisy = cross_entropy(lambda delta: delta * (1 + 1e-6 * torch.randn_like(delta)))
+    report = check_function(noisy, functional.cross_entropy, steep(0), dtype=torch.float32, may_vary=True)
+    assert any(note.startswith("gradient of input 0 differs from call to call, by ") for note in report.notes)
+    assert [verdict.outcome for verdict in report.verdicts] == ["pass", "pass"]
+    wrong = cross_entropy(lambda delta: -delta * (1 + 1e-6 * torch.randn_like(delta)))
+    with pytest.raises(AssertionError, match="wrong, not rounding: "):
+        check_function(wrong, functional.cross_entropy, steep(0), dtype=torch.float32, may_vary=True)
+
+
+def test_may_vary_allows_nothing_more_to_what_does_not():
+    for may_vary in (False, True):
+        report = compare_function(cross_entropy(CHANGES["1e-5 too large"]), functional.cross_entropy, steep(0), may_vary=may_vary)
+        assert [verdict.quantity for verdict in report.failures] == ["gradient of input 0"]
+    assert not report.notes
+
+
 def layer_norm(x, weight, bias):
     return functional.layer_norm(x, x.shape[-1:], weight, bias)
 
@@ -126,6 +145,61 @@ def test_a_gradient_that_only_the_reference_has_fails():
     assert "the first is zero everywhere" in report.failures[0].reason
 
 
+BELOW = torch.ones(5, 5, dtype=torch.bool).tril()
+
+
+def masked(x: Tensor) -> Tensor:
+    return x.masked_fill(~BELOW, -torch.inf)
+
+
+def attention(x: Tensor) -> Tensor:
+    return masked(x @ x.mT / 2).softmax(-1) @ x
+
+
+def causal_attention(x: Tensor) -> Tensor:
+    return functional.scaled_dot_product_attention(x, x, x, attn_mask=BELOW)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("function", "reference"), [(masked, masked), (masked, lambda x: masked(x) * 1), (causal_attention, attention)]
+)
+def test_infinities_of_a_mask_agree_and_round_nothing(function, reference, dtype):
+    x = torch.randn(5, 5 if function is masked else 4, generator=torch.Generator().manual_seed(0))
+    assert compare_function(function, reference, [x], dtype=dtype).outcome == "pass"
+    report = compare_function(lambda x: function(x) * (1 + 1e-4), reference, [x], dtype=dtype)
+    assert [verdict.reason[:19] for verdict in report.failures] == ["wrong, not rounding"] * 2
+
+
+def test_first_line_counts_results_and_calls():
+    report = compare_function(lambda x: 2 * x.exp(), torch.exp, [torch.ones(3)])
+    assert str(report).startswith("FAIL: 2 of 2 results: output, gradient of input 0 (float32 on cpu, 3 calls, ")
+    assert str(compare_function(torch.exp, torch.exp, [torch.ones(3)])).startswith("pass: 2 results (float32 on cpu, 3 calls, ")
+
+
+def test_infinity_in_another_place_is_wrong():
+    report = compare_function(lambda x: masked(x).mT, masked, [torch.randn(5, 5)])
+    assert report.failures[0].reason.startswith("wrong, not rounding: ")
+
+
+def test_reference_that_is_no_number_is_not_blamed_on_the_function():
+    report = compare_function(torch.log, torch.log, [torch.tensor([1.0, -2.0, 3.0])])
+    assert report.failures[0].reason.startswith("the reference itself is NaN there: ")
+
+
+def test_bound_that_is_no_number_is_called_neither_wrong_nor_rounding():
+    """Rounded at random, 1 has an arc cosine only half of the time."""
+
+    def angle(x: Tensor) -> Tensor:
+        return (x.detach() * 1).acos() + x
+
+    report = compare_function(angle, angle, [torch.tensor([0.5, 1.0])])
+    said = "what rounding may do to it could not be measured: the bound is not finite at 1 of 2 entries, so nothing is known there"
+    assert [verdict.reason for verdict in report.failures] == [said]
+    report = compare_function(lambda x: 2 * angle(x), angle, [torch.tensor([0.5, 1.0])])
+    assert report.failures[0].reason.startswith("wrong, not rounding: ")
+
+
 def test_inputs_are_left_as_they_were_and_integers_are_passed_on():
     logits, y = steep(1)
     before = logits.clone()
@@ -138,3 +212,40 @@ def test_inputs_are_left_as_they_were_and_integers_are_passed_on():
 def test_no_real_input_is_refused():
     with pytest.raises(TypeError, match="expected at least one tensor of real numbers among the inputs, got \\['Tensor', 'int'\\]"):
         check_function(torch.add, torch.add, (torch.arange(3), 1))
+
+
+def test_arguments_of_the_wrong_kind_are_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its own checks come first, but not at a reader's
+    x = torch.ones(3)
+    cases = [
+        ((torch.exp, torch.exp, x), {}, TypeError, "inputs: expected a tuple of what the function is called with, got a tensor"),
+        (
+            (torch.exp, torch.exp, iter([x])),
+            {},
+            TypeError,
+            "inputs: expected a tuple of what the function is called with, got list",
+        ),
+        ((torch.exp, x, (x,)), {}, TypeError, "reference: expected a function of the inputs, got a tensor of shape (3,). Pass"),
+        ((3, torch.exp, (x,)), {}, TypeError, "function: expected a function of the inputs, got int. Pass MyFunction.apply"),
+        ((torch.exp, torch.exp, (x,)), {"dtype": "float32"}, TypeError, "dtype: expected a torch.dtype, got 'float32'. Pass torch"),
+        ((torch.exp, torch.exp, (x,)), {"dtype": torch.int32}, ValueError, "dtype: expected one of real numbers, got torch.int32"),
+        ((torch.exp, torch.exp, (x,)), {"runs": 0}, ValueError, "expected at least 1 runs, got 0."),
+        ((torch.exp, torch.exp, (x,)), {"runs": 1, "may_vary": True}, ValueError, "expected at least 2 runs, got 1."),
+        (
+            (lambda x: 3.0, torch.exp, (x,)),
+            {},
+            TypeError,
+            "<lambda>: expected it to return a tensor or a tuple of tensors, got float",
+        ),
+        (
+            (torch.exp, lambda x: (), (x,)),
+            {},
+            TypeError,
+            "<lambda>: expected it to return a tensor or a tuple of tensors, got tuple",
+        ),
+    ]
+    for arguments, settings, error, message in cases:
+        with pytest.raises(error) as raised:
+            check_function(*arguments, **settings)
+        assert str(raised.value).startswith(message)
+        assert "\n" not in str(raised.value)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -143,6 +144,45 @@ def test_table_has_every_name_index_both_values_and_the_reason():
         assert_gradients(lambda: Wrong.apply(w, torch.neg).square().sum(), {"w": w})
 
 
+def test_assert_gradients_returns_the_report_when_it_passes():
+    used, unused = torch.ones(3, dtype=torch.float64, requires_grad=True), torch.ones(2, requires_grad=True)
+    report = assert_gradients(lambda: used.sin().sum() + 0 * unused.sum(), {"used": used, "unused": unused})
+    assert [v.quantity for v in report.verdicts if v.outcome == "untested"] == ["unused", "unused"]
+
+
+def autocast(module: nn.Module, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return module(x).float().square().mean()
+
+
+IN_ITS_OWN_PRECISION = {
+    "autocast": (lambda: nn.Linear(5, 4), autocast),
+    "LSTM": (lambda: nn.LSTM(5, 4), lambda module, x: module(x)[0].sin().sum()),
+    "GRU": (lambda: nn.GRU(5, 4), lambda module, x: module(x)[0].sin().sum()),
+    "mixed": (
+        lambda: nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3).bfloat16()),
+        lambda m, x: m[1](m[0](x).bfloat16()).float().sum(),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", IN_ITS_OWN_PRECISION)
+def test_note_says_that_the_loss_was_not_computed_in_float64(kind):
+    make, loss = IN_ITS_OWN_PRECISION[kind]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module, x = make(), torch.randn(2, 3, 5)  # as data, which no operation has lifted yet
+    report = check_gradients(lambda: loss(module, x), module.named_parameters())
+    assert not report.failures, str(report)
+    said = (
+        "not computed in float64, because parameters are bfloat16 and float32"
+        if kind == "mixed"
+        else "could not be computed in float64 ("
+    )
+    assert said in report.notes[0]
+    assert not [verdict for verdict in report.verdicts if "float64" in verdict.pair[0]]
+
+
 def leaf(*shape: int, dtype=torch.float64, seed=0) -> Tensor:
     return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed)).requires_grad_()
 
@@ -237,6 +277,49 @@ def test_what_is_no_parameter_is_refused_clearly():
         check_gradients(lambda: w.sum(), {"n": torch.arange(3)})
 
 
+def test_arguments_of_the_wrong_kind_are_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its own checks come first, but not at a reader's
+    module, w = network((2, 2)), leaf(2, 2)
+    right = {"w": w}
+    cases = [
+        (
+            w.sum,
+            list(module.parameters()),
+            "named_parameters: expected pairs of a name and a tensor, got a tensor of shape (2, 2). Pass mod",
+        ),
+        (w.sum, module, "named_parameters: expected names and tensors, got a module (Sequential). Pass .named_parameters() of it."),
+        (w.sum, [w, w], "named_parameters: expected pairs of a name and a tensor, got a tensor of shape (2, 2). Pass module.nam"),
+        (w.sum, w, 'named_parameters: expected names and tensors, got a tensor of shape (2, 2). Pass a dict such as {"w": w}.'),
+        (w.sum, 3, 'named_parameters: expected names and tensors, got int. Pass a dict such as {"w": w}.'),
+        (w.sum, {0: w}, "named_parameters: expected a name, got int. Pass pairs of a name and a tensor."),
+        (
+            w.sum,
+            [("w", w, 1)],
+            "named_parameters: expected pairs of a name and a tensor, got 3 things. Pass module.named_parameters(",
+        ),
+        (
+            w.sum().detach(),
+            right,
+            "loss: expected a function of no arguments, got a tensor of shape (). Pass one that computes it: ",
+        ),
+        (lambda x: x, right, "loss: expected a function of no arguments, got <lambda>(x) (missing a required argument: 'x')."),
+    ]
+    for loss, named, message in cases:
+        for ask in (check_gradients, assert_gradients):
+            with pytest.raises(TypeError) as raised:
+                ask(loss, named)
+            assert str(raised.value).startswith(message)
+            assert "\n" not in str(raised.value)
+    with pytest.raises(TypeError, match="gradients: expected a dict of names and tensors, got a tensor of shape"):
+        check_gradients(w.sum, right, gradients=w)
+    with pytest.raises(TypeError, match=r"gradients\['w'\]: expected a tensor, got list"):
+        check_gradients(w.sum, right, gradients={"w": [1.0]})
+    with pytest.raises(TypeError, match=r"directions: expected a whole number, got 2\.5"):
+        check_gradients(w.sum, right, directions=2.5)
+    with pytest.raises(ValueError, match="expected at least 2 directions, got 1"):
+        check_gradients(w.sum, right, directions=1)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_loss_that_is_not_finite_fails(bad):
     w = leaf(3)
@@ -293,7 +376,15 @@ def test_loss_that_differs_from_run_to_run_says_so_and_is_judged_by_its_own_nois
     right, wrong = check_gradients(loss, {"w": w}), check_gradients(lambda: loss(-1), {"w": w})
     assert right.outcome == "pass", str(right)
     assert any("differs from run to run" in note for note in right.notes)
+    assert any("a generator of its own" in note for note in right.notes)
     assert wrong.outcome == "fail"
+
+
+def test_generator_of_the_losss_own_that_is_seeded_inside_makes_no_noise():
+    w, own = leaf(5), torch.Generator()
+    report = check_gradients(lambda: (w * torch.rand(5, generator=own.manual_seed(0))).sin().sum(), {"w": w})
+    assert report.outcome == "pass", str(report)
+    assert not [note for note in report.notes if "differs" in note]
 
 
 def state(parameters):

@@ -73,9 +73,37 @@ W = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.5], [7.0, 8.0, 9.0]])
         (W + [[0, 0, 0], [0, 0.5, 0], [0, 0, 0]], "one entry alone, [1, 1]"),
         (W + [[0, 0, 0], [1, 2, 3], [0, 0, 0]], "only in row 1"),
         (W + [[0, 0, 1], [0, 0, 2], [0, 0, 3]], "only in column 2"),
-        (W * [[np.nan, 1, 1], [1, 1, 1], [1, 1, 1]], "1 and 0 entries are not finite"),
+        (W * [[np.nan, 1, 1], [1, 1, 1], [1, 1, 1]], "1 of 9 entries of the first is not finite"),
+        (W * [[np.inf, np.nan, 1], [1, 1, 1], [1, 1, 1]], "2 of 9 entries of the first are not finite"),
         (W + [[1, 0, 2], [0, 3, 1], [1, 0, 0]], "5 of 9 entries"),
     ],
 )
 def test_sentence_says_what_the_difference_looks_like(first, sentence):
     assert describe(first, W, np.abs(first - W) > 1e-9) == sentence
+
+
+def test_sentence_says_whose_entries_are_not_finite():
+    bad = np.where(W > 6, np.inf, W)
+    assert describe(W, bad, ~np.isfinite(bad)) == "4 of 9 entries of the second are not finite"
+    both = describe(np.where(W > 8, np.nan, W), bad, ~np.isfinite(bad))
+    assert both == "1 of 9 entries of the first and 4 of 9 entries of the second are not finite"
+
+
+@pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        (W * (1 + 5e-7), "9 of 9 entries"),
+        (W * (1 - 9.9e-7), "9 of 9 entries"),
+        (W + [[0, 0, 0], [0, 0, 0], [0, 0, 1e-6]], "one entry alone, [2, 2]"),
+        (W * (1 + 3e-6), "the first is 1.000003 times the second"),
+        (W * (1 - 1e-5), "the first is 0.99999 times the second"),
+    ],
+)
+def test_sentence_names_no_factor_that_cannot_be_told_from_1(first, sentence):
+    assert describe(first, W, np.abs(first - W) > 1e-9) == sentence
+
+
+def test_sentence_calls_nothing_a_transpose_that_is_the_same_to_six_digits():
+    symmetric = W + W.T
+    first = symmetric + [[0, 0, 0], [0, 1e-6, 0], [0, 0, 0]]
+    assert describe(first, symmetric, first != symmetric) == "one entry alone, [1, 1]"

@@ -13,7 +13,7 @@ from checks.black_box import slopes
 from checks.black_box.box import BlackBox
 from checks.black_box.locate import Off, Search
 from checks.black_box.seen import TINY, Seen, look
-from checks.verdict import Verdict, missing
+from checks.verdict import Verdict, digits, missing
 
 TELLING = 8  # what is off should be so many error bars for a factor to be told
 SHOWING = 4  # and so many for a single difference to show whose it is
@@ -128,12 +128,7 @@ def _factor(seen: Seen) -> str:
     factor = 1 / (1 + float(excess.mean()))
     if abs(factor + 1) <= max(1e-6, doubt):
         return "the sign is reversed"
-    return f"the gradient is {factor:.{_digits(factor)}g} times what it should be"
-
-
-def _digits(factor: float) -> int:
-    """Six, or as many more as tell a factor from 1."""
-    return max(6, 2 - math.floor(math.log10(abs(factor - 1))))
+    return f"the gradient is {factor:.{digits(factor)}g} times what it should be"
 
 
 def _measure(

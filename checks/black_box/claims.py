@@ -69,6 +69,7 @@ class Claims:
         notes = ["the loss draws random numbers; every evaluation was given the same ones"] if self.draws else []
         if self.loss_varies:
             notes.append(f"the loss differs from run to run, by {self.loss_varies:.1e} between two; nothing finer can be seen")
+            notes.append("a loss that draws from a generator of its own (generator=...) should seed it itself, at every call")
         return notes
 
     def _not_finite(self) -> list[Verdict]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from checks.report import Report
 from checks.verdict import Verdict
 
-HEADINGS = ("", "gradient", "between", "index", "first", "second", "error", "allowed", "ratio")
+HEADINGS = ("between", "index", "first", "second", "error", "allowed", "ratio")
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,12 @@ class GradientReport(Report):
     Attributes:
         evaluations: how often the loss was computed, everything included.
         notes: sentences: noise, what could not be seen, what differs from run to run.
+        words: what is compared, and what was evaluated, for the first line.
     """
 
     evaluations: int = 0
     notes: Sequence[str] = field(default_factory=tuple)
+    words: tuple[str, str] = ("gradient", "evaluations of the loss")
 
     @property
     def outcome(self) -> str:
@@ -37,8 +39,8 @@ def table(report: GradientReport) -> list[str]:
     """The verdict, a line for every gradient, failures first, their reasons, and the notes."""
     order = {"fail": 0, "untested": 1, "pass": 2}
     verdicts = sorted(report.verdicts, key=lambda verdict: order[verdict.outcome])
-    rows = [HEADINGS, *(_row(verdict) for verdict in verdicts)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    rows = [("", report.words[0], *HEADINGS), *(_row(verdict) for verdict in verdicts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     reasons = [f"{verdict.quantity}: {verdict.reason}" for verdict in verdicts if verdict.reason]
     return [_headline(report), *lines, *reasons, *(f"note: {note}" for note in report.notes)]
@@ -47,12 +49,13 @@ def table(report: GradientReport) -> list[str]:
 def _headline(report: GradientReport) -> str:
     names = {verdict.quantity for verdict in report.verdicts}
     wrong = list(dict.fromkeys(verdict.quantity for verdict in report.failures))
-    cost = f"{report.dtype} on {report.device}, {report.evaluations} evaluations of the loss, {report.elapsed_s:.2f} s"
+    what, calls = report.words
+    cost = f"{report.dtype} on {report.device}, {report.evaluations} {calls}, {report.elapsed_s:.2f} s"
     if wrong:
-        return f"FAIL: {len(wrong)} of {len(names)} gradients: {', '.join(wrong[:8])}{' ...' if len(wrong) > 8 else ''} ({cost})"
+        return f"FAIL: {len(wrong)} of {len(names)} {what}s: {', '.join(wrong[:8])}{' ...' if len(wrong) > 8 else ''} ({cost})"
     if report.outcome == "fail":
-        return f"FAIL: nothing could be tested: every gradient is too small to be seen, or was not asked for ({cost})"
-    return f"pass: {len(names)} gradients ({cost})"
+        return f"FAIL: nothing could be tested: every {what} is too small to be seen, or was not asked for ({cost})"
+    return f"pass: {len(names)} {what}s ({cost})"
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def imitate(
         mode: that, for a seed.
         right: the loss and its gradients as they are.
         seed: of the roundings.
-    Returns: what each run changes; nothing where the code cannot be run like that.
+    Returns: what each run changes; nothing where the code cannot be run like that, or gives numbers that are not finite.
     """
     found: list[Changes] = []
     try:
@@ -40,7 +40,8 @@ def imitate(
             found.append((float(value) - right[0], changed))
     except Exception:  # somebody's code in a mode that it was never run in may raise anything; it is then judged without
         return []
-    return found if np.isfinite([change for change, _ in found]).all() else []
+    finite = [bool(other.isfinite().all()) for _, changed in found for other in changed if other is not None]
+    return found if np.isfinite([change for change, _ in found]).all() and all(finite) else []
 
 
 def root_mean_square(values: Sequence[float]) -> float:

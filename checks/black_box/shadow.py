@@ -19,19 +19,19 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
+from checks.black_box.libraries import LIBRARY, of_results, within
 from checks.black_box.matmul_precision import effective_eps
 from checks.black_box.terms import flat, name_of, terms
 
 T = TypeVar("T")
 RUNS = 8  # their spread is known within a factor of 3 (chi-square of 8 degrees of freedom, 1 in 600 is worse), so 6 spreads leave 2
 SPREADS = 6.0
-LIBRARY = {"erf": 4.0}  # eps that a function may be off within a fused kernel: on a CPU with AVX, gelu's own erf is 5.4 eps off
 LAST_OPERATION = 4.0  # eps of the result itself, whatever the spread: libraries are up to about 2 ulp off in exp and division
 
 # These move numbers about or pick some of them: nothing is rounded.
 EXACT = {
-    "_to_copy", "amax", "amin", "argmax", "argmin", "cat", "clone", "constant_pad_nd", "copy", "detach", "embedding", "eq",
-    "fill", "flip", "gather", "ge", "gt", "index", "index_select", "le", "lt", "masked_fill", "masked_select", "max",
+    "_to_copy", "amax", "amin", "argmax", "argmin", "cat", "clone", "complex", "constant_pad_nd", "copy", "detach", "embedding",
+    "eq", "fill", "flip", "gather", "ge", "gt", "index", "index_select", "le", "lt", "masked_fill", "masked_select", "max",
     "min", "ne", "neg", "new_zeros", "one_hot", "ones_like", "permute", "relu", "repeat", "scatter", "select_backward",
     "slice_backward", "sort", "stack", "threshold_backward", "topk", "tril", "triu", "where", "zeros_like",
 }  # fmt: skip
@@ -87,25 +87,33 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             with self:  # 1 - exp(log p) loses digits that neither log p nor the result shows
                 return decomposition_table[func](*args, **kwargs)
         if torch.Tag.pointwise not in func.tags and not _writes(func):
-            times = terms(func, args) ** 0.5  # partial sums round independently
-            args = tree_map(lambda value: self._rounded(value, times), args)
+            times, sizes = terms(func, args) ** 0.5, iter([within(func, args)])  # partial sums round independently
+            args = tree_map(lambda value: self._rounded(value, times, next(sizes, None)), args)
         result = func(*args, **kwargs)
         if _writes(func):
             return result
-        return tree_map(lambda value: self._rounded(value, LIBRARY.get(name_of(func), 1.0)), result)
+        sizes = iter(of_results(func, args, result))
+        return tree_map(lambda value: self._rounded(value, LIBRARY.get(name_of(func), 1.0), next(sizes, None)), result)
 
     def _lift(self, value: T) -> T:
         return value.to(torch.float64) if isinstance(value, Tensor) and value.dtype in self.lifted else value  # type: ignore[return-value]
 
-    def _rounded(self, value: T, times: float) -> T:
-        """A tensor of the dtype that is computed in, with random relative errors of so many times eps."""
-        if not (isinstance(value, Tensor) and value.dtype == self.computed_in and value.numel()):
+    def _rounded(self, value: T, times: float, size: Tensor | None = None) -> T:
+        """A tensor of the dtype that is computed in, with random errors of so many eps of each entry, or of a size that is told."""
+        if not (isinstance(value, Tensor) and value.dtype in (self.computed_in, self.computed_in.to_complex()) and value.numel()):
             return value
+        return self._moved(value, times * value.abs() if size is None else size)  # type: ignore[return-value]
+
+    def _moved(self, value: Tensor, size: Tensor) -> Tensor:
+        """A tensor with random errors of eps times a size of its own for each entry; those of complex numbers in both parts."""
+        if value.is_complex():
+            return torch.view_as_complex(self._moved(torch.view_as_real(value), size[..., None]))
         if value.device not in self.generators:
             self.generators[value.device] = torch.Generator(value.device).manual_seed(self.seed)
         r = torch.rand(value.shape, dtype=value.dtype, device=value.device, generator=self.generators[value.device])
         tiny = torch.finfo(self.low).tiny  # results below it may be flushed to zero
-        return value + (2 * r - 1) * (self.eps * times * value.abs() + tiny)  # type: ignore[return-value]
+        moved = value + (2 * r - 1) * (self.eps * size + tiny)
+        return torch.where(value.isfinite(), moved, value)  # the -inf of a mask is exact
 
     def _refuse_lost_writes(self, func: Any, args: Any) -> None:
         """Lifting makes a copy, so a write into a low-precision tensor would be lost."""
@@ -153,7 +161,7 @@ def rounding(
     squares = [torch.zeros_like(value) for value in exact]
     for run in range(RUNS):
         for total, value, rounded in zip(squares, exact, results(Shadow(low, eps, seed * RUNS + run, also)), strict=True):
-            total += (rounded - value) ** 2
+            total += torch.where(rounded == value, 0.0, rounded - value) ** 2  # equal infinities have no difference
     tiny = torch.finfo(low).tiny
     return [
         SPREADS * (total / RUNS).sqrt() + LAST_OPERATION * torch.finfo(low).eps * value.abs() + tiny

@@ -12,7 +12,7 @@ rounding may do to them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from checks.black_box import matmul_precision
 from checks.black_box.along_directions import along_directions
+from checks.black_box.arguments import Named, check_count, check_gradients_given, check_loss, named
 from checks.black_box.box import BlackBox, Loss
 from checks.black_box.claims import Claims, listen, none_given
 from checks.black_box.gradient_report import GradientReport
@@ -30,21 +31,22 @@ from checks.verdict import Verdict, judge
 
 # float16 and bfloat16 on the way of float32 code are lifted with it, and so show in its gradients; unless its loss depends on them
 LIFTED_TOO: dict[torch.dtype, tuple[tuple[torch.dtype, ...], ...]] = {torch.float32: ((torch.float16, torch.bfloat16), ())}
-Named = Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]
 
 
-def assert_gradients(loss: Loss, named_parameters: Named, **settings: object) -> None:
+def assert_gradients(loss: Loss, named_parameters: Named, **settings: object) -> GradientReport:
     """Raise AssertionError, with a table of every gradient, unless all of them are right.
 
     Args:
         loss: a function of no arguments that returns the loss as a tensor of one number; nothing else need be known about it.
         named_parameters: what it is differentiated by: `module.named_parameters()`, a dict, or pairs of name and leaf tensor.
         settings: those of check_gradients.
+    Returns: the report, if nothing failed: what was "untested" is among its verdicts, and what else to know among its notes.
     Raises: AssertionError; and whatever check_gradients raises.
     """
     report = check_gradients(loss, named_parameters, **settings)  # type: ignore[arg-type]
     if report.outcome != "pass":
         raise AssertionError(f"\n{report}")
+    return report
 
 
 def check_gradients(
@@ -70,11 +72,13 @@ def check_gradients(
         seed: of the directions.
     Returns: the report; `report.outcome` is "pass" or "fail", `str(report)` the table.
     Raises: ValueError for no parameters, fewer than 2 directions, tensors that are no leaves, or a loss that is not one number;
-        TypeError for a loss that is no tensor, or a parameter that is not a real tensor.
+        TypeError for a loss that is no function or returns no tensor, or for parameters that are not names and real tensors.
     """
-    start, (names, tensors) = time.perf_counter(), _named(named_parameters)
-    if directions < 2:
-        raise ValueError(f"expected at least 2 directions, got {directions}.")
+    start = time.perf_counter()
+    check_loss(loss)
+    check_gradients_given(gradients)
+    check_count("directions", directions, 2)
+    names, tensors = named(named_parameters)
     with untouched(tensors):
         claims = listen(loss, names, tensors, gradients)
         verdicts, notes = claims.verdicts(may_vary), claims.notes()
@@ -95,13 +99,19 @@ def _compare(
 ) -> tuple[list[Verdict], list[str], int]:
     """Verdicts, notes, and how many evaluations they took."""
     low, wasted, notes = _low_precision(tensors), 0, list[str]()
+    if not low and any(tensor.dtype != torch.float64 for tensor in tensors):
+        kinds = " and ".join(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors} - {"float64"}))
+        notes = [
+            f"the loss was not computed in float64, because parameters are {kinds}; differences are as noisy as those make them"
+        ]
     for lifted in [(low, *also) for also in LIFTED_TOO.get(low, ((),))] if low else []:
         box, exact, allowed, why = _lift(loss, tensors, claims, lifted, seed)
         if not why:
             verdicts, notes, used = _lifted(box, names, tensors, claims, (exact, allowed), directions, seed)
             return verdicts, notes, used + wasted
         wasted += box.evaluations
-        notes = [f"the loss could not be computed in float64 ({why}), so differences are as noisy as {low} makes them"]
+        noisy = f"differences are as noisy as {str(low).removeprefix('torch.')} makes them"
+        notes = [f"the loss could not be computed in float64 ({why}), so {noisy}"]
         for tensor, value in zip(tensors, claims.values, strict=True):
             tensor.data = value
     box = BlackBox(loss, tensors, draws=claims.draws)
@@ -130,9 +140,11 @@ def _lift(
         bounds = rounding(results, low, exact, seed, also)
     except Exception as error:  # code that cannot be lifted may raise anything; it is then judged as it is
         return box, [], [], f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    if not all(bool(values.isfinite().all()) for values in (*exact, *bounds)):
+        return box, [], [], "there, or rounded at random, it gives numbers that are not finite"
     off = float((claims.loss.to(torch.float64) - exact[0]).abs().max())
     if not off <= float(bounds[0].max()) + claims.loss_varies:
-        return box, [], [], f"it gives {float(exact[0]):.6g} there and {float(claims.loss):.6g} as it is"
+        return box, [], [], f"it gives {float(exact[0]):.9g} there and {float(claims.loss):.9g} as it is"
     return box, exact, bounds, ""
 
 
@@ -191,23 +203,3 @@ def _low_precision(tensors: list[Tensor]) -> torch.dtype | None:
     """The one precision below float64 among the tensors; None where there is none, or more than one."""
     found = {tensor.dtype for tensor in tensors} - {torch.float64}
     return found.pop() if len(found) == 1 else None
-
-
-def _named(named_parameters: Named) -> tuple[list[str], list[Tensor]]:
-    """Names and tensors; a tensor with two names once, as "first = second"."""
-    pairs = list(named_parameters.items() if isinstance(named_parameters, Mapping) else named_parameters)
-    if not pairs:
-        raise ValueError(
-            "expected at least one named parameter, got none. Pass module.named_parameters() or a dict of leaf tensors."
-        )
-    names: dict[int, list[str]] = {}
-    tensors: dict[int, Tensor] = {}
-    for name, tensor in pairs:
-        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-            what = f"a tensor of {tensor.dtype}" if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise TypeError(f"{name}: expected a tensor of real numbers, got {what}.")
-        if not tensor.is_leaf:
-            raise ValueError(f"{name}: expected a leaf tensor, got the result of {tensor.grad_fn}. Pass what it was computed from.")
-        names.setdefault(id(tensor), []).append(name)
-        tensors[id(tensor)] = tensor
-    return [" = ".join(names[key]) for key in tensors], list(tensors.values())

@@ -10,7 +10,7 @@ from torch import Tensor
 
 def terms(func: Any, args: Any) -> int:
     """How many products or numbers are summed into one number of the result."""
-    tensors = [value for value in flat(args) if isinstance(value, Tensor) and value.is_floating_point()]
+    tensors = [value for value in flat(args) if isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())]
     if name_of(func) in ("mm", "bmm", "mv", "dot", "addmm", "baddbmm", "addmv"):
         return int(tensors[-2].shape[-1])
     if name_of(func) in ("convolution", "convolution_backward"):
