@@ -217,6 +217,43 @@ def test_relu_in_every_hidden_layer_is_a_wrong_activation(seed):
     assert diagnose(in_process({"gradients": gradients}, Conventions()), seed=seed).first_wrong == "(F2) a[1]"
 
 
+BOTH = {"sigmoid-twice": {"form": "both"}, "updated-weights": {"eta": 0.3}}
+
+
+def test_two_bugs_are_named_though_the_cost_has_its_half_as_well():
+    """COST = "quadratic" is open about its half; what is beside two bugs must not be a third."""
+    wrong = Planted(Conventions(output="sigmoid", cost="half-quadratic", protocol="step"), BOTH)
+    declared = Conventions(output="sigmoid", cost="quadratic", protocol="step", declared=frozenset({"OUTPUT", "COST"}))
+    found = diagnose(in_process({"step": wrong.step}, declared))
+    assert {bug.id for bug in found.bugs if not bug.alternative} == BOTH.keys()
+    assert found.conventions == ['COST = "half-quadratic"']
+
+
+def test_a_factor_beside_a_bug_says_which_loss_would_have_it():
+    wrong = Planted(Conventions(reduction="sum"), {"raw-error": {}})
+    found = diagnose(in_process({"gradients": wrong.gradients}, Conventions()))
+    assert {bug.id for bug in found.bugs} == {"raw-error", "scale"}
+    (scale,) = (bug for bug in found.bugs if bug.id == "scale")
+    assert scale.fix.endswith('or, if that is the loss you mean: REDUCTION = "sum"')
+
+
+def test_an_odd_shape_in_one_layer_excuses_no_prediction_for_another():
+    """dW[3] comes as a column; raw-error explains all that came, and what cannot be computed for dW[1] does not."""
+    wrong = Planted(Conventions(output="sigmoid", cost="half-quadratic", sizes=(2, 3, 1)), {"raw-error": {}})
+
+    def gradients(W, b, x, y):
+        a = [x]
+        for w, v in zip(W, b, strict=True):
+            a.append(1 / (1 + np.exp(-(a[-1] @ w.T + v))))
+        error = (a[2] - y[:, None]) / len(x)
+        delta = error * a[2] * (1 - a[2])
+        back = error @ W[1] * a[1] * (1 - a[1])
+        return [back.T @ x, (delta.T @ a[1]).T], [back.sum(axis=0), delta.sum(axis=0)]
+
+    found = diagnose(in_process({"gradients": gradients}, wrong.conventions))
+    assert [bug.id for bug in found.bugs] == ["raw-error"]
+
+
 def in_float32(bug, rate, **conventions):
     """A step that keeps its weights in float32, with a bug that has no name."""
     asked = Conventions(protocol="step", learning_rate=rate, **conventions)

@@ -117,8 +117,9 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
     sentences = [*found.complaints, *([] if found.bugs else [*idle(candidate), *wrong_shapes(found, path.name)])]
     if found.outcome == "fail" and sentences:
         complaint = sentences[0]
-    asked = describe(candidate.conventions, settings)
-    return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), notes(candidate, imported, found.unsteady))
+    asked, worth_knowing = describe(candidate.conventions, settings), notes(candidate, imported, found.unsteady)
+    worth_knowing += [said for said in wrong_shapes(found, path.name) if found.bugs and ": dW" in said]
+    return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), worth_knowing)
 
 
 def describe(conventions: Conventions, settings: Settings) -> str:

@@ -10,7 +10,7 @@ from checks.candidates.conventions import Conventions, changed_lines
 from checks.diagnosis.agreement import agreed
 from checks.diagnosis.bugs import Bug, bugs_of, edited_arguments
 from checks.diagnosis.choice import Explanation
-from checks.diagnosis.conventional import asked_as, meant
+from checks.diagnosis.conventional import asked_as, meant, meant_by_factor
 from checks.diagnosis.evidence import Evidence, differs_from_call_to_call
 from checks.diagnosis.first_wrong import first_wrong
 from checks.diagnosis.hints import common_factor, hints_of, roughness
@@ -88,8 +88,7 @@ def failed(
     bugs = bugs_of(evidence, explanations, found)
     if edited and "in-place" not in {bug.id for bug in bugs}:
         bugs.append(edited_arguments())
-    if bugs and bugs[0].id in ("scale", "cost-mismatch") and (loss := meant(declared, evidence)):
-        bugs[0] = replace(bugs[0], fix=f"{bugs[0].fix.partition('   # ')[0]}   # or, if that is the loss you mean: {loss}")
+    bugs = [_with_what_was_meant(bug, declared, evidence, explanations) for bug in bugs]
     answered = [item for item in evidence if item.given is not None or not item.is_of_gradients]
     step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ALWAYS_TELLING])
     if not bugs and (partly := common_factor(evidence)) and partly.times < partly.of:
@@ -109,6 +108,15 @@ def failed(
     diagnosis.conventions, diagnosis.verdicts, diagnosis.complaints = changed_lines(declared, found), verdicts, complaints
     diagnosis.asked, diagnosis.unsteady = found, unsteady
     return _counted(diagnosis, evidence)
+
+
+def _with_what_was_meant(bug: Bug, declared: Conventions, evidence: list[Evidence], explanations: list[Explanation]) -> Bug:
+    """A factor, or the delta of another cost, with the declaration under which it is none: numbers do not say which is wrong."""
+    loss = ""
+    if bug.id in ("scale", "cost-mismatch"):
+        scales = [cause for cause in explanations[0].readings if cause.id == "scale"]
+        loss = meant(declared, evidence) or next((meant_by_factor(declared, cause, evidence) for cause in scales), "")
+    return replace(bug, fix=f"{bug.fix.partition('   # ')[0]}   # or, if that is the loss you mean: {loss}") if loss else bug
 
 
 def _as_the_code_says(explanations: list[Explanation], evidence: list[Evidence], edited: bool) -> list[Explanation]:

@@ -14,6 +14,7 @@ from checks.diagnosis.evidence import CLOSE, CLOSE_FLOAT32, Evidence
 from checks.diagnosis.factors import Factors
 from checks.diagnosis.matching import explain
 from checks.diagnosis.probes import Probe, setting_of
+from checks.diagnosis.readings import Reading
 from checks.suspects.wrong_pass import Setting
 
 TRANSLATED = ("layout", "examples", "labels")
@@ -34,7 +35,7 @@ def rescaled(conventions: Conventions, evidence: list[Evidence], *, over_outputs
         return None
     close = CLOSE if all(item.answer.precision == "float64" for item in evidence) else CLOSE_FLOAT32
     likely = [
-        other for other in _factor_conventions(conventions, over_outputs) if _uniform(conventions, other, match.factors, close)
+        other for other in factor_conventions(conventions, over_outputs) if _uniform(conventions, other, match.factors, close)
     ]
     for other in (*likely, *_own_rate(conventions, match.factors, close)):
         if not any(asked_as(conventions, other, item).is_wrong for item in evidence):  # within rounding, not merely near
@@ -42,7 +43,8 @@ def rescaled(conventions: Conventions, evidence: list[Evidence], *, over_outputs
     return None
 
 
-def _factor_conventions(conventions: Conventions, over_outputs: bool = False) -> Iterator[Conventions]:
+def factor_conventions(conventions: Conventions, over_outputs: bool = False) -> Iterator[Conventions]:
+    """Those that the file leaves open, and that differ by a factor alone."""
     known = ("mean", "sum", "mean-over-all") if over_outputs else ("mean", "sum")
     reductions = known if "REDUCTION" not in conventions.declared else (conventions.reduction,)
     open_ = conventions.cost == "quadratic" or ("quadratic" in conventions.cost and "COST" not in conventions.declared)
@@ -77,7 +79,7 @@ def _own_rate(conventions: Conventions, table: list[tuple[Setting, Factors]], cl
         return
     if len({setting.learning_rate for setting, _ in table}) < 2:
         return
-    for other in (conventions, *_factor_conventions(conventions)):
+    for other in (conventions, *factor_conventions(conventions)):
         weights = [_ratio(conventions, other, setting) for setting, _ in table]
         rates = [
             factor * (setting.learning_rate or 1.0) / weight
@@ -113,6 +115,15 @@ def meant(declared: Conventions, evidence: list[Evidence]) -> str:
         right = head if not any(item.is_wrong for item in as_head) else rescaled(head, as_head, over_outputs=True)
         other = other or right
     return " and ".join(changed_lines(declared, other)) if other else ""
+
+
+def meant_by_factor(declared: Conventions, cause: Reading, evidence: list[Evidence]) -> str:
+    """The declaration that differs from the file's by a factor which somebody found beside a bug."""
+    settings = [item.setting for item in evidence if item.is_of_gradients]
+    for other in factor_conventions(replace(declared, declared=frozenset()), over_outputs=True):
+        if all(math.isclose(cause.factor(at, "dW[1]"), _ratio(declared, other, at), rel_tol=CLOSE) for at in settings):
+            return " and ".join(changed_lines(declared, other))
+    return ""
 
 
 def asked_as(declared: Conventions, other: Conventions, item: Evidence) -> Evidence:

@@ -16,7 +16,7 @@ from checks.diagnosis.bugs import Bug
 from checks.diagnosis.choice import Explanation, Search
 from checks.diagnosis.classes import where_classes_occur
 from checks.diagnosis.conclusions import Diagnosis, failed, passed
-from checks.diagnosis.conventional import asked_as, other_heads, rescaled, translations
+from checks.diagnosis.conventional import asked_as, factor_conventions, other_heads, rescaled, translations
 from checks.diagnosis.evidence import Evidence
 from checks.diagnosis.low_precision import rounded_away
 from checks.diagnosis.matching import explain
@@ -48,6 +48,8 @@ def diagnose(candidate: Candidate, *, sizes: Sequence[int] | None = None, seed: 
         explanations = _explained(asked, declared, evidence)
         if isinstance(explanations, Diagnosis):
             return explanations
+        if not explanations and (settled := _under_another_factor(found, evidence)):
+            found, evidence, explanations = settled
         if not explanations and (counted := where_classes_occur(found, evidence)):
             kept, explanations, said = counted
             return failed(declared, found, kept, explanations, said)
@@ -65,6 +67,20 @@ def _explained(asked: _Asked, declared: Conventions, evidence: list[Evidence]) -
         if (right := _right_under(other, again)) is not None:
             return passed(declared, other, right, again)
     return (search.combined() or rounded_away(evidence)) if search else []
+
+
+def _under_another_factor(
+    conventions: Conventions, evidence: list[Evidence]
+) -> tuple[Conventions, list[Evidence], list[Explanation]] | None:
+    """Two bugs that explain the answers if the sum was meant for the mean, or the half of a quadratic cost."""
+    if not any(item.wrongs for item in evidence):
+        return None
+    for other in factor_conventions(conventions):
+        as_other = [asked_as(conventions, other, item) for item in evidence]
+        found = Search(as_other).combined() if any(item.wrongs for item in as_other) else []
+        if found := [one for one in found if all(cause.id != "scale" for cause in one.causes)]:
+            return other, as_other, found
+    return None
 
 
 class _Asked:

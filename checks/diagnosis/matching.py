@@ -79,15 +79,21 @@ def explain(
             if sensible and match.factors and not sensible(match.factors[-1]):
                 return None
         except (ValueError, IndexError, KeyError):  # NumPy's "shapes not aligned", or a layer that does not exist
-            if item.given is not None and not _odd_shapes(item):
+            if item.given is not None and not _odd_shapes(item, run):
                 return None
     return match if match.says_something and one_rate(match.rates) else None  # nor are complaints alone evidence for anything
 
 
-def _odd_shapes(item: Evidence) -> bool:
-    """Whether what came does not even have the right shapes, as after a step that cannot be computed."""
+def _odd_shapes(item: Evidence, run: Pass) -> bool:
+    """Whether all that cannot be computed did not even come in the right shape."""
     given = item.given or {}
-    return any(q not in given or given[q].shape != item.right.named(q).shape for q in item.setting.gradients)
+    as_due = [q for q in item.setting.gradients if q in given and given[q].shape == item.right.named(q).shape]
+    for quantity in as_due:
+        try:
+            run.named(quantity)
+        except (ValueError, IndexError, KeyError):
+            return False
+    return True
 
 
 def _explains(run: Pass, item: Evidence, match: Match, free: bool, decay: bool, variant: Variant | None) -> bool:
