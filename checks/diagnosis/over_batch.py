@@ -15,7 +15,7 @@ def p_is_wrong(evidence: list[Evidence], singles: list[Single]) -> bool:
     shows the factor of Y; what Y leaves of an answer is that factor times p, whatever else may be wrong behind it.
     """
     asked = {item.probe.role: item for item in evidence if item.probe.role in ("first", "labels") and item.given is not None}
-    if len(asked) < 2 or not singles or not all(_as_right(single) for single in singles):
+    if len(asked) < 2 or not singles or not _as_right(singles):
         return False
     (first, other), L = (asked["first"], asked["labels"]), singles[0].L
     came = [(item.given or {}).get(f"dW[{L}]") for item in (first, other)]
@@ -35,11 +35,14 @@ def _right(item: Evidence) -> np.ndarray:
     return item.right.named(f"dW[{item.setting.problem.L}]")
 
 
-def _as_right(single: Single) -> bool:
-    """Whether its dW[L] is a multiple of the right one."""
-    given, right = single.dW[single.L], _right(single.item)
-    squares = float((right * right).sum())
-    return bool(given.any()) and squares > 0 and single.close(given, float((given * right).sum()) / squares * right)
+def _as_right(singles: list[Single]) -> bool:
+    """Whether every dW[L] of a single sample is the same multiple of the right one. (Of two classes each is some multiple.)"""
+    rights = [_right(single.item) for single in singles]
+    squares = sum(float((right * right).sum()) for right in rights) or 1.0
+    factor = sum(float((single.dW[single.L] * right).sum()) for single, right in zip(singles, rights, strict=True)) / squares
+    return factor != 0 and all(
+        single.close(single.dW[single.L], factor * right) for single, right in zip(singles, rights, strict=True)
+    )
 
 
 def wrong_sum(item: Evidence) -> str:

@@ -117,4 +117,8 @@ def _hidden(at: Place) -> Iterator[Strange]:
             (Edit("matrix", f"np.roll({{M}}, 1, axis={0 if at.words.turned else 1})", above),),
         )
     if at.body:
-        yield "the first layer forgotten", "dz[1]", (Edit("finish", "gW[l - 1], gb[l - 1] = 0 * gW[l - 1], 0 * gb[l - 1]", (1,)),)
+        yield (
+            "the first layer forgotten",
+            "dz[1]|da[1]",
+            (Edit("finish", "gW[l - 1], gb[l - 1] = 0 * gW[l - 1], 0 * gb[l - 1]", (1,)),),
+        )
