@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,6 +28,19 @@ class Done:
     def objects(self) -> list[dict[str, Any]]:
         """One JSON object a line."""
         return [json.loads(line) for line in self.out.splitlines()]
+
+
+def once(factory: pytest.TempPathFactory, worker: str, name: str, run: Callable[[Path], Done]) -> Done:
+    """What a command did in a folder of that name: run by the first worker that wants it, and read by the others."""
+    if worker == "master":
+        return run(factory.mktemp(name))
+    folder = factory.getbasetemp().parent / name
+    with FileLock(folder.with_suffix(".lock")):
+        said = folder.with_suffix(".json")
+        if not said.exists():
+            folder.mkdir()
+            said.write_text(json.dumps(asdict(run(folder))))
+        return Done(**json.loads(said.read_text()))
 
 
 def checks(*arguments: object, folder: Path = ROOT) -> Done:

@@ -199,7 +199,7 @@ def test_of_two_bugs_the_one_that_comes_first_is_the_first_wrong_step():
     assert "these bugs together predict yours" in found.bugs[0].evidence
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_relu_in_every_hidden_layer_is_a_wrong_activation(seed):
     def gradients(W, b, x, y):
         a, z = [x], []
@@ -302,8 +302,8 @@ def test_a_rate_that_depends_on_the_loss_is_no_wrong_step():
 
 
 def test_without_biases_a_wrong_dW_of_the_output_does_not_speak_against_the_forward_pass():
-    for seed in range(6):
-        wrong = Planted(Conventions(bias=False, output="sigmoid", cost="half-quadratic"))
+    for seed in range(3):
+        wrong = Planted(Conventions(bias=False, output="sigmoid", cost="half-quadratic", sizes=(3, 5, 4, 2)))
 
         def gradients(W, b, x, y, wrong=wrong):
             dW, db = wrong.gradients(W, b, x, y)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Done, checks
+from command import Done, checks, once
 from test_submissions import RIGHT
 
 # What a call ends with in place of returning -> how the sentence on it begins, after the file's name.
@@ -53,9 +53,12 @@ BEGINNINGS = {
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+def done(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Done:
     """All of them, and one that is right, in one call."""
-    folder = tmp_path_factory.mktemp("hostile")
+    return once(tmp_path_factory, worker_id, "hostile", _checked)
+
+
+def _checked(folder: Path) -> Done:
     sources = {
         name: RIGHT.replace("    return dW, db", f"    {ending}") + "\n\nDONE = []\n" for name, (ending, _) in ENDINGS.items()
     }

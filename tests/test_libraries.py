@@ -1,4 +1,4 @@
-"""Library functions that round within: correct float32 code passes, 40 seeds each; what is a thousandth off does not."""
+"""Library functions that round within: correct float32 code passes, 15 seeds each; what is a thousandth off does not."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from checks import check_gradients
 from checks.black_box import libraries, shadow
 from checks.black_box.gradient_report import GradientReport
 
-SEEDS = 40
+SEEDS = 15
 FUNCTIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "svdvals": (6, torch.linalg.svdvals),
     "svd": (6, lambda a: torch.linalg.svd(a)[0].square()),
@@ -56,7 +56,7 @@ def test_error_of_one_eps_of_each_entry_is_too_little_for_a_library_function(nam
     """The wrong version, which takes a decomposition or a transform for one operation, rejects what is right."""
     monkeypatch.setattr(shadow, "within", lambda func, args: None)
     monkeypatch.setattr(shadow, "of_results", lambda func, args, results: [])
-    assert any(report(name, seed).failures for seed in range(SEEDS))
+    assert any(report(name, seed).failures for seed in range(40))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -22,7 +22,7 @@ def test_the_first_call_is_asked_twice_and_first():
 def test_the_first_problem_can_tell_suspects_apart():
     problem = plan(Conventions())[0].setting.problem
     assert len(set(DEFAULT_SIZES)) == len(DEFAULT_SIZES) >= 4
-    assert len(problem.y) == N_FIRST >= 3
+    assert len(problem.y) == N_FIRST[0] >= 3
     assert set(problem.y) == set(range(problem.sizes[-1]))
     assert len({N_FIRST, problem.sizes[-1], 2}) == 3
 
@@ -77,3 +77,8 @@ def test_one_sample_is_asked_with_several_labels():
 
 def test_there_are_few_questions():
     assert len(plan(Conventions(protocol="step", has_forward=True, has_intermediates=True))) < 20
+
+
+def test_no_layer_is_as_wide_as_the_batch():
+    for sizes in ((7, 3, 9, 7, 4), (11, 7, 5), (4, 3), (7, 11, 13, 2)):
+        assert len(plan(Conventions(), sizes=sizes)[0].setting.problem.y) not in sizes
