@@ -39,6 +39,29 @@ def test_intermediates_show_the_first_wrong_step_directly():
         assert diagnose(candidate).first_wrong == step
 
 
+NAMED = {  # bugs of the catalogue, and the first line that each gets wrong in a network of three layers
+    "softmax-axis": ({"form": "samples"}, "(F3) p"),
+    "softmax-diagonal": ({"form": "p"}, "(B1) dz[3]"),
+    "raw-error": ({}, "(B4) da[1]"),
+    "updated-weights": ({"eta": 0.3}, "(B4) da[2]"),
+    "sigmoid-twice": ({"form": "hidden"}, "(B5) dz[2]"),
+    "no-hidden-derivative": ({"form": "one", "layers": [0]}, "(B5) dz[1]"),
+    "bias-scalar": ({"layers": [1]}, "(B3) db[2]"),
+    "bias-not-summed": ({"form": "rows"}, "(B3) db[3]"),
+    "wrong-layer": ({"form": "activation", "layers": [1]}, "(B2) dW[2]"),
+}
+
+
+@pytest.mark.parametrize("unread", [False, True])
+@pytest.mark.parametrize(("bug", "how", "first"), [(bug, *rest) for bug, rest in NAMED.items()], ids=NAMED)
+def test_a_bug_that_is_named_says_which_step_it_gets_wrong_first(bug, how, first, unread, monkeypatch):
+    """Whatever the numbers of single samples show, of which some candidates have few."""
+    if unread:
+        monkeypatch.setattr("checks.diagnosis.conclusions.first_wrong", lambda evidence: "(B9) of nothing")
+    found = diagnose(Planted(Conventions(), {bug: how}).candidate())
+    assert (found.bugs[0].id, found.first_wrong) == (bug, first)
+
+
 def test_of_two_bugs_the_one_that_comes_first_is_the_first_wrong_step():
     planted = Planted(Conventions(), {"no-hidden-derivative": {"form": "rest"}, "bias-not-summed": {"form": "mean"}})
     found = diagnose(planted.candidate())

@@ -112,8 +112,6 @@ def as_text(feedback: Feedback) -> list[str]:
             lines += (
                 _labelled("", "(a convention, and no bug: so the file says what it computes)") if found.outcome == "pass" else []
             )
-        if found.unsteady and found.outcome == "fail":
-            lines += _labelled("note", "the same call twice gives two answers")
         lines += [line for sentence in found.hints for line in _labelled("note", sentence)]
     return lines + [line for sentence in feedback.notes for line in _labelled("note", sentence)]
 

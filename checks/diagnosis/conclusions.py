@@ -7,17 +7,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from checks.candidates.conventions import Conventions, changed_lines
-from checks.diagnosis.agreement import agreed
 from checks.diagnosis.bugs import Bug, bugs_of, edited_arguments
 from checks.diagnosis.choice import Explanation
 from checks.diagnosis.conventional import asked_as, meant, meant_by_factor
 from checks.diagnosis.evidence import Evidence, differs_from_call_to_call
 from checks.diagnosis.first_wrong import first_wrong
 from checks.diagnosis.hints import common_factor, hints_of, roughness
+from checks.diagnosis.predicted_step import first_predicted
 from checks.quantities import equation
 from checks.verdict import Verdict, judge, missing
 
-UNSTEADY = "The same call twice gives two answers: it keeps something between calls, or draws random numbers."
 ALWAYS_TELLING = (
     "first",
     "labels",
@@ -90,18 +89,15 @@ def failed(
         bugs.append(edited_arguments())
     bugs = [_with_what_was_meant(bug, declared, evidence, explanations) for bug in bugs]
     answered = [item for item in evidence if item.given is not None or not item.is_of_gradients]
-    step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ALWAYS_TELLING])
-    if not bugs and (partly := common_factor(evidence)) and partly.times < partly.of:
-        step = None  # no step is wrong that is right elsewhere: its answer is multiplied
-    rough = bool(beside) or any(item.answer.precision != "float64" for item in answered)
-    step = agreed(step, [(bug.id, bug.see) for bug in bugs], names, wrong, rough=rough)
+    factor = None if bugs else common_factor(evidence)
+    step = first_predicted(explanations[0], answered) if explanations else None
+    if not step and not (factor and factor.times < factor.of):  # no step is wrong that is right elsewhere
+        step = first_wrong([item for item in answered if item.is_wrong or item.probe.role in ALWAYS_TELLING])
     complaints = list(dict.fromkeys(item.answer.complaint for item in evidence if item.answer.complaint))
     complaints += [beside] * bool(beside)
     statement = _statement(wrong, step, bugs, complaints)
     unsteady = differs_from_call_to_call(evidence)
-    if wrong and not bugs and unsteady:
-        statement += f" {UNSTEADY}"
-    hints = list(hints_of(evidence, known=bool(bugs)))
+    hints = list(hints_of(evidence, factor, known=bool(bugs), unsteady=unsteady))
     statement = " ".join([statement, *hints])
     diagnosis = Diagnosis("fail", statement, first_wrong=step if wrong else None, bugs=bugs, hints=hints)
     diagnosis.correct, diagnosis.wrong = [name for name in names if name not in wrong], wrong

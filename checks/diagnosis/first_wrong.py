@@ -34,10 +34,21 @@ def first_wrong(evidence: list[Evidence]) -> str | None:
         if (quantity is None or quantity.startswith("dz")) and p_is_wrong(evidence, singles):
             quantity = "p"
         if quantity := quantity or _backward(singles):
-            return _tagged(quantity, singles[0].item.setting)
+            return _tagged(_or_earlier(quantity, evidence), singles[0].item.setting)
     wrong = [item for item in evidence if item.wrongs and item.is_of_gradients]
     batches = [item for item in wrong if item.probe.role not in ("single", "same z", "rare label", "rare class", "labels")]
     return next((_tagged(wrong_sum(item), item.setting) for item in (*batches, *wrong)), None)
+
+
+def _or_earlier(quantity: str, evidence: list[Evidence]) -> str:
+    """A step of layer l, unless in some batch one of dW and db alone is wrong above it: then dz was right, and that is not."""
+    setting = evidence[0].setting
+    wrong = frozenset[str]().union(*(item.wrongs for item in evidence))
+    if quantity[0] == "d" and quantity != f"dz[{setting.problem.L}]" and setting.bias:
+        for above in range(setting.problem.L, int(quantity[3:-1]), -1):
+            if len(found := {f"dW[{above}]", f"db[{above}]"} & wrong) == 1:
+                return found.pop()
+    return quantity
 
 
 def _tagged(quantity: str, setting: Setting) -> str:

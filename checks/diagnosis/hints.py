@@ -25,15 +25,24 @@ def roughness(evidence: list[Evidence]) -> Iterator[str]:
         )
 
 
-def hints_of(evidence: list[Evidence], known: bool) -> Iterator[str]:
-    """What the numbers show beside a bug, or where there is none: right answers to single examples, one factor everywhere."""
+def hints_of(evidence: list[Evidence], factor: CommonFactor | None, *, known: bool, unsteady: bool) -> Iterator[str]:
+    """What the numbers show beside a bug, or where none is known.
+
+    Args:
+        evidence: all answers.
+        factor: the one on all gradients, if no bug is known.
+        known: whether one is.
+        unsteady: whether the same call twice gave two answers.
+    """
+    if unsteady:
+        yield "The same call twice gives two answers: it keeps something between calls, or draws random numbers."
     singles, batches = ([item for item in evidence if (item.setting.N > 1) is several] for several in (False, True))
     alone = bool(singles) and not any(item.answer.complaint or item.is_wrong for item in singles)
     if alone and batches and all(item.answer.complaint or (item.is_wrong and not known) for item in batches):
         yield "Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."
-    if not known and (found := common_factor(evidence)):
-        where = "Every gradient" if found.times == found.of else f"In {found.times} of {found.of} problems every gradient"
-        yield f"{where} is {found.factor:.6g} times the right one: look for a factor that belongs to nothing."
+    if factor:
+        where = "Every gradient" if factor.times == factor.of else f"In {factor.times} of {factor.of} problems every gradient"
+        yield f"{where} is {factor.factor:.6g} times the right one: look for a factor that belongs to nothing."
 
 
 class CommonFactor(NamedTuple):
