@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from checks.candidates.file import CandidateFile
 from checks.candidates.seeding import seeds
@@ -34,10 +34,10 @@ def faults(candidate: CandidateFile) -> list[str]:
     if habits.changed:
         what, function = " and ".join(habits.changed), next(iter(habits.changed.values()))
         found.append(f"{name}: {function} changes its arguments {what}, which belong to the caller; work on copies.")
-    lines = _seeding(candidate)
-    if habits.reseeds and not (lines and all(building for _, building in lines)):
-        place = next((f" on line {line}" for line, building in lines if not building), "")
-        found.append(f"{name}: every call seeds NumPy's global generator{place}, so that others' draws repeat; seed once, outside.")
+    if habits.reseeds and not (where := _seeding(candidate)).building:
+        found.append(
+            f"{name}: every call seeds NumPy's global generator{where.place}, so that others' draws repeat; seed once, outside."
+        )
     if habits.seterr:
         found.append(f"{name}: a call changes NumPy's error handling{_line(candidate, 'seterr(')} for everybody; use np.errstate.")
     if habits.taken:
@@ -57,17 +57,24 @@ def notes(candidate: CandidateFile, printed_by_import: int, unsteady: bool) -> l
         found.append(f'its calls print {out.count - printed_by_import} bytes, such as "{first}"; they were kept apart.')
     if habits.lists:
         found.append("it returns lists or numbers instead of arrays; they were read as arrays.")
-    lines = _seeding(candidate)
-    if habits.reseeds and lines and all(building for _, building in lines):
-        found.append(f"building its network seeds NumPy's global generator on line {lines[0][0]}, which every call does here.")
+    if habits.reseeds and (where := _seeding(candidate)).building:
+        found.append(f"building its network seeds NumPy's global generator{where.place}, which every call does here.")
     if unsteady and habits.random_states and not habits.reseeds:
         found.append("its calls draw from NumPy's global generator; each began with another seed.")
     return found
 
 
-def _seeding(candidate: CandidateFile) -> list[tuple[int, bool]]:
-    """Which of its lines seed NumPy's generator, if any call did."""
-    return seeds(candidate.sandbox.path, [candidate.conventions.protocol]) if candidate.habits.reseeds else []
+class Seeding(NamedTuple):
+    """Where a file seeds, " on line 12", and whether that only builds its network."""
+
+    place: str
+    building: bool
+
+
+def _seeding(candidate: CandidateFile) -> Seeding:
+    """The line that is to blame: one outside constructors, if there is one."""
+    lines = sorted(seeds(candidate.sandbox.path, [candidate.conventions.protocol]), key=lambda found: found[1])
+    return Seeding(f" on line {lines[0][0]}", lines[0][1]) if lines else Seeding("", False)
 
 
 def _line(candidate: CandidateFile, text: str) -> str:
