@@ -15,7 +15,7 @@ import pytest
 
 from checks import by_hand
 from checks.problem import HARD_KINDS, standard
-from checks.witnesses import verify
+from checks.witnesses import verify, verify_quickly
 
 ROOT = Path(__file__).parents[1]
 SOURCE = (ROOT / "checks/by_hand.py").read_text().splitlines()
@@ -95,10 +95,14 @@ def by_hand_with(monkeypatch, tmp_path):
     return replace
 
 
-def first_failure():
+def everything(problem):
+    return verify(problem, differences=False)
+
+
+def first_failure(check=everything):
     """The first comparison that fails, on the first of the standard problems that has one."""
     for problem in standard(len(HARD_KINDS)):
-        for verdict in verify(problem, differences=False):
+        for verdict in check(problem):
             if verdict.outcome == "fail":
                 return verdict
     return None
@@ -115,6 +119,7 @@ def test_wrong_line_is_caught_and_its_equation_named(by_hand_with, number, line)
     assert failure is not None, line
     tags = set(re.findall(r"\([FB]\d\)", line))
     assert not tags or failure.equation in tags, (line, failure.quantity, failure.equation, failure.reason)
+    assert first_failure(verify_quickly) is not None, f"training would not see {line}"
 
 
 @pytest.mark.parametrize(
