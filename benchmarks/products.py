@@ -1,13 +1,14 @@
-"""Which library multiplies faster, and from what size on: python benchmarks/products.py
+"""Which way of multiplying is the fastest, and from what size on: python benchmarks/products.py
 
-The products of a training step in every shape of benchmarks/training.py, by MKL (torch.mm) and by oneDNN, as model/products.py
-calls them, with one thread and with all. The last column says which one model/products.py takes.
+The products of a training step in every shape of benchmarks/training.py, in every way that model/products.py knows, with one thread
+and with all. The last column says which way model/products.py takes where it has all of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import os
 import sys
 import time
@@ -25,6 +26,7 @@ from benchmarks.training import BATCHES, SHAPES
 from model import products
 
 CALLS, ROUNDS = 50, 9
+WAYS = [products.whole, products.in_parts] + [products.by_onednn] * products.has_onednn(torch.empty(0))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,20 +36,18 @@ def main(argv: list[str] | None = None) -> int:
         "--rounds", type=int, default=ROUNDS, help=f"of {CALLS} calls, of which the fastest counts (default: {ROUNDS})"
     )
     given = parser.parse_args(argv)
-    if not products.has_onednn(torch.empty(0)):
-        print("this torch has no oneDNN for float32 on this processor: torch.mm multiplies everything")
-        return 0
-    threads = sorted({1, os.cpu_count() or 1})
-    columns = [f"{library}, {n} thread{'s' * (n > 1)}" for n in threads for library in ("MKL", "oneDNN")]
-    print(f"| product | multiply-adds | {' | '.join(f'{column}, us' for column in columns)} | taken |")
+    columns = [(threads, way) for threads in sorted({1, os.cpu_count() or 1}) for way in WAYS]
+    names = [f"{way.__name__}, {threads} thread{'s' * (threads > 1)}" for threads, way in columns]
+    print(f"| product | multiply-adds | {' | '.join(f'{name}, us' for name in names)} | taken |")
     print("| --- " + "| ---: " * (1 + len(columns)) + "| --- |")
     for (m, k, n), transposed in shapes():
-        cells, taken = [], "oneDNN" if products.is_worth_it(m, k, n, transposed) else "MKL"
-        for number in threads:
-            torch.set_num_threads(number)
-            cells += [f"{1e6 * seconds(call, given.rounds):.1f}" for call in both(m, k, n, transposed)]
+        A, B, into = torch.randn((k, m) if transposed else (m, k)), torch.randn(k, n), torch.empty(m, n)
+        A, cells = A.t() if transposed else A, []
+        for threads, way in columns:
+            torch.set_num_threads(threads)
+            cells.append(f"{1e6 * seconds(way(A, into, None)(B), given.rounds):.1f}")
         name = f"{m} x {k} x {n}{', first transposed' * transposed}"
-        print(f"| {name} | {m * k * n:,} | {' | '.join(cells)} | {taken} |", flush=True)
+        print(f"| {name} | {m * k * n:,} | {' | '.join(cells)} | {products.fastest(A, n, into).__name__} |", flush=True)
     return 0
 
 
@@ -59,14 +59,7 @@ def shapes() -> Iterator[tuple[tuple[int, int, int], bool]]:
             found |= {((n, n_in, N), False): None, ((n, N, n_in), False): None}
             if layer > 1:
                 found[(n_in, n, N), True] = None
-    yield from sorted(found, key=lambda of: (of[1], of[0][0] * of[0][1] * of[0][2]))
-
-
-def both(m: int, k: int, n: int, transposed: bool) -> list[Callable[[], Tensor]]:
-    """The same product by MKL and by oneDNN."""
-    A, B, into = torch.randn((k, m) if transposed else (m, k)), torch.randn(k, n), torch.empty(m, n)
-    A, B_T = A.t() if transposed else A, B.t()
-    return [lambda: torch.mm(A, B, out=into), lambda: products.by_onednn(A, B, B_T)]
+    yield from sorted(found, key=lambda of: (of[1], math.prod(of[0])))
 
 
 def seconds(call: Callable[[], Tensor], rounds: int) -> float:

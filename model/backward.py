@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,11 +21,12 @@ from torch.nn.functional import one_hot
 
 from model.costs import cost_of, probabilities
 from model.network import MLP
-from model.products import Affine, Product, affine, product
+from model.products import product
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
 
+BATCHES = 64  # places in memory of which views are kept: batches come to lie in the same few again and again
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input  # (da, a) -> da * a * (1 - a), in place where it is told to
 
 
@@ -91,32 +93,27 @@ class Backward:
         self._parameters = network.W, network.b
         like, sizes = network.W[1].detach(), network.sizes
         # A detached tensor is the same memory without the wish to be differentiated, so that `out=` is allowed.
-        self._W = {layer: W.detach() for layer, W in network.W.items()}
-        self._W_T = {layer: W.t() for layer, W in self._W.items()}
-        self._b = {layer: b.detach()[:, None] for layer, b in network.b.items()}
+        W = {layer: W.detach() for layer, W in network.W.items()}
+        b = {layer: b.detach()[:, None] for layer, b in network.b.items()}
         self.a = {layer: like.new_empty(sizes[layer], N) for layer in range(1, self._L)}
         self.p = like.new_empty(sizes[-1], N)
         # The dz of all layers lie one below the other, and so do their sums over samples: (B3) is one line for all of them.
         self._dz_of_all, self._db_of_all = like.new_empty(sum(sizes[1:]), N), like.new_empty(sum(sizes[1:]))
         self.dz = dict(enumerate(torch.split(self._dz_of_all, list(sizes[1:])), start=1))
         self._db = dict(enumerate(torch.split(self._db_of_all, list(sizes[1:])), start=1))
-        self._a_T, self._dz_T = ({layer: value.t() for layer, value in of.items()} for of in (self.a, self.dz))
-        self._F1, self._B2, self._B4 = self._products(sizes, N)
+        # z goes where a will be, da where dz will be. Every factor stays where it is but one: the samples.
+        z = {**self.a, self._L: self.p}
+        F1 = {layer: product(W[layer], N, z[layer], b[layer]) for layer in W}
+        B2 = {layer: product(self.dz[layer], W[layer].shape[1], torch.empty_like(W[layer])) for layer in W}
+        B4 = {layer: product(W[layer].t(), N, self.dz[layer - 1]) for layer in W if layer > 1}
+        self._F1_of_samples, self._B2_of_samples = (lru_cache(BATCHES)(of.pop(1)) for of in (F1, B2))
+        self._F1 = {layer: of(self.a[layer - 1]) for layer, of in F1.items()}
+        self._B2 = {layer: of(self.a[layer - 1].t()) for layer, of in B2.items()}
+        self._B4 = {layer: of(self.dz[layer]) for layer, of in B4.items()}
         self._identity = torch.eye(sizes[-1], dtype=like.dtype, device=like.device)
         self._scale = (2 if cost == "quadratic" else 1) / like.new_tensor(mean_over or N)
         self._samples, self._classes = like.new_ones(N), like.new_ones(sizes[-1])  # sums are products with ones
         self._p_dp, self._dots = torch.empty_like(self.p), like.new_empty(N)
-
-    def _products(self, sizes: tuple[int, ...], N: int) -> tuple[dict[int, Affine], dict[int, Product], dict[int, Product]]:
-        """How (F1), (B2) and (B4) multiply in each layer, and where the result goes: z where a will be, da where dz will be."""
-        z, F1, B2, B4 = {**self.a, self._L: self.p}, {}, {}, {}
-        for layer, W in self._W.items():
-            n, n_in = W.shape
-            F1[layer] = affine(n, n_in, N, into=z[layer])
-            B2[layer] = product(n, N, n_in, into=torch.empty_like(W))
-            if layer > 1:
-                B4[layer] = product(n_in, n, N, into=self.dz[layer - 1], transposed=True)
-        return F1, B2, B4
 
     def __call__(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> None:
         """Feed a batch forward and back.
@@ -126,20 +123,21 @@ class Backward:
             y: class labels.
         Raises: IndexError if a label lies outside [0, K).
         """
-        W, W_T, b, a, a_T, dz, L = self._W, self._W_T, self._b, self.a, self._a_T, self.dz, self._L
-        a[0], a_T[0] = x.t(), x  # the samples become columns without moving: a transposed view
+        a, dz, L, F1, B2 = self.a, self.dz, self._L, self._F1, self._B2
+        a[0] = x.t()  # the samples become columns without moving: a transposed view
+        F1[1], B2[1] = self._F1_of_samples(a[0]), self._B2_of_samples(x)
         for layer in range(1, L):
-            z = self._F1[layer](W[layer], a[layer - 1], a_T[layer - 1], b[layer])  # (F1)
+            z = F1[layer]()  # (F1)
             z.sigmoid_()  # (F2): nothing later needs z, so a takes its place
-        z = self._F1[L](W[L], a[L - 1], a_T[L - 1], b[L])  # (F1)
+        z = F1[L]()  # (F1)
         self._probabilities(z)  # (F3)
         self._output_dz(y)  # (B1), (B7) to (B9)
         for layer in range(L, 1, -1):
-            da = self._B4[layer](W_T[layer], dz[layer], self._dz_T[layer])  # (B4): needed only to make dz
+            da = self._B4[layer]()  # (B4): needed only to make dz
             sigmoid_backward(da, a[layer - 1], grad_input=dz[layer - 1])  # (B5): da * a * (1 - a), read once
         torch.mv(self._dz_of_all, self._samples, out=self._db_of_all)  # (B3) of all layers: a sum over samples
         for layer in range(1, L + 1):
-            self._parameters[0][layer].grad = self._B2[layer](dz[layer], a_T[layer - 1], a[layer - 1])  # (B2)
+            self._parameters[0][layer].grad = B2[layer]()  # (B2)
             self._parameters[1][layer].grad = self._db[layer]  # (B3)
 
     def _probabilities(self, z: Float[Tensor, "K N"]) -> None:

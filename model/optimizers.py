@@ -133,7 +133,7 @@ def _groups(weights: Sequence[Tensor], biases: Sequence[Tensor], weight_decay: f
 
 
 def _gradients(parameters: list[Tensor]) -> list[Tensor]:
-    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return [gradient for parameter in parameters if (gradient := parameter.grad) is not None]
 
 
 def _named(name: str, groups: list[list[Tensor]]) -> dict[str, Tensor]:

@@ -1,8 +1,10 @@
-"""Matrix products on a CPU, by the faster of the two libraries that come with torch.
+"""Matrix products, each in the way that is fastest for its shape, decided once and made many times.
 
-`torch.mm` calls MKL, which leaves the widest registers of other makers' processors unused: on a Zen 5 core oneDNN multiplies
-twice as fast (benchmarks/products.py). oneDNN takes longer to get going, so small products stay with MKL, and the smallest with one
-thread. All of that depends on the shape and the machine alone, so a resumed run rounds as the run before it did.
+`torch.mm` calls MKL, and MKL shares a small product badly: its threads wait for each other longer than they multiply. A product
+whose rows are cut into one part a thread is several whole products, which `torch.bmm` deals out without any talk between threads.
+Large products go to oneDNN where there is one, because MKL leaves the widest registers of other makers' processors unused; calling
+oneDNN takes longer, and so it would lose on small ones. benchmarks/products.py measures all of that. The choice depends on the
+shape, the number of threads and the machine alone, so a resumed run rounds as the run before it did.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,50 +23,83 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
     Matrix = Float[Tensor, "_ _"]
 
-Product = Callable[[Tensor, Tensor, Tensor], Tensor]
-Affine = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+Run = Callable[[], Tensor]  # multiplies what its factors hold now, and returns the product
+Product = Callable[[Tensor], Run]  # binds the second factor: views of it are made here, and a view takes as long as a small product
 
-WORTH_IT = 1_000_000  # multiply-adds from which oneDNN is the faster one; calling it takes about 10 microseconds longer
-WORTH_SHARING = 200_000  # multiply-adds from which two threads are faster than one, by MKL
+Way = Callable[[Tensor, Tensor, Tensor | None], Product]  # of the first factor, where the product goes, and a column to add
+
+WORTH_IT = 12_000_000  # multiply-adds from which oneDNN is the faster one
 WORTH_COPYING = 128  # columns of the second factor from which that is so where the first is a transposed view, for oneDNN copies it
 
 
-def product(m: int, k: int, n: int, into: Tensor, *, transposed: bool = False) -> Product:
-    """How to multiply (m, k) by (k, n), decided once for many times.
+def product(A: Matrix, n: int, into: Matrix, column: Matrix | None = None) -> Product:
+    """How to multiply A, (m, k), by any B, (k, n), and add a column to every column of the product.
 
     Args:
-        m, k, n: the shape.
-        into: (m, n), where the result may be written; its dtype and device are those of the factors.
-        transposed: whether the first factor will be a transposed view.
-    Returns: a function of A, B and B.T that returns A @ B: `into`, or memory of its own. It wants both views of B because making
-        one takes as long as a small product.
+        A: the first factor; a product reads what it holds then.
+        n: columns of the second factor.
+        into: (m, n), where the product goes. Only oneDNN, without a column, leaves it in memory of its own.
+        column: (m, 1), or None.
+    Returns: a function of B that returns a function of nothing that returns A @ B (+ column): `into`, or memory of its own.
     """
-    if has_onednn(into) and is_worth_it(m, k, n, transposed):
+    return fastest(A, n, into)(A, into, column)
+
+
+def fastest(A: Matrix, n: int, into: Matrix) -> Way:
+    """Which of the three ways to take."""
+    m, k = A.shape
+    if has_onednn(into) and is_worth_it(m, k, n, transposed=not A.is_contiguous()):
         return by_onednn
-    return _on_one_thread(m * k * n, into, lambda A, B, B_T: torch.mm(A, B, out=into))
+    return in_parts if into.device.type == "cpu" and parts_of(m) > 1 else whole
 
 
-def affine(m: int, k: int, n: int, into: Tensor) -> Affine:
-    """How to multiply (m, k) by (k, n) and add a column (m, 1): a function of A, B, B.T and the column that returns `into`."""
-    if has_onednn(into) and is_worth_it(m, k, n):
-        return lambda A, B, B_T, column: torch.add(by_onednn(A, B, B_T), column, out=into)
-    return _on_one_thread(m * k * n, into, lambda A, B, B_T, column: torch.addmm(column, A, B, out=into))
+def whole(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
+    """One product, by torch.mm."""
+    if column is None:
+        return lambda B: lambda: torch.mm(A, B, out=into)
+    return lambda B: lambda: torch.addmm(column, A, B, out=into)
 
 
-def _on_one_thread(size: int, into: Tensor, multiply: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The same product; if it is small, by one thread, because MKL asks for all of them even then."""
-    if size >= WORTH_SHARING or into.device.type != "cpu":
-        return multiply
+def in_parts(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
+    """The rows of A in equal parts; all are multiplied by the same B, which is not copied for that."""
+    parts = parts_of(len(A))
+    As, intos = _cut(A, parts), _cut(into, parts)
+    columns = None if column is None else _cut(column, parts)
 
-    def alone(*factors: Tensor) -> Tensor:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            return multiply(*factors)
-        finally:
-            torch.set_num_threads(threads)
+    def bind(B: Tensor) -> Run:
+        Bs = B.expand(parts, *B.shape)
 
-    return alone
+        def run() -> Tensor:
+            if columns is None:
+                torch.bmm(As, Bs, out=intos)
+            else:
+                torch.baddbmm(columns, As, Bs, out=intos)
+            return into
+
+        return run
+
+    return bind
+
+
+def parts_of(m: int) -> int:
+    """In how many equal parts to cut m rows: one a thread, or as many as divide them."""
+    return max(parts for parts in range(1, torch.get_num_threads() + 1) if m % parts == 0)
+
+
+def _cut(rows: Matrix, parts: int) -> Float[Tensor, "parts _ _"]:
+    return rows.view(parts, -1, rows.shape[1])
+
+
+def by_onednn(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
+    """By what torch.compile calls for a linear layer."""
+    if column is None:
+        return lambda B: partial(_onednn_linear, A, B.t())
+    return lambda B: partial(lambda B_T: torch.add(_onednn_linear(A, B_T), column, out=into), B.t())
+
+
+def _onednn_linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
+    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, W, b, "none", [], "")
+    return found
 
 
 def is_worth_it(m: int, k: int, n: int, transposed: bool = False) -> bool:
@@ -71,17 +107,10 @@ def is_worth_it(m: int, k: int, n: int, transposed: bool = False) -> bool:
     return m * k * n >= WORTH_IT and (not transposed or n >= WORTH_COPYING)
 
 
-def by_onednn(A: Tensor, B: Tensor, B_T: Tensor) -> Tensor:
-    """A @ B by what torch.compile calls for a linear layer."""
-    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(A, B_T, None, "none", [], "")
-    return found
-
-
 def linear(x: Float[Tensor, "N n_in"], W: Float[Tensor, "n n_in"], b: Float[Tensor, " n"]) -> Float[Tensor, "N n"]:
     """x @ W.T + b, one sample a row, where no gradient is wanted."""
     if has_onednn(x) and is_worth_it(len(x), *W.t().shape):
-        found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, W, b, "none", [], "")
-        return found
+        return _onednn_linear(x, W, b)
     return torch.nn.functional.linear(x, W, b)
 
 

@@ -83,13 +83,12 @@ WRONG = [
     ("torch.softmax(z, 0, out=self.p)", "torch.softmax(z, 1, out=self.p)"),
     ("torch.sigmoid(z, out=self.p)", "torch.tanh(z, out=self.p)"),
     ("z.sigmoid_()", "z.tanh_()"),
-    ("a_T[layer - 1], b[layer])", "a_T[layer - 1], 0 * b[layer])"),
-    ("a_T[L - 1], b[L])", "a_T[L - 1], 0 * b[L])"),
-    (
-        "self._B2[layer](dz[layer], a_T[layer - 1], a[layer - 1])",
-        "self._B2[layer](dz[layer], a_T[layer - 1], a[layer - 1]).add_(W[layer])",
-    ),
-    ("self._B2[layer](dz[layer], a_T[layer - 1], a[layer - 1])", "torch.zeros_like(W[layer])"),
+    ("product(W[layer], N, z[layer], b[layer])", "product(W[layer], N, z[layer])"),
+    ("of(self.a[layer - 1]) for", "of(self.a[layer - 1].flip(0)) for"),
+    ("of(self.a[layer - 1].t())", "of(self.a[layer - 1].t().flip(1))"),
+    ("product(W[layer].t(), N, self.dz[layer - 1])", "product(W[layer].t().flip(0), N, self.dz[layer - 1])"),
+    (".grad = B2[layer]()", ".grad = B2[layer]().add_(self._parameters[0][layer].detach())"),
+    (".grad = B2[layer]()", ".grad = torch.zeros_like(B2[layer]())"),
     ("torch.mv(self._dz_of_all, self._samples, out=self._db_of_all)", "torch.mean(self._dz_of_all, 1, out=self._db_of_all)"),
     ("sigmoid_backward(da, a[layer - 1], grad_input=dz[layer - 1])", "sigmoid_backward(da, da, grad_input=dz[layer - 1])"),
     ("sigmoid_backward(da, a[layer - 1], grad_input=dz[layer - 1])", "sigmoid_backward(dz[layer - 1], a[layer - 1])"),
@@ -177,6 +176,25 @@ def test_a_step_writes_into_what_is_there_and_allocates_nothing(optimizer):
     with Watch() as watch:
         training.network(batch.x)
     assert watch.makes_new  # Meta-test: the watch does see an ordinary forward pass allocate
+
+
+def test_views_of_a_batch_that_are_kept_show_what_it_holds_now_and_are_of_no_other_batch():
+    problem = draw((4, 6, 3), 10, 0)
+    x, y = torch.from_numpy(problem.x), torch.from_numpy(problem.y)
+    network = MLP.from_arrays(problem.W, problem.b)
+    passes = Backward(network, 5, "softmax", "cross-entropy")
+    memory = torch.empty_like(x[:5])
+
+    def gradient(samples, labels, of=passes):
+        of(samples, labels)
+        return torch.cat([parameter.grad.flatten() for parameter in network.parameters()])
+
+    halves = (x[:5], y[:5]), (x[5:], y[5:])
+    expected = [gradient(*half, Backward(network, 5, "softmax", "cross-entropy")) for half in halves]
+    assert not torch.equal(*expected)
+    for samples, labels in halves:
+        assert torch.equal(gradient(memory.copy_(samples), labels), gradient(samples, labels))
+    assert [torch.equal(gradient(*half), right) for half, right in zip(halves, expected, strict=True)] == [True, True]
 
 
 def test_a_part_of_a_batch_is_scaled_by_the_whole():

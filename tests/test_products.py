@@ -1,13 +1,24 @@
-"""Both libraries give the product, and which of them is asked depends on the shape alone."""
+"""Every way gives the product, and which of them is taken depends on the shape and the threads alone."""
 
 import pytest
 import torch
 
 from model import products
-from model.products import WORTH_COPYING, WORTH_IT, WORTH_SHARING, affine, has_onednn, linear, product
+from model.products import WORTH_COPYING, WORTH_IT, has_onednn, linear, parts_of, product
 
 EPS = float(torch.finfo(torch.float32).eps)
 ONEDNN = has_onednn(torch.empty(0))
+WAYS = {"whole": (1, 2**62), "in two parts": (2, 2**62), "in three parts": (3, 2**62), "oneDNN": (1, 0)}
+
+
+@pytest.fixture(params=WAYS)
+def way(request, monkeypatch):
+    """Take one way, whatever the shape."""
+    threads, worth_it = WAYS[request.param]
+    monkeypatch.setattr(products.torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(products, "WORTH_IT", worth_it)
+    monkeypatch.setattr(products, "WORTH_COPYING", worth_it)
+    return request.param
 
 
 def factors(m, k, n, transposed):
@@ -16,19 +27,26 @@ def factors(m, k, n, transposed):
     return (A.t() if transposed else A), B
 
 
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("shape", [(3, 4, 5), (100, 784, 32), (100, 32, 784), (784, 100, 128), (1, 2000, 1000)])
-def test_both_libraries_give_the_product(monkeypatch, shape, transposed):
-    A, B = factors(*shape, transposed)
-    exact, into = A.double() @ B.double(), torch.full((shape[0], shape[2]), float("nan"))
+@pytest.mark.parametrize("view", [False, True], ids=["", "of a view"])
+@pytest.mark.parametrize("transposed", [False, True], ids=["", "transposed"])
+@pytest.mark.parametrize("plus", [False, True], ids=["", "and a column"])
+@pytest.mark.parametrize("shape", [(6, 4, 5), (7, 4, 5), (100, 784, 32), (100, 32, 784), (1, 2000, 1000)])
+def test_every_way_gives_the_product(way, shape, plus, transposed, view):
+    (A, B), column = factors(*shape, transposed), torch.linspace(-1, 1, shape[0])[:, None] if plus else None
+    B = B.t().contiguous().t() if view else B
+    added = torch.zeros(1) if column is None else column
+    exact, into = A.double() @ B.double() + added.double(), torch.full((shape[0], shape[2]), float("nan"))
     # A sum of k products, in any order, is off by at most k eps of the sum of their magnitudes (Higham, section 3.1).
-    allowed = shape[1] * EPS * (A.double().abs() @ B.double().abs())
-    for worth_it in (0, 2**62):
-        monkeypatch.setattr(products, "WORTH_IT", worth_it)
-        monkeypatch.setattr(products, "WORTH_COPYING", worth_it)
-        found = product(*shape, into, transposed=transposed)(A, B, B.t())
-        assert found.shape == exact.shape
-        assert bool(((found.double() - exact).abs() <= allowed).all())
+    allowed = (shape[1] + plus) * EPS * (A.double().abs() @ B.double().abs() + added.double().abs())
+    run = product(A, shape[2], into, column)(B)
+    found = run()
+    assert found.shape == exact.shape
+    assert bool(((found.double() - exact).abs() <= allowed).all())
+    assert found is into or (way == "oneDNN" and ONEDNN and not plus)
+    A.mul_(2)
+    B.mul_(2)
+    again = run()  # of what the factors hold now
+    assert bool(((again.double() - 4 * exact + 3 * added.double()).abs() <= 4 * allowed).all())
 
 
 @torch.no_grad()
@@ -47,48 +65,44 @@ def test_both_libraries_give_the_layer(monkeypatch, shape, dtype):
         assert bool(((found.double() - exact).abs() <= allowed).all())
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 5), (100, 784, 32), (1, 2000, 1000)])
-def test_both_libraries_add_the_column_and_write_where_they_are_told(monkeypatch, shape):
-    (A, B), column = factors(*shape, False), torch.linspace(-1, 1, shape[0])[:, None]
-    exact, into = A.double() @ B.double() + column.double(), torch.full((shape[0], shape[2]), float("nan"))
-    allowed = (shape[1] + 1) * EPS * (A.double().abs() @ B.double().abs() + column.double().abs())
-    for worth_it in (0, 2**62):
-        monkeypatch.setattr(products, "WORTH_IT", worth_it)
-        assert affine(*shape, into)(A, B, B.t(), column) is into
-        assert bool(((into.double() - exact).abs() <= allowed).all())
+@pytest.mark.parametrize(("m", "threads", "parts"), [(100, 2, 2), (7, 2, 1), (10, 4, 2), (12, 4, 4), (5, 16, 5), (1, 2, 1)])
+def test_rows_are_cut_into_as_many_equal_parts_as_there_are_threads_or_as_divide_them(monkeypatch, m, threads, parts):
+    monkeypatch.setattr(products.torch, "get_num_threads", lambda: threads)
+    assert parts_of(m) == parts
 
 
-@pytest.mark.parametrize(("k", "threads"), [(WORTH_SHARING - 1, 1), (WORTH_SHARING, 2)])
-def test_small_products_are_made_by_one_thread_and_leave_the_others_as_they_were(monkeypatch, k, threads):
-    seen, mm, addmm, before = [], torch.mm, torch.addmm, torch.get_num_threads()
-    monkeypatch.setattr(torch, "mm", lambda *of, **to: (seen.append(torch.get_num_threads()), mm(*of, **to))[1])
-    monkeypatch.setattr(torch, "addmm", lambda *of, **to: (seen.append(torch.get_num_threads()), addmm(*of, **to))[1])
-    torch.set_num_threads(2)
+@pytest.mark.parametrize(("threads", "called"), [(1, "mm"), (2, "bmm")])
+def test_two_threads_get_a_part_each(monkeypatch, threads, called):
+    seen, before = [], torch.get_num_threads()
+    for name in ("mm", "bmm"):
+        true = getattr(torch, name)
+        monkeypatch.setattr(
+            torch, name, lambda A, B, out, name=name, true=true: seen.append((name, A.shape)) or true(A, B, out=out)
+        )
+    torch.set_num_threads(threads)
     try:
-        (A, B), into = factors(1, k, 1, False), torch.empty(1, 1)
-        product(1, k, 1, into)(A, B, B.t())
-        affine(1, k, 1, into)(A, B, B.t(), torch.ones(1, 1))
-        assert torch.get_num_threads() == 2
+        (A, B), into = factors(6, 4, 5, False), torch.empty(6, 5)
+        assert product(A, 5, into)(B)() is into
     finally:
         torch.set_num_threads(before)
-    assert seen == [threads, threads]
+    assert seen == [(called, (6, 4) if threads == 1 else (2, 3, 4))]
 
 
 @pytest.mark.skipif(not ONEDNN, reason="this torch has no oneDNN for float32 on this processor")
 @pytest.mark.parametrize(
     ("k", "n", "transposed", "in_place"),
     [
-        (WORTH_IT - 1, 1, False, True),
-        (WORTH_IT, 1, False, False),
-        (WORTH_IT, WORTH_COPYING - 1, True, True),
-        (WORTH_IT // WORTH_COPYING, WORTH_COPYING, True, True),
-        (WORTH_IT // WORTH_COPYING + 1, WORTH_COPYING, True, False),
+        (WORTH_IT // 2 - 1, 1, False, True),
+        (WORTH_IT // 2, 1, False, False),
+        (WORTH_IT // 64, WORTH_COPYING - 1, True, True),
+        (WORTH_IT // WORTH_COPYING // 2 - 1, WORTH_COPYING, True, True),
+        (WORTH_IT // WORTH_COPYING // 2 + 1, WORTH_COPYING, True, False),
     ],
 )
 def test_small_products_are_written_where_they_are_wanted_and_large_ones_are_not(k, n, transposed, in_place):
-    A, B = torch.empty(k, 1).t() if transposed else torch.empty(1, k), torch.empty(k, n)
-    into = torch.empty(1, n)
-    assert (product(1, k, n, into, transposed=transposed)(A, B, B.t()) is into) == in_place
+    A, B = torch.empty(k, 2).t() if transposed else torch.empty(2, k), torch.empty(k, n)
+    into = torch.empty(2, n)
+    assert (product(A, n, into)(B)() is into) == in_place
 
 
 @pytest.mark.parametrize("like", [torch.empty(0, dtype=torch.float64), torch.empty(0, device="meta")])
