@@ -26,7 +26,7 @@ from benchmarks.training import BATCHES, SHAPES
 from model import products
 
 CALLS, ROUNDS = 50, 9
-WAYS = [products.whole, products.in_parts] + [products.by_onednn] * products.has_onednn(torch.empty(0))
+WAYS = [products.whole, products.alone, products.in_parts] + [products.by_onednn] * products.has_onednn(torch.empty(0))
 
 
 def main(argv: list[str] | None = None) -> int:

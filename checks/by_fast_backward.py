@@ -28,11 +28,10 @@ def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") ->
     """
     network, passes = _laid_out(problem.sizes, len(problem.y), problem.output, problem.cost, device, dtype)
     network.fill(problem.W, problem.b)
-    hidden = {layer: a for layer, a in passes.a.items() if layer > 0}  # a[0] is whatever samples were looked at last
-    for memory in (passes.p, *hidden.values(), *passes.dz.values()):
+    for memory in (passes.p, *passes.a.values(), *passes.dz.values()):
         memory.fill_(float("nan"))  # whatever is not overwritten shows
     passes(torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device), torch.as_tensor(problem.y, device=device))
-    found = {"p": _array(passes.p.t())} | by_name("a", _arrays(hidden)) | by_name("dz", _arrays(passes.dz))
+    found = {"p": _array(passes.p.t())} | by_name("a", _arrays(passes.a)) | by_name("dz", _arrays(passes.dz))
     return found | by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,7 +21,7 @@ from torch.nn.functional import one_hot
 
 from model.costs import cost_of, probabilities
 from model.network import MLP
-from model.products import product
+from model.products import Product, Run, product
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
@@ -81,7 +81,7 @@ class Backward:
         output, cost: the head.
         mean_over: samples that the loss is the mean of, if this is a part of a larger batch; N otherwise.
     Attributes:
-        a: activations by layer, (n_l, N), of the last batch; a[0] are the samples themselves.
+        a: activations by layer, (n_l, N), of the last batch, without the samples themselves.
         p: probabilities, (K, N), of the last batch.
         dz: gradients by layer, (n_l, N), of the last batch.
     Raises: ValueError for an unknown head.
@@ -106,12 +106,12 @@ class Backward:
         F1 = {layer: product(W[layer], N, z[layer], b[layer]) for layer in W}
         B2 = {layer: product(self.dz[layer], W[layer].shape[1], torch.empty_like(W[layer])) for layer in W}
         B4 = {layer: product(W[layer].t(), N, self.dz[layer - 1]) for layer in W if layer > 1}
-        self._F1_of_samples, self._B2_of_samples = (lru_cache(BATCHES)(of.pop(1)) for of in (F1, B2))
+        self._of_samples = lru_cache(BATCHES)(partial(_on_samples, F1.pop(1), B2.pop(1)))
         self._F1 = {layer: of(self.a[layer - 1]) for layer, of in F1.items()}
         self._B2 = {layer: of(self.a[layer - 1].t()) for layer, of in B2.items()}
         self._B4 = {layer: of(self.dz[layer]) for layer, of in B4.items()}
-        self._identity = torch.eye(sizes[-1], dtype=like.dtype, device=like.device)
-        self._scale = (2 if cost == "quadratic" else 1) / like.new_tensor(mean_over or N)
+        self._scale = (2 if cost == "quadratic" else 1) / (mean_over or N)
+        self._minus_one_hots = torch.eye(sizes[-1], dtype=like.dtype, device=like.device).mul_(-self._scale)
         self._samples, self._classes = like.new_ones(N), like.new_ones(sizes[-1])  # sums are products with ones
         self._p_dp, self._dots = torch.empty_like(self.p), like.new_empty(N)
 
@@ -124,8 +124,7 @@ class Backward:
         Raises: IndexError if a label lies outside [0, K).
         """
         a, dz, L, F1, B2 = self.a, self.dz, self._L, self._F1, self._B2
-        a[0] = x.t()  # the samples become columns without moving: a transposed view
-        F1[1], B2[1] = self._F1_of_samples(a[0]), self._B2_of_samples(x)
+        F1[1], B2[1] = self._of_samples(x)
         for layer in range(1, L):
             z = F1[layer]()  # (F1)
             z.sigmoid_()  # (F2): nothing later needs z, so a takes its place
@@ -149,8 +148,8 @@ class Backward:
 
     def _output_dz(self, y: Int64[Tensor, " N"]) -> None:
         """dz[L], the only lines that know the head: under the quadratic cost dp is made first, in the same place."""
-        Y = torch.index_select(self._identity, 1, y, out=self.dz[self._L])  # column y[n] of the identity is the one-hot y[n]
-        dz = torch.sub(self.p, Y, out=Y).mul_(self._scale)  # (B1), (B9); or dp of (B7), (B8)
+        minus_Y = torch.index_select(self._minus_one_hots, 1, y, out=self.dz[self._L])  # column y[n]: -Y[n] / N
+        dz = minus_Y.add_(self.p, alpha=self._scale)  # (B1), (B9): p / N - Y / N; or dp of (B7), (B8)
         if self._cost == "cross-entropy":
             return
         if self._output == "sigmoid":
@@ -160,3 +159,8 @@ class Backward:
         torch.mul(self.p, dz, out=self._p_dp)
         torch.mv(self._p_dp.t(), self._classes, out=self._dots)
         dz.sub_(self._dots).mul_(self.p)  # (B7)
+
+
+def _on_samples(F1: Product, B2: Product, x: Float[Tensor, "N n_0"]) -> tuple[Run, Run]:
+    """The products of the first layer, whose factors are the samples: these become columns without moving, as a transposed view."""
+    return F1(x.t()), B2(x)

@@ -1,10 +1,11 @@
 """Matrix products, each in the way that is fastest for its shape, decided once and made many times.
 
-`torch.mm` calls MKL, and MKL shares a small product badly: its threads wait for each other longer than they multiply. A product
-whose rows are cut into one part a thread is several whole products, which `torch.bmm` deals out without any talk between threads.
-Large products go to oneDNN where there is one, because MKL leaves the widest registers of other makers' processors unused; calling
-oneDNN takes longer, and so it would lose on small ones. benchmarks/products.py measures all of that. The choice depends on the
-shape, the number of threads and the machine alone, so a resumed run rounds as the run before it did.
+`torch.mm` calls MKL, and MKL shares a small product badly: its threads wait for each other longer than they multiply. Cut its rows
+into one part a thread, and it is several whole products, which `torch.bmm` deals out without any talk between threads. The smallest
+are made by one thread, while the others sleep. The largest go to oneDNN where there is one, because MKL leaves the widest registers
+of other makers' processors unused; calling oneDNN takes longer, so it would lose on small ones. benchmarks/products.py measures
+all of that. The choice depends on the shape, the number of threads and the machine alone, so a resumed run rounds as the run before
+it did.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
 Run = Callable[[], Tensor]  # multiplies what its factors hold now, and returns the product
 Product = Callable[[Tensor], Run]  # binds the second factor: views of it are made here, and a view takes as long as a small product
-
 Way = Callable[[Tensor, Tensor, Tensor | None], Product]  # of the first factor, where the product goes, and a column to add
 
 WORTH_IT = 12_000_000  # multiply-adds from which oneDNN is the faster one
+WORTH_SHARING = 200_000  # multiply-adds from which two threads are faster than one
 WORTH_COPYING = 128  # columns of the second factor from which that is so where the first is a transposed view, for oneDNN copies it
 
 
@@ -46,11 +47,15 @@ def product(A: Matrix, n: int, into: Matrix, column: Matrix | None = None) -> Pr
 
 
 def fastest(A: Matrix, n: int, into: Matrix) -> Way:
-    """Which of the three ways to take."""
+    """Which of the four ways to take."""
     m, k = A.shape
     if has_onednn(into) and is_worth_it(m, k, n, transposed=not A.is_contiguous()):
         return by_onednn
-    return in_parts if into.device.type == "cpu" and parts_of(m) > 1 else whole
+    if into.device.type != "cpu" or torch.get_num_threads() == 1:
+        return whole
+    if m * k * n < WORTH_SHARING:
+        return alone
+    return in_parts if parts_of(m) > 1 else whole
 
 
 def whole(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
@@ -58,6 +63,25 @@ def whole(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
     if column is None:
         return lambda B: lambda: torch.mm(A, B, out=into)
     return lambda B: lambda: torch.addmm(column, A, B, out=into)
+
+
+def alone(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
+    """One product, by one thread: MKL would ask for all of them, however small it is."""
+    bind, threads = whole(A, into, column), torch.get_num_threads()
+
+    def bind_alone(B: Tensor) -> Run:
+        multiply = bind(B)
+
+        def run() -> Tensor:
+            torch.set_num_threads(1)
+            try:
+                return multiply()
+            finally:
+                torch.set_num_threads(threads)
+
+        return run
+
+    return bind_alone
 
 
 def in_parts(A: Matrix, into: Matrix, column: Matrix | None) -> Product:

@@ -4,21 +4,21 @@ import pytest
 import torch
 
 from model import products
-from model.products import WORTH_COPYING, WORTH_IT, has_onednn, linear, parts_of, product
+from model.products import WORTH_COPYING, WORTH_IT, WORTH_SHARING, has_onednn, linear, parts_of, product
 
 EPS = float(torch.finfo(torch.float32).eps)
 ONEDNN = has_onednn(torch.empty(0))
-WAYS = {"whole": (1, 2**62), "in two parts": (2, 2**62), "in three parts": (3, 2**62), "oneDNN": (1, 0)}
+WAYS = [(products.whole, 1), (products.alone, 2), (products.in_parts, 2), (products.in_parts, 3)] + ONEDNN * [
+    (products.by_onednn, 1)
+]
 
 
-@pytest.fixture(params=WAYS)
-def way(request, monkeypatch):
-    """Take one way, whatever the shape."""
-    threads, worth_it = WAYS[request.param]
-    monkeypatch.setattr(products.torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(products, "WORTH_IT", worth_it)
-    monkeypatch.setattr(products, "WORTH_COPYING", worth_it)
-    return request.param
+@pytest.fixture
+def with_threads():
+    """A setter of the number of threads, which is as it was afterwards."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 def factors(m, k, n, transposed):
@@ -31,18 +31,21 @@ def factors(m, k, n, transposed):
 @pytest.mark.parametrize("transposed", [False, True], ids=["", "transposed"])
 @pytest.mark.parametrize("plus", [False, True], ids=["", "and a column"])
 @pytest.mark.parametrize("shape", [(6, 4, 5), (7, 4, 5), (100, 784, 32), (100, 32, 784), (1, 2000, 1000)])
-def test_every_way_gives_the_product(way, shape, plus, transposed, view):
+@pytest.mark.parametrize(("way", "threads"), WAYS, ids=lambda of: getattr(of, "__name__", of))
+def test_every_way_gives_the_product(with_threads, way, threads, shape, plus, transposed, view):
+    with_threads(threads)
     (A, B), column = factors(*shape, transposed), torch.linspace(-1, 1, shape[0])[:, None] if plus else None
     B = B.t().contiguous().t() if view else B
     added = torch.zeros(1) if column is None else column
     exact, into = A.double() @ B.double() + added.double(), torch.full((shape[0], shape[2]), float("nan"))
     # A sum of k products, in any order, is off by at most k eps of the sum of their magnitudes (Higham, section 3.1).
     allowed = (shape[1] + plus) * EPS * (A.double().abs() @ B.double().abs() + added.double().abs())
-    run = product(A, shape[2], into, column)(B)
+    run = way(A, into, column)(B)
     found = run()
     assert found.shape == exact.shape
     assert bool(((found.double() - exact).abs() <= allowed).all())
-    assert found is into or (way == "oneDNN" and ONEDNN and not plus)
+    assert found is into or (way is products.by_onednn and not plus)
+    assert torch.get_num_threads() == threads
     A.mul_(2)
     B.mul_(2)
     again = run()  # of what the factors hold now
@@ -66,26 +69,32 @@ def test_both_libraries_give_the_layer(monkeypatch, shape, dtype):
 
 
 @pytest.mark.parametrize(("m", "threads", "parts"), [(100, 2, 2), (7, 2, 1), (10, 4, 2), (12, 4, 4), (5, 16, 5), (1, 2, 1)])
-def test_rows_are_cut_into_as_many_equal_parts_as_there_are_threads_or_as_divide_them(monkeypatch, m, threads, parts):
-    monkeypatch.setattr(products.torch, "get_num_threads", lambda: threads)
+def test_rows_are_cut_into_as_many_equal_parts_as_there_are_threads_or_as_divide_them(with_threads, m, threads, parts):
+    with_threads(threads)
     assert parts_of(m) == parts
 
 
-@pytest.mark.parametrize(("threads", "called"), [(1, "mm"), (2, "bmm")])
-def test_two_threads_get_a_part_each(monkeypatch, threads, called):
-    seen, before = [], torch.get_num_threads()
-    for name in ("mm", "bmm"):
-        true = getattr(torch, name)
-        monkeypatch.setattr(
-            torch, name, lambda A, B, out, name=name, true=true: seen.append((name, A.shape)) or true(A, B, out=out)
-        )
-    torch.set_num_threads(threads)
-    try:
-        (A, B), into = factors(6, 4, 5, False), torch.empty(6, 5)
-        assert product(A, 5, into)(B)() is into
-    finally:
-        torch.set_num_threads(before)
-    assert seen == [(called, (6, 4) if threads == 1 else (2, 3, 4))]
+@pytest.mark.parametrize(
+    ("m", "k", "threads", "way"),
+    [
+        (2, WORTH_SHARING // 2, 1, products.whole),
+        (2, WORTH_SHARING // 2 - 1, 2, products.alone),
+        (2, WORTH_SHARING // 2, 2, products.in_parts),
+        (1, WORTH_SHARING, 2, products.whole),
+    ],
+)
+def test_the_way_depends_on_the_shape_and_the_threads(with_threads, m, k, threads, way):
+    with_threads(threads)
+    assert products.fastest(torch.empty(m, k), 1, torch.empty(m, 1)) is way
+
+
+def test_the_smallest_are_made_by_one_thread_and_leave_the_others_as_they_were(monkeypatch, with_threads):
+    seen, true = [], torch.mm
+    monkeypatch.setattr(torch, "mm", lambda A, B, out: seen.append(torch.get_num_threads()) or true(A, B, out=out))
+    with_threads(2)
+    (A, B), into = factors(6, 4, 5, False), torch.empty(6, 5)
+    assert product(A, 5, into)(B)() is into
+    assert (seen, torch.get_num_threads()) == ([1], 2)
 
 
 @pytest.mark.skipif(not ONEDNN, reason="this torch has no oneDNN for float32 on this processor")
