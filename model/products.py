@@ -117,7 +117,8 @@ def _cut(rows: Matrix, parts: int) -> Float[Tensor, "parts _ _"]:
 def by_onednn(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
     """By what torch.compile calls for a linear layer."""
     if column is None:
-        return lambda B: partial(_onednn_linear, A, B.t())
+        make = torch.inference_mode(False)(_onednn_linear)  # the product may be kept as a gradient, which others may change
+        return lambda B: partial(make, A, B.t())
     return lambda B: partial(lambda B_T: torch.add(_onednn_linear(A, B_T), column, out=into), B.t())
 
 

@@ -141,8 +141,11 @@ class Training:
     def run_epoch(self) -> None:
         """Every training sample once, in the order of `shuffle`."""
         order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))).to(self.train.y.device)
-        for x, y, whole in self._batches(order[self._replayed_samples(order) :]):
-            self.step(x, y, whole)
+        rest = order[self._replayed_samples(order) :]
+        # By hand, nothing is recorded and nothing that outlives the epoch is made: torch need not keep track of either.
+        with torch.inference_mode(self.settings.backward == "by-hand"):
+            for x, y, whole in self._batches(rest):
+                self.step(x, y, whole)
         self.epoch += 1
 
     def _replayed_samples(self, order: Int64[Tensor, " N"]) -> int:
@@ -182,7 +185,8 @@ class Training:
     def _by_hand(self, N: int, whole: int) -> Backward:
         """The hand-written passes for batches of N samples, or parts of N samples of a larger one."""
         if (N, whole) not in self._by_size:
-            self._by_size[N, whole] = Backward(self.network, N, self.settings.output, self.settings.cost, mean_over=whole)
+            with torch.inference_mode(False):  # its memory outlives the epoch
+                self._by_size[N, whole] = Backward(self.network, N, self.settings.output, self.settings.cost, mean_over=whole)
         return self._by_size[N, whole]
 
     def _loss(self, x: Tensor, y: Tensor, whole: int | None) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from model import products
 from model import training as module
 from model.costs import cost_of
 from model.network import MLP
@@ -106,6 +107,25 @@ def test_gradients_of_one_step_do_not_leak_into_the_next():
     fresh = a_training()
     fresh.step(batch.x, batch.y)
     assert torch.equal(training.network.W[1].grad, fresh.network.W[1].grad)
+
+
+@pytest.mark.parametrize("worth_it", [2**62, 0], ids=["MKL", "oneDNN"])
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_what_an_epoch_leaves_behind_is_ordinary_tensors(monkeypatch, method, worth_it):
+    """Of tensors that are made in inference mode, torch lets nobody change any afterwards."""
+    monkeypatch.setattr(products, "WORTH_IT", worth_it)
+    monkeypatch.setattr(products, "WORTH_COPYING", worth_it)
+    training = a_training(N=10, batch_size=4, **method)
+    training.run_epoch()
+    left = [*training.network.parameters(), *(p.grad for p in training.network.parameters()), *training.optimizer.state().values()]
+    assert not any(tensor.is_inference() for tensor in left)
+    for parameter in training.network.parameters():
+        parameter.grad.add_(parameter.detach())  # as a hook of a user's would
+    training.cost(training.network(training.train.x), training.train.y).backward()
+    batch = training.next_batch()
+    training.step(batch.x, batch.y)  # outside of an epoch, with what the epoch laid out
+    training.run_epoch()
+    assert training.epoch == 2
 
 
 def test_records_start_with_the_state_as_it_is_and_follow_every_epoch():
