@@ -32,3 +32,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def mnist_folder() -> Path:
     """The folder of the four MNIST files."""
     return Path(os.environ["BACKPROOF_MNIST"])
+
+
+@pytest.fixture
+def without_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A diagnosis that looks for no two bugs at once, which takes it most of its time; that pairs name nothing that is neither of
+    them is benchmarks/diagnosis.py's to count."""
+    monkeypatch.setattr("checks.diagnosis.choice.Search.pairs", lambda search: iter(()))

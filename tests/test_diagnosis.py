@@ -237,6 +237,7 @@ def test_nan_is_wrong_and_gets_no_name():
     assert "dW[1]" in found.wrong
 
 
+@pytest.mark.usefixtures("without_pairs")
 def test_an_answer_in_float32_is_judged_by_float32_and_an_error_in_it_still_found():
     right = Planted()
 

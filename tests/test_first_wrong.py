@@ -10,15 +10,14 @@ from checks.diagnosis.diagnose import diagnose
 
 
 @pytest.mark.parametrize(("name", "step"), UNKNOWN, ids=[name for name, _ in UNKNOWN])
-def test_an_unknown_bug_gets_no_name_and_its_first_wrong_step_is_found(name, step, monkeypatch):
-    monkeypatch.setattr(
-        "checks.diagnosis.choice.Search.pairs", lambda search: iter(())
-    )  # that pairs name nothing is the benchmark's to count
+@pytest.mark.usefixtures("without_pairs")
+def test_an_unknown_bug_gets_no_name_and_its_first_wrong_step_is_found(name, step):
     found = diagnose(Uncatalogued(unknown=name).candidate())
     assert (found.outcome, found.bugs) == ("fail", [])
     assert (found.first_wrong or "").split()[-1] == step
 
 
+@pytest.mark.usefixtures("without_pairs")
 def test_intermediates_show_the_first_wrong_step_directly():
     class Telling(Uncatalogued):
         def intermediates(self, W, b, x, y):
@@ -107,6 +106,7 @@ def in_float32(bug, rate, **conventions):
     ("bug", "first"),
     [("absolute weights", "(B4) da[1]"), ("derivative squared", "(B5) dz[2]"), ("outer product reversed", "(B2) dW[2]")],
 )
+@pytest.mark.usefixtures("without_pairs")
 def test_the_first_wrong_step_of_a_float32_step_is_not_one_that_rounding_makes(bug, first, rate):
     found = diagnose(in_float32(bug, rate))
     assert found.outcome == "fail"
@@ -121,6 +121,7 @@ def test_a_pass_says_what_a_coarse_step_leaves_open():
     assert diagnose(in_float32("", 0.5)).hints == []
 
 
+@pytest.mark.usefixtures("without_pairs")
 def test_a_rate_that_depends_on_the_loss_is_no_wrong_step():
     right = Planted(Conventions(protocol="step"))
 
@@ -135,6 +136,7 @@ def test_a_rate_that_depends_on_the_loss_is_no_wrong_step():
     assert "problems every gradient is 0.5 times the right one" in found.hints[0]
 
 
+@pytest.mark.usefixtures("without_pairs")
 def test_without_biases_a_wrong_dW_of_the_output_does_not_speak_against_the_forward_pass():
     for seed in range(3):
         wrong = Planted(Conventions(bias=False, output="sigmoid", cost="half-quadratic", sizes=(3, 5, 4, 2)))
@@ -154,6 +156,7 @@ def test_a_candidate_that_looks_at_one_example_of_many_is_told_so_too():
     assert found.hints == ["Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."]
 
 
+@pytest.mark.usefixtures("without_pairs")
 def test_a_factor_that_has_no_name_is_said():
     right = Planted(Conventions())
 
@@ -167,6 +170,7 @@ def test_a_factor_that_has_no_name_is_said():
 
 
 @pytest.mark.parametrize("change", [lambda db: -db, lambda db: 0.3 * db, lambda db: db**2], ids=["sign", "factor", "square"])
+@pytest.mark.usefixtures("without_pairs")
 def test_a_wrong_db_of_the_output_does_not_speak_against_the_forward_pass(change):
     right = Planted(Conventions())
 
@@ -177,6 +181,7 @@ def test_a_wrong_db_of_the_output_does_not_speak_against_the_forward_pass(change
     assert diagnose(in_process({"gradients": gradients}, Conventions())).first_wrong == "(B3) db[3]"
 
 
+@pytest.mark.usefixtures("without_pairs")
 def test_where_nothing_is_sent_on_the_step_that_sends_is_wrong():
     right = Planted(Conventions())
 
@@ -188,6 +193,7 @@ def test_where_nothing_is_sent_on_the_step_that_sends_is_wrong():
 
 
 @pytest.mark.parametrize("beside", [{}, {"bias-scalar": {}}], ids=["alone", "beside a scalar bias"])
+@pytest.mark.usefixtures("without_pairs")
 def test_a_p_that_depends_on_the_batch_is_the_first_wrong_step(beside):
     """Softmax over everything and over classes, the geometric mean of both: no known bug does that."""
     wrong = Planted(Conventions(), beside)

@@ -61,6 +61,7 @@ def test_nothing_is_guessed_beside_float16_which_rounds_as_much_as_many_bugs_cha
     assert [bug.id for bug in found.bugs] == ["low-precision"]
 
 
+@pytest.mark.usefixtures("without_pairs")
 def test_numbers_of_few_digits_are_not_called_low_precision():
     found = told(lambda dz: dz, lambda p, Y: np.sign(p - Y) / (p * (1 - p)))
     assert (found.bugs, found.first_wrong) == ([], "(B8) dz[3]")

@@ -69,6 +69,7 @@ def test_one_output_is_judged_like_several(form, bug):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("bug", ["raw error", "no derivative", "other weights"])
+@pytest.mark.usefixtures("without_pairs")
 def test_the_first_wrong_step_is_found_though_every_delta_is_a_multiple_of_one_vector(bug, bias):
     """One output: with any label, dz[L] is one number, and da[L - 1] a multiple of one row of W."""
     found = diagnose(beginner(Conventions(output="sigmoid", sizes=(4, 5, 1), cost="half-quadratic", bias=bias), bug))
@@ -115,6 +116,7 @@ def averaging(conventions, factor=1.0):
 
 
 @pytest.mark.parametrize("cost", ["quadratic", "half-quadratic", "binary-cross-entropy"])
+@pytest.mark.usefixtures("without_pairs")
 def test_the_mean_over_the_outputs_is_right_where_it_is_declared(cost):
     asked = {"output": "sigmoid", "cost": cost, "labels": "one-hot"}
     declared = frozenset({"OUTPUT", "COST", "LABELS", "REDUCTION"})
