@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         A, cells = A.t() if transposed else A, []
         for threads, way in columns:
             torch.set_num_threads(threads)
-            cells.append(f"{1e6 * seconds(way(A, into, None)(B), given.rounds):.1f}")
+            cells.append(f"{1e6 * seconds(way(A, into)(B), given.rounds):.1f}")
         name = f"{m} x {k} x {n}{', first transposed' * transposed}"
         print(f"| {name} | {m * k * n:,} | {' | '.join(cells)} | {products.fastest(A, n, into).__name__} |", flush=True)
     return 0

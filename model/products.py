@@ -26,7 +26,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
 Run = Callable[[], Tensor]  # multiplies what its factors hold now, and returns the product
 Product = Callable[[Tensor], Run]  # binds the second factor: views of it are made here, and a view takes as long as a small product
-Way = Callable[[Tensor, Tensor, Tensor | None], Product]  # of the first factor, where the product goes, and a column to add
+Way = Callable[[Tensor, Tensor], Product]  # of the first factor, and where the product goes
 
 WORTH_IT = 12_000_000  # multiply-adds from which oneDNN is the faster one
 WORTH_SHARING = 200_000  # multiply-adds from which two threads are faster than one
@@ -43,7 +43,10 @@ def product(A: Matrix, n: int, into: Matrix, column: Matrix | None = None) -> Pr
         column: (m, 1), or None.
     Returns: a function of B that returns a function of nothing that returns A @ B (+ column): `into`, or memory of its own.
     """
-    return fastest(A, n, into)(A, into, column)
+    bind = fastest(A, n, into)(A, into)
+    if column is None:
+        return bind
+    return lambda B: partial(lambda multiply: torch.add(multiply(), column, out=into), bind(B))
 
 
 def fastest(A: Matrix, n: int, into: Matrix) -> Way:
@@ -58,16 +61,14 @@ def fastest(A: Matrix, n: int, into: Matrix) -> Way:
     return in_parts if parts_of(m) > 1 else whole
 
 
-def whole(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
+def whole(A: Matrix, into: Matrix) -> Product:
     """One product, by torch.mm."""
-    if column is None:
-        return lambda B: lambda: torch.mm(A, B, out=into)
-    return lambda B: lambda: torch.addmm(column, A, B, out=into)
+    return lambda B: partial(torch.mm, A, B, out=into)
 
 
-def alone(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
+def alone(A: Matrix, into: Matrix) -> Product:
     """One product, by one thread: MKL would ask for all of them, however small it is."""
-    bind, threads = whole(A, into, column), torch.get_num_threads()
+    bind, threads = whole(A, into), torch.get_num_threads()
 
     def bind_alone(B: Tensor) -> Run:
         multiply = bind(B)
@@ -84,20 +85,16 @@ def alone(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
     return bind_alone
 
 
-def in_parts(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
+def in_parts(A: Matrix, into: Matrix) -> Product:
     """The rows of A in equal parts; all are multiplied by the same B, which is not copied for that."""
     parts = parts_of(len(A))
     As, intos = _cut(A, parts), _cut(into, parts)
-    columns = None if column is None else _cut(column, parts)
 
     def bind(B: Tensor) -> Run:
         Bs = B.expand(parts, *B.shape)
 
         def run() -> Tensor:
-            if columns is None:
-                torch.bmm(As, Bs, out=intos)
-            else:
-                torch.baddbmm(columns, As, Bs, out=intos)
+            torch.bmm(As, Bs, out=intos)
             return into
 
         return run
@@ -114,12 +111,10 @@ def _cut(rows: Matrix, parts: int) -> Float[Tensor, "parts _ _"]:
     return rows.view(parts, -1, rows.shape[1])
 
 
-def by_onednn(A: Matrix, into: Matrix, column: Matrix | None) -> Product:
-    """By what torch.compile calls for a linear layer."""
-    if column is None:
-        make = torch.inference_mode(False)(_onednn_linear)  # the product may be kept as a gradient, which others may change
-        return lambda B: partial(make, A, B.t())
-    return lambda B: partial(lambda B_T: torch.add(_onednn_linear(A, B_T), column, out=into), B.t())
+def by_onednn(A: Matrix, into: Matrix) -> Product:
+    """By what torch.compile calls for a linear layer, into memory of its own."""
+    multiply = torch.inference_mode(False)(_onednn_linear)  # the product may be kept as a gradient, which others may change
+    return lambda B: partial(multiply, A, B.t())
 
 
 def _onednn_linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
