@@ -119,7 +119,7 @@ class Backward:
         """Feed a batch forward and back.
 
         Args:
-            x: one sample a row.
+            x: one sample a row; a tensor that comes again must still lie where it lay, whatever it holds by now.
             y: class labels.
         Raises: IndexError if a label lies outside [0, K).
         """

@@ -68,12 +68,13 @@ def whole(A: Matrix, into: Matrix) -> Product:
 
 def alone(A: Matrix, into: Matrix) -> Product:
     """One product, by one thread: MKL would ask for all of them, however small it is."""
-    bind, threads = whole(A, into), torch.get_num_threads()
+    bind = whole(A, into)
 
     def bind_alone(B: Tensor) -> Run:
         multiply = bind(B)
 
         def run() -> Tensor:
+            threads = torch.get_num_threads()  # now: it may be another number than when the factors were bound
             torch.set_num_threads(1)
             try:
                 return multiply()

@@ -172,7 +172,7 @@ class Training:
             whole: samples of the whole batch, where this is a part.
         """
         if self.settings.backward == "by-hand":
-            N = y.shape[0]
+            N = len(y)
             self._by_hand(N, whole or N)(x, y)
             if self.processes.world > 1:
                 self.processes.add_up_all([g for parameter in self.network.parameters() if (g := parameter.grad) is not None])

@@ -2,6 +2,7 @@
 
 import os
 import pkgutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def mnist_folder() -> Path:
     """The folder of the four MNIST files."""
     return Path(os.environ["BACKPROOF_MNIST"])
+
+
+@pytest.fixture
+def with_threads() -> Iterator[Callable[[int], None]]:
+    """A setter of torch's number of threads, which is as it was afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -60,11 +60,18 @@ def test_the_readable_version_agrees_with_numpy_within_rounding(output, cost):
                 assert (error <= allowed[f"{name}[{layer}]"]).all(), (name, layer)  # the bound of checks/bound.py, as derived
 
 
-@pytest.mark.parametrize(("dtype", "library"), [("float64", ""), ("float32", ""), ("float32", "oneDNN")])
-def test_the_fast_version_agrees_with_every_witness_in_every_regime(monkeypatch, dtype, library):
-    if library:
-        monkeypatch.setattr(products, "WORTH_IT", 0)
-        monkeypatch.setattr(products, "WORTH_COPYING", 0)
+WAYS = {"": {}, "oneDNN": {"WORTH_IT": 0, "WORTH_COPYING": 0}, "in parts": {"WORTH_SHARING": 0}, "alone": {"WORTH_SHARING": 2**62}}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("way", WAYS)
+def test_the_fast_version_agrees_with_every_witness_in_every_regime(monkeypatch, with_threads, dtype, way):
+    with_threads({"in parts": 7, "alone": 2}.get(way, 1))
+    taken, fastest = set(), products.fastest
+    monkeypatch.setattr(products, "fastest", lambda *shape: [found := fastest(*shape), taken.add(found)][0])
+    for name, value in WAYS[way].items():
+        monkeypatch.setattr(products, name, value)
+    by_fast_backward._laid_out.cache_clear()
     problems = [problem.rounded_to(dtype) for problem in standard(len(HARD_KINDS))]
     compared = 0
     for problem in problems:
@@ -72,6 +79,9 @@ def test_the_fast_version_agrees_with_every_witness_in_every_regime(monkeypatch,
         assert not [verdict for verdict in verdicts if verdict.outcome == "fail"]
         compared += len({verdict.quantity for verdict in verdicts})
     assert compared >= sum(1 + 3 * problem.L for problem in problems)  # p, and dz, dW, db of every layer at least
+    expected = {"oneDNN": products.by_onednn, "in parts": products.in_parts, "alone": products.alone}
+    if way != "oneDNN" or products.has_onednn(torch.empty(0, dtype=getattr(torch, dtype))):
+        assert expected.get(way, products.whole) in taken
 
 
 WRONG = [

@@ -13,14 +13,6 @@ WAYS = [(products.whole, 1), (products.alone, 2), (products.in_parts, 2), (produ
 ]
 
 
-@pytest.fixture
-def with_threads():
-    """A setter of the number of threads, which is as it was afterwards."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def factors(m, k, n, transposed):
     generator = torch.Generator().manual_seed(m + k + n)
     A, B = (torch.randn(shape, generator=generator) for shape in (((k, m) if transposed else (m, k)), (k, n)))
@@ -94,8 +86,12 @@ def test_the_smallest_are_made_by_one_thread_and_leave_the_others_as_they_were(m
     monkeypatch.setattr(torch, "mm", lambda A, B, out: seen.append(torch.get_num_threads()) or true(A, B, out=out))
     with_threads(2)
     (A, B), into = factors(6, 4, 5, False), torch.empty(6, 5)
-    assert product(A, 5, into)(B)() is into
+    run = product(A, 5, into)(B)
+    assert run() is into
     assert (seen, torch.get_num_threads()) == ([1], 2)
+    with_threads(3)
+    run()
+    assert (seen, torch.get_num_threads()) == ([1, 1], 3)
 
 
 @pytest.mark.skipif(not ONEDNN, reason="this torch has no oneDNN for float32 on this processor")
