@@ -1,4 +1,7 @@
-"""What the backward pass that trains, `model.backward.Backward`, computes for a problem: checked like anybody else's."""
+"""What the backward pass that trains, `model.backward.Backward`, computes for a problem: checked like anybody else's.
+
+It trains in two ways, so it is two witnesses: one fills every .grad, the other descends without storing a gradient.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from checks.problem import Problem
 from checks.quantities import Quantities, by_name
 from model.backward import Backward
 from model.network import MLP
+from model.optimizers import Descent
 
 
 def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> Quantities:
@@ -26,20 +30,47 @@ def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") ->
         dtype: the precision in which it computes.
     Returns: hidden a, p, dz, dW and db, as float64 arrays by name.
     """
-    network, passes = _laid_out(problem.sizes, len(problem.y), problem.output, problem.cost, device, dtype)
+    network, passes = _run(problem, device, dtype)
+    found = {"p": _array(passes.p.t())} | by_name("a", _rows(passes.a)) | by_name("dz", _rows(passes.dz))
+    return found | by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
+
+
+def step(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> tuple[Quantities, Quantities]:
+    """The gradients that a step of plain descent went along: (W - W') / eta, where it began at W and ended at W'.
+
+    A step of the usual length would hide them behind the last digits of W. This one is so long that it hides W behind theirs, and
+    eta is a power of 2, so that no digit of a gradient changes for being multiplied by it.
+
+    Args:
+        problem, device, dtype: as for `witness`.
+    Returns: dW and db by name, and how far off each may be besides the rounding of the gradient itself: N + 1 partial sums may
+        have W in them, each rounded to eps of it, and the difference of W and W' is rounded once.
+    """
+    eta, eps, N = 2.0 ** (np.finfo(dtype).maxexp // 2), float(np.finfo(dtype).eps), len(problem.y)
+    network, _ = _run(problem, device, dtype, Descent(eta))
+    start = by_name("dW", problem.W) | by_name("db", problem.b)
+    end = by_name("dW", _arrays(network.W)) | by_name("db", _arrays(network.b))
+    found = {quantity: (start[quantity] - end[quantity]) / eta for quantity in end}
+    return found, {quantity: eps * ((N + 1) * np.abs(start[quantity]) / eta + np.abs(dW)) for quantity, dW in found.items()}
+
+
+def _run(problem: Problem, device: str, dtype: str, descent: Descent | None = None) -> tuple[MLP, Backward]:
+    """The problem's network after the passes, and these."""
+    network, passes = _laid_out(problem.sizes, len(problem.y), problem.output, problem.cost, device, dtype, descent)
     network.fill(problem.W, problem.b)
     for memory in (passes.p, *passes.a.values(), *passes.dz.values()):
         memory.fill_(float("nan"))  # whatever is not overwritten shows
     passes(torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device), torch.as_tensor(problem.y, device=device))
-    found = {"p": _array(passes.p.t())} | by_name("a", _arrays(passes.a)) | by_name("dz", _arrays(passes.dz))
-    return found | by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
+    return network, passes
 
 
-@lru_cache(maxsize=1)
-def _laid_out(sizes: tuple[int, ...], N: int, output: str, cost: str, device: str, dtype: str) -> tuple[MLP, Backward]:
+@lru_cache(maxsize=2)
+def _laid_out(
+    sizes: tuple[int, ...], N: int, output: str, cost: str, device: str, dtype: str, descent: Descent | None
+) -> tuple[MLP, Backward]:
     """A network and its passes; used again for the next problem of the same shape, as training uses them for the next batch."""
     network = MLP(sizes, init=None, dtype=getattr(torch, dtype), device=device)
-    return network, Backward(network, N, output, cost)
+    return network, Backward(network, N, output, cost, descent=descent)
 
 
 def _gradients(parameters: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
@@ -47,7 +78,11 @@ def _gradients(parameters: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
 
 
 def _arrays(tensors: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
-    return {layer: _array(tensor.t()) for layer, tensor in tensors.items()}
+    return {layer: _array(tensor) for layer, tensor in tensors.items()}
+
+
+def _rows(columns: Mapping[int, Tensor]) -> dict[int, np.ndarray]:
+    return {layer: _array(tensor.t()) for layer, tensor in columns.items()}
 
 
 def _array(tensor: Tensor) -> np.ndarray:

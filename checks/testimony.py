@@ -11,30 +11,26 @@ from checks import by_hand
 from checks.quantities import Quantities, by_name
 
 FULL_WITNESSES = ("by_hand", "by_hand_float32", "by_autograd")
+GRADIENTS = ("dz", "da", "dW", "db")
+COVERED = {  # how the names of what a witness is asked for begin; full witnesses are asked for everything, any other for gradients
+    "fast_backward": ("p", "a[", "dz", "dW", "db"),  # it keeps what it needs
+    "fast_step": ("dW", "db"),
+    "random_directions": ("slopes",),
+}
 
 
 @dataclass(frozen=True)
 class Testimony:
-    """What one witness says: values, how far off each may be, and where it broke off, why; and `unasked`, what it need not say."""
+    """What one witness says: values, how far off each may be, and where it broke off, why."""
 
     witness: str
     values: Quantities = field(default_factory=dict)
     errors: Quantities = field(default_factory=dict)
     failure: str | None = None
-    unasked: tuple[str, ...] = ()
 
     def covers(self, quantity: str) -> bool:
-        """Whether this witness is asked for a quantity.
-
-        The fast backward keeps what it needs, differences know nothing but gradients, random directions only slopes.
-        """
-        if quantity.startswith(self.unasked):
-            return False
-        if self.witness == "random_directions" or quantity == "slopes":
-            return quantity == "slopes" and self.witness not in ("complex_step", "central_differences", "fast_backward")
-        if self.witness == "fast_backward":
-            return quantity == "p" or quantity.startswith(("a[", "dz", "dW", "db"))
-        return self.witness in FULL_WITNESSES or quantity[:2] in ("dz", "da", "dW", "db")
+        """Whether this witness is asked for a quantity."""
+        return self.witness in FULL_WITNESSES or quantity.startswith(COVERED.get(self.witness, GRADIENTS))
 
 
 def hear(witness: str, speak: Callable[[], tuple[Quantities, Quantities]]) -> Testimony:

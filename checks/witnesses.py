@@ -92,6 +92,7 @@ def _testimonies(problem: Problem, device: str, dtype: str, differences: bool) -
         yield hear(f"by_hand_{dtype}", lambda: (hand(problem, dtype), bounds[dtype]))
     yield hear("by_autograd", lambda: (by_autograd.witness(problem, device=device, dtype=dtype), bounds[dtype]))
     yield hear("fast_backward", lambda: (by_fast_backward.witness(problem, device=device, dtype=dtype), bounds[dtype]))
+    yield hear("fast_step", lambda: with_rounding(by_fast_backward.step(problem, device=device, dtype=dtype), bounds[dtype]))
     yield hear("complex_step", lambda: with_rounding(by_differences.complex_step(problem), bounds["float64"]))
     if differences:
         yield hear("central_differences", lambda: by_differences.central_differences(problem, device=device, dtype=dtype))

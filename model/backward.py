@@ -1,8 +1,9 @@
 """The hand-written backward pass in torch, twice: `gradients` to be read, `Backward` to train with.
 
 Both compute (F1) to (B9) of checks/EQUATIONS.md and agree to rounding; `python -m checks` compares the fast one with the other
-witnesses. Autograd computes the same products. What is saved here is everything around them: no graph is recorded, each gradient
-is left where the optimizer reads it, and everything small is written into memory that is laid out once.
+witnesses. Autograd computes the same products. What is saved here is everything around them: no graph is recorded, everything small
+is written into memory that is laid out once, and each gradient is left where the optimizer reads it. Where that would only take it
+off the parameter, the product does: its sums start at W, not at 0.
 
 `gradients` has one sample a row, like the page. `Backward` has one sample a column, like 3Blue1Brown's videos and Nielsen's book,
 z = W a + b: then W and dW are multiplied as they lie in memory, and softmax works on many samples at once.
@@ -21,7 +22,8 @@ from torch.nn.functional import one_hot
 
 from model.costs import cost_of, probabilities
 from model.network import MLP
-from model.products import Product, Run, product
+from model.optimizers import Descent
+from model.products import Onto, Product, Run, product
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
@@ -73,13 +75,15 @@ def gradients(network: MLP, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], *
 
 
 class Backward:
-    """Forward and backward of batches of one size; leaves the gradient of the mean loss in every .grad.
+    """Forward and backward of batches of one size; leaves the gradient of the mean loss in every .grad, or descends by it.
 
     Args:
         network: whose gradients are wanted.
         N: samples in a batch.
         output, cost: the head.
         mean_over: samples that the loss is the mean of, if this is a part of a larger batch; N otherwise.
+        descent: a step to take at once: the sums (B2) and (B3) then run on from W and b, no gradient is stored, and no .grad is
+            touched. That is a step of plain gradient descent without the time that writing and reading every gradient takes.
     Attributes:
         a: activations by layer, (n_l, N), of the last batch, without the samples themselves.
         p: probabilities, (K, N), of the last batch.
@@ -87,32 +91,34 @@ class Backward:
     Raises: ValueError for an unknown head.
     """
 
-    def __init__(self, network: MLP, N: int, output: str, cost: str, mean_over: int | None = None) -> None:
+    def __init__(
+        self, network: MLP, N: int, output: str, cost: str, mean_over: int | None = None, descent: Descent | None = None
+    ) -> None:
         cost_of(output, cost)
         self._output, self._cost, self._L = output, cost, network.depth
-        self._parameters = network.W, network.b
+        self._W, self._b, self._fills_grads = network.W, network.b, descent is None
         like, sizes = network.W[1].detach(), network.sizes
         # A detached tensor is the same memory without the wish to be differentiated, so that `out=` is allowed.
         W = {layer: W.detach() for layer, W in network.W.items()}
-        b = {layer: b.detach()[:, None] for layer, b in network.b.items()}
+        b = {layer: b.detach() for layer, b in network.b.items()}
         self.a = {layer: like.new_empty(sizes[layer], N) for layer in range(1, self._L)}
         self.p = like.new_empty(sizes[-1], N)
-        # The dz of all layers lie one below the other, and so do their sums over samples: (B3) is one line for all of them.
-        self._dz_of_all, self._db_of_all = like.new_empty(sum(sizes[1:]), N), like.new_empty(sum(sizes[1:]))
-        self.dz = dict(enumerate(torch.split(self._dz_of_all, list(sizes[1:])), start=1))
-        self._db = dict(enumerate(torch.split(self._db_of_all, list(sizes[1:])), start=1))
-        # z goes where a will be, da where dz will be. Every factor stays where it is but one: the samples.
+        self.dz = {layer: like.new_empty(sizes[layer], N) for layer in W}
+        # z goes where a will be, da where dz will be, dW onto W or into memory of its own. Only the samples will lie elsewhere.
         z = {**self.a, self._L: self.p}
-        F1 = {layer: product(W[layer], N, z[layer], b[layer]) for layer in W}
-        B2 = {layer: product(self.dz[layer], W[layer].shape[1], torch.empty_like(W[layer])) for layer in W}
+        into_W, into_b = (W, b) if descent else (_like(W), _like(b))
+        onto_W, onto_b = _onto(descent) if descent else (None, None)
+        F1 = {layer: product(W[layer], N, z[layer], b[layer][:, None]) for layer in W}
+        B2 = {layer: product(self.dz[layer], W[layer].shape[1], into_W[layer], onto=onto_W) for layer in W}
         B4 = {layer: product(W[layer].t(), N, self.dz[layer - 1]) for layer in W if layer > 1}
         self._of_samples = lru_cache(BATCHES)(partial(_on_samples, F1.pop(1), B2.pop(1)))
         self._F1 = {layer: of(self.a[layer - 1]) for layer, of in F1.items()}
         self._B2 = {layer: of(self.a[layer - 1].t()) for layer, of in B2.items()}
+        self._B3 = {layer: _sums(self.dz[layer], into_b[layer], onto_b) for layer in W}
         self._B4 = {layer: of(self.dz[layer]) for layer, of in B4.items()}
         self._scale = (2 if cost == "quadratic" else 1) / (mean_over or N)
         self._minus_one_hots = torch.eye(sizes[-1], dtype=like.dtype, device=like.device).mul_(-self._scale)
-        self._samples, self._classes = like.new_ones(N), like.new_ones(sizes[-1])  # sums are products with ones
+        self._classes = like.new_ones(sizes[-1])
         self._p_dp, self._dots = torch.empty_like(self.p), like.new_empty(N)
 
     def __call__(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> None:
@@ -123,7 +129,7 @@ class Backward:
             y: class labels.
         Raises: IndexError if a label lies outside [0, K).
         """
-        a, dz, L, F1, B2 = self.a, self.dz, self._L, self._F1, self._B2
+        a, dz, L, F1, B2, B3 = self.a, self.dz, self._L, self._F1, self._B2, self._B3
         F1[1], B2[1] = self._of_samples(x)
         for layer in range(1, L):
             z = F1[layer]()  # (F1)
@@ -134,10 +140,10 @@ class Backward:
         for layer in range(L, 1, -1):
             da = self._B4[layer]()  # (B4): needed only to make dz
             sigmoid_backward(da, a[layer - 1], grad_input=dz[layer - 1])  # (B5): da * a * (1 - a), read once
-        torch.mv(self._dz_of_all, self._samples, out=self._db_of_all)  # (B3) of all layers: a sum over samples
-        for layer in range(1, L + 1):
-            self._parameters[0][layer].grad = B2[layer]()  # (B2)
-            self._parameters[1][layer].grad = self._db[layer]  # (B3)
+        for layer in range(1, L + 1):  # nothing above needs any W or b again, so each of them may change
+            dW, db = B2[layer](), B3[layer]()  # (B2), (B3)
+            if self._fills_grads:
+                self._W[layer].grad, self._b[layer].grad = dW, db
 
     def _probabilities(self, z: Float[Tensor, "K N"]) -> None:
         """p out of the logits, wherever these are."""
@@ -164,3 +170,21 @@ class Backward:
 def _on_samples(F1: Product, B2: Product, x: Float[Tensor, "N n_0"]) -> tuple[Run, Run]:
     """The products of the first layer, whose factors are the samples: these become columns without moving, as a transposed view."""
     return F1(x.t()), B2(x)
+
+
+def _like(tensors: dict[int, Tensor]) -> dict[int, Tensor]:
+    return {layer: torch.empty_like(tensor) for layer, tensor in tensors.items()}
+
+
+def _sums(dz: Float[Tensor, "n N"], into: Float[Tensor, " n"], onto: Onto | None) -> Run:
+    """Sums over samples, which are products with ones."""
+    ones = dz.new_ones(dz.shape[1])
+    if onto:
+        return partial(torch.addmv, into, dz, ones, beta=onto.keep, alpha=onto.times, out=into)
+    return partial(torch.mv, dz, ones, out=into)
+
+
+def _onto(descent: Descent) -> tuple[Onto, Onto]:
+    """What becomes of W and b: W - eta (dW + lambda W) and b - eta db."""
+    eta, decay = descent.learning_rate, descent.weight_decay
+    return Onto(1 - eta * decay, -eta), Onto(1.0, -eta)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,14 +27,25 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
 Run = Callable[[], Tensor]  # multiplies what its factors hold now, and returns the product
 Product = Callable[[Tensor], Run]  # binds the second factor: views of it are made here, and a view takes as long as a small product
-Way = Callable[[Tensor, Tensor], Product]  # of the first factor, and where the product goes
 
 WORTH_IT = 12_000_000  # multiply-adds from which oneDNN is the faster one
 WORTH_SHARING = 200_000  # multiply-adds from which two threads are faster than one
 WORTH_COPYING = 128  # columns of the second factor from which that is so where the first is a transposed view, for oneDNN copies it
+WORTH_ADDING = 512  # terms of a sum from which that is so where the product is added to something, which oneDNN leaves to others
 
 
-def product(A: Matrix, n: int, into: Matrix, column: Matrix | None = None) -> Product:
+@dataclass(frozen=True)
+class Onto:
+    """Not into <- A @ B, but into <- keep * into + times * A @ B, in one operation where the library has one."""
+
+    keep: float
+    times: float
+
+
+Way = Callable[[Tensor, Tensor, Onto | None], Product]  # of the first factor, where the product goes, and onto what
+
+
+def product(A: Matrix, n: int, into: Matrix, column: Matrix | None = None, onto: Onto | None = None) -> Product:
     """How to multiply A, (m, k), by any B, (k, n), and add a column to every column of the product.
 
     Args:
@@ -41,18 +53,19 @@ def product(A: Matrix, n: int, into: Matrix, column: Matrix | None = None) -> Pr
         n: columns of the second factor.
         into: (m, n), where the product goes. Only oneDNN, without a column, leaves it in memory of its own.
         column: (m, 1), or None.
+        onto: whether the product is added to what `into` holds, and how; None to overwrite that.
     Returns: a function of B that returns a function of nothing that returns A @ B (+ column): `into`, or memory of its own.
     """
-    bind = fastest(A, n, into)(A, into)
+    bind = fastest(A, n, into, onto)(A, into, onto)
     if column is None:
         return bind
     return lambda B: partial(lambda multiply: torch.add(multiply(), column, out=into), bind(B))
 
 
-def fastest(A: Matrix, n: int, into: Matrix) -> Way:
+def fastest(A: Matrix, n: int, into: Matrix, onto: Onto | None = None) -> Way:
     """Which of the four ways to take."""
     m, k = A.shape
-    if has_onednn(into) and is_worth_it(m, k, n, transposed=not A.is_contiguous()):
+    if has_onednn(into) and is_worth_it(m, k, n, transposed=not A.is_contiguous(), added=onto is not None):
         return by_onednn
     if into.device.type != "cpu" or torch.get_num_threads() == 1:
         return whole
@@ -61,14 +74,16 @@ def fastest(A: Matrix, n: int, into: Matrix) -> Way:
     return in_parts if parts_of(m) > 1 else whole
 
 
-def whole(A: Matrix, into: Matrix) -> Product:
-    """One product, by torch.mm."""
+def whole(A: Matrix, into: Matrix, onto: Onto | None = None) -> Product:
+    """One product, by torch.mm or torch.addmm."""
+    if onto:
+        return lambda B: partial(torch.addmm, into, A, B, beta=onto.keep, alpha=onto.times, out=into)
     return lambda B: partial(torch.mm, A, B, out=into)
 
 
-def alone(A: Matrix, into: Matrix) -> Product:
+def alone(A: Matrix, into: Matrix, onto: Onto | None = None) -> Product:
     """One product, by one thread: MKL would ask for all of them, however small it is."""
-    bind = whole(A, into)
+    bind = whole(A, into, onto)
 
     def bind_alone(B: Tensor) -> Run:
         multiply = bind(B)
@@ -86,16 +101,20 @@ def alone(A: Matrix, into: Matrix) -> Product:
     return bind_alone
 
 
-def in_parts(A: Matrix, into: Matrix) -> Product:
+def in_parts(A: Matrix, into: Matrix, onto: Onto | None = None) -> Product:
     """The rows of A in equal parts; all are multiplied by the same B, which is not copied for that."""
     parts = parts_of(len(A))
     As, intos = _cut(A, parts), _cut(into, parts)
 
     def bind(B: Tensor) -> Run:
         Bs = B.expand(parts, *B.shape)
+        if onto:
+            multiply = partial(torch.baddbmm, intos, As, Bs, beta=onto.keep, alpha=onto.times, out=intos)
+        else:
+            multiply = partial(torch.bmm, As, Bs, out=intos)
 
         def run() -> Tensor:
-            torch.bmm(As, Bs, out=intos)
+            multiply()
             return into
 
         return run
@@ -112,10 +131,17 @@ def _cut(rows: Matrix, parts: int) -> Float[Tensor, "parts _ _"]:
     return rows.view(parts, -1, rows.shape[1])
 
 
-def by_onednn(A: Matrix, into: Matrix) -> Product:
-    """By what torch.compile calls for a linear layer, into memory of its own."""
+def by_onednn(A: Matrix, into: Matrix, onto: Onto | None = None) -> Product:
+    """By what torch.compile calls for a linear layer, into memory of its own; adding it to something is a second operation."""
     multiply = torch.inference_mode(False)(_onednn_linear)  # the product may be kept as a gradient, which others may change
-    return lambda B: partial(multiply, A, B.t())
+    if onto is None:
+        return lambda B: partial(multiply, A, B.t())
+
+    def add(B_T: Tensor) -> Tensor:
+        kept = into.mul_(onto.keep) if onto.keep != 1 else into
+        return kept.add_(multiply(A, B_T), alpha=onto.times)
+
+    return lambda B: partial(add, B.t())
 
 
 def _onednn_linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
@@ -123,9 +149,9 @@ def _onednn_linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
     return found
 
 
-def is_worth_it(m: int, k: int, n: int, transposed: bool = False) -> bool:
+def is_worth_it(m: int, k: int, n: int, transposed: bool = False, added: bool = False) -> bool:
     """Whether oneDNN multiplies (m, k) by (k, n) faster, where it can."""
-    return m * k * n >= WORTH_IT and (not transposed or n >= WORTH_COPYING)
+    return m * k * n >= WORTH_IT and (not transposed or n >= WORTH_COPYING) and (not added or k >= WORTH_ADDING)
 
 
 def linear(x: Float[Tensor, "N n_in"], W: Float[Tensor, "n n_in"], b: Float[Tensor, " n"]) -> Float[Tensor, "N n"]:

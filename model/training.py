@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from model.batches import Batches
 from model.costs import cost_of
 from model.distributed import Processes, leave, noticing_loss
 from model.network import MLP
-from model.optimizers import SGD, Adam, Optimizer
+from model.optimizers import SGD, Adam, Descent, Optimizer
 from model.products import linear
 from model.replay import Replay
 
@@ -112,7 +113,8 @@ class Training:
         self.optimizer = _optimizer(network, settings)
         self.epoch = 0
         self._batches = Batches(train.x, train.y, settings.batch_size, self.processes.rank, self.processes.world)
-        self._by_size: dict[tuple[int, int], Backward] = {}  # an epoch has one for its batches, and one for a smaller last
+        self._descent = _descent(settings, self.processes)
+        self._by_size: dict[tuple[int, int, Descent | None], Backward] = {}  # an epoch has one for its batches, one for its last
         self._replay = self._replayed() if train.x.is_cuda else None
         self._shared = _shared(network, self.processes) if settings.backward == "autograd" else network
 
@@ -141,38 +143,44 @@ class Training:
     def run_epoch(self) -> None:
         """Every training sample once, in the order of `shuffle`."""
         order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))).to(self.train.y.device)
-        rest = order[self._replayed_samples(order) :]
+        size = min(self.settings.batch_size, len(order))
+        last = (len(order) - 1) % size + 1
         # By hand, nothing is recorded and nothing that outlives the epoch is made: torch need not keep track of either.
         with torch.inference_mode(self.settings.backward == "by-hand"):
-            for x, y, whole in self._batches(rest):
+            self._run_unseen(order[:-last].view(-1, size))
+            for x, y, whole in self._batches(order[-last:]):
                 self.step(x, y, whole)
         self.epoch += 1
 
-    def _replayed_samples(self, order: Int64[Tensor, " N"]) -> int:
-        """Replay the full batches, if this device replays; says how many samples they had."""
-        if self._replay is None:
-            return 0
-        size = min(self.settings.batch_size, len(order))
-        full = len(order) // size * size
-        for rows in torch.split(order[:full], size):
-            self._replay(rows)
-        return full
+    def _run_unseen(self, batches: Int64[Tensor, "steps N"]) -> None:
+        """Steps on an epoch's batches but the last, whose gradients nobody looks at."""
+        if self._replay is not None:
+            for rows in batches:
+                self._replay(rows)
+            return
+        for x, y, whole in self._batches(batches.reshape(-1)):
+            self.step(x, y, whole, seen=False)
 
     def _replayed(self) -> Replay | None:
         """The step on full batches as CUDA replays it: of one process, by hand, for autograd and messages cannot be recorded so."""
         if self.settings.backward != "by-hand" or self.processes.world > 1:
             return None
-        return Replay(self.step, self.train.x, self.train.y, min(self.settings.batch_size, len(self.train.y)))
+        step = partial(self.step, seen=False)
+        return Replay(step, self.train.x, self.train.y, min(self.settings.batch_size, len(self.train.y)))
 
-    def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None) -> None:
+    def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None, *, seen: bool = True) -> None:
         """One batch forward, backward, and the optimizer's step.
 
         Args:
             x, y: the batch, or this process's part of it.
             whole: samples of the whole batch, where this is a part.
+            seen: whether anybody will look at the gradients. Plain descent by hand need not store them otherwise.
         """
+        N = len(y)
+        if self._descent and not seen:
+            self._by_hand(N, N, self._descent)(x, y)
+            return
         if self.settings.backward == "by-hand":
-            N = len(y)
             self._by_hand(N, whole or N)(x, y)
             if self.processes.world > 1:
                 self.processes.add_up_all([g for parameter in self.network.parameters() if (g := parameter.grad) is not None])
@@ -182,12 +190,14 @@ class Training:
                 torch.autograd.backward(self._loss(x, y, whole))
         self.optimizer.step()
 
-    def _by_hand(self, N: int, whole: int) -> Backward:
+    def _by_hand(self, N: int, whole: int, descent: Descent | None = None) -> Backward:
         """The hand-written passes for batches of N samples, or parts of N samples of a larger one."""
-        if (N, whole) not in self._by_size:
+        form = N, whole, descent
+        if form not in self._by_size:
             with torch.inference_mode(False):  # its memory outlives the epoch
-                self._by_size[N, whole] = Backward(self.network, N, self.settings.output, self.settings.cost, mean_over=whole)
-        return self._by_size[N, whole]
+                head = self.settings.output, self.settings.cost
+                self._by_size[form] = Backward(self.network, N, *head, mean_over=whole, descent=descent)
+        return self._by_size[form]
 
     def _loss(self, x: Tensor, y: Tensor, whole: int | None) -> Tensor:
         """The mean loss of a batch; for a part of one, what makes the mean over the processes' gradients that of the batch."""
@@ -277,6 +287,14 @@ def _optimizer(network: MLP, settings: Settings) -> Optimizer:
     if settings.optimizer == "adam":
         return Adam(weights, biases, settings.learning_rate, settings.weight_decay)
     return SGD(weights, biases, settings.learning_rate, settings.momentum, settings.weight_decay)
+
+
+def _descent(settings: Settings, processes: Processes) -> Descent | None:
+    """The optimizer as something that the hand-written passes do on their way, where it is no more than that."""
+    plain = settings.optimizer == "sgd" and not settings.momentum
+    if not plain or settings.backward != "by-hand" or processes.world > 1:
+        return None
+    return Descent(settings.learning_rate, settings.weight_decay)
 
 
 def _forms(arrays: dict[str, np.ndarray]) -> dict[str, str]:

@@ -23,6 +23,7 @@ def test_every_pair_compares_every_quantity_that_both_cover():
             others = [*full, *partial] if quantity.startswith(GRADIENTS) else full
             pairs += [("fast_backward", other) if other in partial else (other, "fast_backward") for other in others]
         if quantity.startswith(("dW", "db")):
+            pairs += [(other, "fast_step") for other in (*full, "fast_backward")] + [("fast_step", other) for other in partial]
             pairs += [(witness, f"{witness}, retraced") for witness in (*full, "fast_backward")]
         assert {pair for name, pair in found if name == quantity} == set(pairs), quantity
 
