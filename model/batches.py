@@ -61,7 +61,7 @@ class Batches:
         count = len(rows)
         torch.index_select(self._x, 0, rows, out=self._block_x[:count])
         torch.index_select(self._y, 0, rows, out=self._block_y[:count])
-        return self._views if count == self._block else self._split(count)
+        return self._views[: count // self._mine]
 
     def _split(self, count: int) -> list[tuple[Tensor, Tensor]]:
         """Views of the block's first batches, made once for full blocks: a view takes as long as a small product."""
