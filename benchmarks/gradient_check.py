@@ -7,7 +7,7 @@ A network (sigmoid, softmax, cross-entropy) is written in each framework; the gr
 that plants an error. Counted: errors caught, correct gradients rejected (in float64, converged, and float32), seconds for one
 check, and what the message names. Then the exhaustive verification of two networks against gradcheck in slow mode, in the same run:
 both get the same nn.Module. Ours is timed as train.py does it after every epoch (by hand against autograd, the complex step and the
-backward pass that trains), and as `python -m checks` does it (each against each, and each against the sums of its own numbers).
+fast backward pass), and as `python -m checks` does it (each against each, and each against the sums of its own numbers).
 """
 
 from __future__ import annotations

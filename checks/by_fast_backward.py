@@ -16,7 +16,6 @@ from checks.problem import Problem
 from checks.quantities import Quantities, by_name
 from model.backward import Backward
 from model.network import MLP
-from model.optimizers import Descent
 
 
 def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> Quantities:
@@ -38,25 +37,25 @@ def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") ->
 def step(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> tuple[Quantities, Quantities]:
     """The gradients that a step of plain descent went along: (W - W') / eta, where it began at W and ended at W'.
 
-    A step of the usual length would hide them behind the last digits of W. This one is so long that it hides W behind theirs, and
-    eta is a power of 2, so that no digit of a gradient changes for being multiplied by it.
+    After a step of the usual length, the last digits of the gradients would be lost behind those of W. This one is so long that W
+    itself is lost behind the gradients; and eta is a power of 2, so that multiplying by it changes no digit of theirs.
 
     Args:
-        problem, device, dtype: as for `witness`.
+        problem, device, dtype: as for `witness`. In float32, gradients above 7e25 overflow, in float64 those above 1e205.
     Returns: dW and db by name, and how far off each may be besides the rounding of the gradient itself: N + 1 partial sums may
         have W in them, each rounded to eps of it, and the difference of W and W' is rounded once.
     """
-    eta, eps, N = 2.0 ** (np.finfo(dtype).maxexp // 2), float(np.finfo(dtype).eps), len(problem.y)
-    network, _ = _run(problem, device, dtype, Descent(eta))
+    eta, eps, N = 2.0 ** (np.finfo(dtype).maxexp // 3), float(np.finfo(dtype).eps), len(problem.y)
+    network, _ = _run(problem, device, dtype, eta)
     start = by_name("dW", problem.W) | by_name("db", problem.b)
     end = by_name("dW", _arrays(network.W)) | by_name("db", _arrays(network.b))
     found = {quantity: (start[quantity] - end[quantity]) / eta for quantity in end}
     return found, {quantity: eps * ((N + 1) * np.abs(start[quantity]) / eta + np.abs(dW)) for quantity, dW in found.items()}
 
 
-def _run(problem: Problem, device: str, dtype: str, descent: Descent | None = None) -> tuple[MLP, Backward]:
-    """The problem's network after the passes, and these."""
-    network, passes = _laid_out(problem.sizes, len(problem.y), problem.output, problem.cost, device, dtype, descent)
+def _run(problem: Problem, device: str, dtype: str, descend: float | None = None) -> tuple[MLP, Backward]:
+    """The problem's network after one forward and backward pass, and these passes."""
+    network, passes = _laid_out(problem.sizes, len(problem.y), problem.output, problem.cost, device, dtype, descend)
     network.fill(problem.W, problem.b)
     for memory in (passes.p, *passes.a.values(), *passes.dz.values()):
         memory.fill_(float("nan"))  # whatever is not overwritten shows
@@ -66,11 +65,11 @@ def _run(problem: Problem, device: str, dtype: str, descent: Descent | None = No
 
 @lru_cache(maxsize=2)
 def _laid_out(
-    sizes: tuple[int, ...], N: int, output: str, cost: str, device: str, dtype: str, descent: Descent | None
+    sizes: tuple[int, ...], N: int, output: str, cost: str, device: str, dtype: str, descend: float | None
 ) -> tuple[MLP, Backward]:
     """A network and its passes; used again for the next problem of the same shape, as training uses them for the next batch."""
     network = MLP(sizes, init=None, dtype=getattr(torch, dtype), device=device)
-    return network, Backward(network, N, output, cost, descent=descent)
+    return network, Backward(network, N, output, cost, descend=descend)
 
 
 def _gradients(parameters: Mapping[int, Tensor]) -> dict[int, np.ndarray]:

@@ -43,7 +43,7 @@ def verify(problem: Problem, *, device: str = "cpu", dtype: str = "float64", dif
 
 
 def verify_quickly(problem: Problem, *, device: str = "cpu", dtype: str = "float64") -> list[Verdict]:
-    """The same for a network in training: every parameter, by hand, by autograd, by the backward pass that trains, from the loss.
+    """The same for a network in training: every parameter, by hand, by autograd, by the fast backward pass, from the loss.
 
     Each is compared with the pass by hand, on dW and db alone: they cannot all be right where anything that they are made of is
     wrong. Where one is not, everything is verified, to find out what went wrong first.

@@ -22,8 +22,7 @@ from torch.nn.functional import one_hot
 
 from model.costs import cost_of, probabilities
 from model.network import MLP
-from model.optimizers import Descent
-from model.products import Onto, Product, Run, product
+from model.products import Product, Run, product
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
@@ -82,8 +81,8 @@ class Backward:
         N: samples in a batch.
         output, cost: the head.
         mean_over: samples that the loss is the mean of, if this is a part of a larger batch; N otherwise.
-        descent: a step to take at once: the sums (B2) and (B3) then run on from W and b, no gradient is stored, and no .grad is
-            touched. That is a step of plain gradient descent without the time that writing and reading every gradient takes.
+        descend: the learning rate of a step of plain gradient descent, to be taken at once: (B2) and (B3) are then added, times
+            minus that, to W and b. No gradient is stored, and no .grad touched, which saves the time of writing and reading them.
     Attributes:
         a: activations by layer, (n_l, N), of the last batch, without the samples themselves.
         p: probabilities, (K, N), of the last batch.
@@ -92,11 +91,11 @@ class Backward:
     """
 
     def __init__(
-        self, network: MLP, N: int, output: str, cost: str, mean_over: int | None = None, descent: Descent | None = None
+        self, network: MLP, N: int, output: str, cost: str, mean_over: int | None = None, descend: float | None = None
     ) -> None:
         cost_of(output, cost)
         self._output, self._cost, self._L = output, cost, network.depth
-        self._W, self._b, self._fills_grads = network.W, network.b, descent is None
+        self._W, self._b, self._fills_grads = network.W, network.b, descend is None
         like, sizes = network.W[1].detach(), network.sizes
         # A detached tensor is the same memory without the wish to be differentiated, so that `out=` is allowed.
         W = {layer: W.detach() for layer, W in network.W.items()}
@@ -106,15 +105,15 @@ class Backward:
         self.dz = {layer: like.new_empty(sizes[layer], N) for layer in W}
         # z goes where a will be, da where dz will be, dW onto W or into memory of its own. Only the samples will lie elsewhere.
         z = {**self.a, self._L: self.p}
-        into_W, into_b = (W, b) if descent else (_like(W), _like(b))
-        onto_W, onto_b = _onto(descent) if descent else (None, None)
+        into_W, into_b = (_like(W), _like(b)) if descend is None else (W, b)
+        times = None if descend is None else -descend
         F1 = {layer: product(W[layer], N, z[layer], b[layer][:, None]) for layer in W}
-        B2 = {layer: product(self.dz[layer], W[layer].shape[1], into_W[layer], onto=onto_W) for layer in W}
+        B2 = {layer: product(self.dz[layer], W[layer].shape[1], into_W[layer], times=times) for layer in W}
         B4 = {layer: product(W[layer].t(), N, self.dz[layer - 1]) for layer in W if layer > 1}
         self._of_samples = lru_cache(BATCHES)(partial(_on_samples, F1.pop(1), B2.pop(1)))
         self._F1 = {layer: of(self.a[layer - 1]) for layer, of in F1.items()}
         self._B2 = {layer: of(self.a[layer - 1].t()) for layer, of in B2.items()}
-        self._B3 = {layer: _sums(self.dz[layer], into_b[layer], onto_b) for layer in W}
+        self._B3 = {layer: _sums(self.dz[layer], into_b[layer], times) for layer in W}
         self._B4 = {layer: of(self.dz[layer]) for layer, of in B4.items()}
         self._scale = (2 if cost == "quadratic" else 1) / (mean_over or N)
         self._minus_one_hots = torch.eye(sizes[-1], dtype=like.dtype, device=like.device).mul_(-self._scale)
@@ -176,15 +175,9 @@ def _like(tensors: dict[int, Tensor]) -> dict[int, Tensor]:
     return {layer: torch.empty_like(tensor) for layer, tensor in tensors.items()}
 
 
-def _sums(dz: Float[Tensor, "n N"], into: Float[Tensor, " n"], onto: Onto | None) -> Run:
-    """Sums over samples, which are products with ones."""
+def _sums(dz: Float[Tensor, "n N"], into: Float[Tensor, " n"], times: float | None) -> Run:
+    """Sums over samples, which are products with ones, and are added to what is there as products are."""
     ones = dz.new_ones(dz.shape[1])
-    if onto:
-        return partial(torch.addmv, into, dz, ones, beta=onto.keep, alpha=onto.times, out=into)
-    return partial(torch.mv, dz, ones, out=into)
-
-
-def _onto(descent: Descent) -> tuple[Onto, Onto]:
-    """What becomes of W and b: W - eta (dW + lambda W) and b - eta db."""
-    eta, decay = descent.learning_rate, descent.weight_decay
-    return Onto(1 - eta * decay, -eta), Onto(1.0, -eta)
+    if times is None:
+        return partial(torch.mv, dz, ones, out=into)
+    return partial(torch.addmv, into, dz, ones, alpha=times, out=into)

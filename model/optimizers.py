@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -31,14 +30,6 @@ class Optimizer(Protocol):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go back to a state. Raises: KeyError if it is another optimizer's."""
-
-
-@dataclass(frozen=True)
-class Descent:
-    """A step of plain gradient descent: W <- W - learning_rate (dW + weight_decay W), b <- b - learning_rate db."""
-
-    learning_rate: float
-    weight_decay: float = 0.0
 
 
 class SGD:

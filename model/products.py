@@ -4,8 +4,8 @@
 into one part a thread, and it is several whole products, which `torch.bmm` deals out without any talk between threads. The smallest
 are made by one thread, while the others sleep. The largest go to oneDNN where there is one, because MKL leaves the widest registers
 of other makers' processors unused; calling oneDNN takes longer, so it would lose on small ones. benchmarks/products.py measures
-all of that. The choice depends on the shape, the number of threads and the machine alone, so a resumed run rounds as the run before
-it did.
+all of that. The choice depends on the shape, on whether the product is added to something, on the number of threads and the machine
+alone, so a resumed run rounds as the run before it did.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,38 +33,32 @@ WORTH_COPYING = 128  # columns of the second factor from which that is so where 
 WORTH_ADDING = 512  # terms of a sum from which that is so where the product is added to something, which oneDNN leaves to others
 
 
-@dataclass(frozen=True)
-class Onto:
-    """Not into <- A @ B, but into <- keep * into + times * A @ B, in one operation where the library has one."""
-
-    keep: float
-    times: float
+Way = Callable[
+    [Tensor, Tensor, float | None], Product
+]  # of the first factor, where the product goes, and how often it is added to that
 
 
-Way = Callable[[Tensor, Tensor, Onto | None], Product]  # of the first factor, where the product goes, and onto what
-
-
-def product(A: Matrix, n: int, into: Matrix, column: Matrix | None = None, onto: Onto | None = None) -> Product:
+def product(A: Matrix, n: int, into: Matrix, column: Matrix | None = None, times: float | None = None) -> Product:
     """How to multiply A, (m, k), by any B, (k, n), and add a column to every column of the product.
 
     Args:
         A: the first factor; a product reads what it holds then.
         n: columns of the second factor.
-        into: (m, n), where the product goes. Only oneDNN, without a column, leaves it in memory of its own.
+        into: (m, n), where the product goes. Only oneDNN, where it adds nothing to it, leaves it in memory of its own instead.
         column: (m, 1), or None.
-        onto: whether the product is added to what `into` holds, and how; None to overwrite that.
-    Returns: a function of B that returns a function of nothing that returns A @ B (+ column): `into`, or memory of its own.
+        times: None to overwrite what `into` holds; a number to add that many times the product to it.
+    Returns: a function of B that returns a function of nothing that multiplies, and returns where the product is.
     """
-    bind = fastest(A, n, into, onto)(A, into, onto)
+    bind = fastest(A, n, into, times)(A, into, times)
     if column is None:
         return bind
     return lambda B: partial(lambda multiply: torch.add(multiply(), column, out=into), bind(B))
 
 
-def fastest(A: Matrix, n: int, into: Matrix, onto: Onto | None = None) -> Way:
+def fastest(A: Matrix, n: int, into: Matrix, times: float | None = None) -> Way:
     """Which of the four ways to take."""
     m, k = A.shape
-    if has_onednn(into) and is_worth_it(m, k, n, transposed=not A.is_contiguous(), added=onto is not None):
+    if has_onednn(into) and is_worth_it(m, k, n, transposed=not A.is_contiguous(), added=times is not None):
         return by_onednn
     if into.device.type != "cpu" or torch.get_num_threads() == 1:
         return whole
@@ -74,16 +67,16 @@ def fastest(A: Matrix, n: int, into: Matrix, onto: Onto | None = None) -> Way:
     return in_parts if parts_of(m) > 1 else whole
 
 
-def whole(A: Matrix, into: Matrix, onto: Onto | None = None) -> Product:
-    """One product, by torch.mm or torch.addmm."""
-    if onto:
-        return lambda B: partial(torch.addmm, into, A, B, beta=onto.keep, alpha=onto.times, out=into)
-    return lambda B: partial(torch.mm, A, B, out=into)
+def whole(A: Matrix, into: Matrix, times: float | None = None) -> Product:
+    """One product, by torch.mm, or torch.addmm, whose sums start at what is there."""
+    if times is None:
+        return lambda B: partial(torch.mm, A, B, out=into)
+    return lambda B: partial(torch.addmm, into, A, B, alpha=times, out=into)
 
 
-def alone(A: Matrix, into: Matrix, onto: Onto | None = None) -> Product:
+def alone(A: Matrix, into: Matrix, times: float | None = None) -> Product:
     """One product, by one thread: MKL would ask for all of them, however small it is."""
-    bind = whole(A, into, onto)
+    bind = whole(A, into, times)
 
     def bind_alone(B: Tensor) -> Run:
         multiply = bind(B)
@@ -101,17 +94,17 @@ def alone(A: Matrix, into: Matrix, onto: Onto | None = None) -> Product:
     return bind_alone
 
 
-def in_parts(A: Matrix, into: Matrix, onto: Onto | None = None) -> Product:
+def in_parts(A: Matrix, into: Matrix, times: float | None = None) -> Product:
     """The rows of A in equal parts; all are multiplied by the same B, which is not copied for that."""
     parts = parts_of(len(A))
     As, intos = _cut(A, parts), _cut(into, parts)
 
     def bind(B: Tensor) -> Run:
         Bs = B.expand(parts, *B.shape)
-        if onto:
-            multiply = partial(torch.baddbmm, intos, As, Bs, beta=onto.keep, alpha=onto.times, out=intos)
-        else:
+        if times is None:
             multiply = partial(torch.bmm, As, Bs, out=intos)
+        else:
+            multiply = partial(torch.baddbmm, intos, As, Bs, alpha=times, out=intos)
 
         def run() -> Tensor:
             multiply()
@@ -131,17 +124,12 @@ def _cut(rows: Matrix, parts: int) -> Float[Tensor, "parts _ _"]:
     return rows.view(parts, -1, rows.shape[1])
 
 
-def by_onednn(A: Matrix, into: Matrix, onto: Onto | None = None) -> Product:
+def by_onednn(A: Matrix, into: Matrix, times: float | None = None) -> Product:
     """By what torch.compile calls for a linear layer, into memory of its own; adding it to something is a second operation."""
     multiply = torch.inference_mode(False)(_onednn_linear)  # the product may be kept as a gradient, which others may change
-    if onto is None:
+    if times is None:
         return lambda B: partial(multiply, A, B.t())
-
-    def add(B_T: Tensor) -> Tensor:
-        kept = into.mul_(onto.keep) if onto.keep != 1 else into
-        return kept.add_(multiply(A, B_T), alpha=onto.times)
-
-    return lambda B: partial(add, B.t())
+    return lambda B: partial(lambda B_T: into.add_(multiply(A, B_T), alpha=times), B.t())
 
 
 def _onednn_linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:

@@ -23,7 +23,7 @@ from model.batches import Batches
 from model.costs import cost_of
 from model.distributed import Processes, leave, noticing_loss
 from model.network import MLP
-from model.optimizers import SGD, Adam, Descent, Optimizer
+from model.optimizers import SGD, Adam, Optimizer
 from model.products import linear
 from model.replay import Replay
 
@@ -113,8 +113,8 @@ class Training:
         self.optimizer = _optimizer(network, settings)
         self.epoch = 0
         self._batches = Batches(train.x, train.y, settings.batch_size, self.processes.rank, self.processes.world)
-        self._descent = _descent(settings, self.processes)
-        self._by_size: dict[tuple[int, int, Descent | None], Backward] = {}  # an epoch has one for its batches, one for its last
+        self._descend = _descend(settings, self.processes)
+        self._by_size: dict[tuple[int, int, float | None], Backward] = {}  # an epoch has one for its batches, one for its last
         self._replay = self._replayed() if train.x.is_cuda else None
         self._shared = _shared(network, self.processes) if settings.backward == "autograd" else network
 
@@ -144,16 +144,18 @@ class Training:
         """Every training sample once, in the order of `shuffle`."""
         order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))).to(self.train.y.device)
         size = min(self.settings.batch_size, len(order))
-        last = (len(order) - 1) % size + 1
+        # The last step leaves its gradients to be looked at: where the others do not, or where it has fewer samples, it is another.
+        last = len(order) % size or (size if self._descend else 0)
+        many, few = torch.split(order, [len(order) - last, last])
         # By hand, nothing is recorded and nothing that outlives the epoch is made: torch need not keep track of either.
         with torch.inference_mode(self.settings.backward == "by-hand"):
-            self._run_unseen(order[:-last].view(-1, size))
-            for x, y, whole in self._batches(order[-last:]):
+            self._run_alike(many.view(-1, size))
+            for x, y, whole in self._batches(few):
                 self.step(x, y, whole)
         self.epoch += 1
 
-    def _run_unseen(self, batches: Int64[Tensor, "steps N"]) -> None:
-        """Steps on an epoch's batches but the last, whose gradients nobody looks at."""
+    def _run_alike(self, batches: Int64[Tensor, "steps N"]) -> None:
+        """Steps that are all the same but for the rows of their samples, and need not leave their gradients."""
         if self._replay is not None:
             for rows in batches:
                 self._replay(rows)
@@ -177,8 +179,8 @@ class Training:
             seen: whether anybody will look at the gradients. Plain descent by hand need not store them otherwise.
         """
         N = len(y)
-        if self._descent and not seen:
-            self._by_hand(N, N, self._descent)(x, y)
+        if self._descend and not seen:
+            self._by_hand(N, N, self._descend)(x, y)
             return
         if self.settings.backward == "by-hand":
             self._by_hand(N, whole or N)(x, y)
@@ -190,13 +192,13 @@ class Training:
                 torch.autograd.backward(self._loss(x, y, whole))
         self.optimizer.step()
 
-    def _by_hand(self, N: int, whole: int, descent: Descent | None = None) -> Backward:
+    def _by_hand(self, N: int, whole: int, descend: float | None = None) -> Backward:
         """The hand-written passes for batches of N samples, or parts of N samples of a larger one."""
-        form = N, whole, descent
+        form = N, whole, descend
         if form not in self._by_size:
             with torch.inference_mode(False):  # its memory outlives the epoch
                 head = self.settings.output, self.settings.cost
-                self._by_size[form] = Backward(self.network, N, *head, mean_over=whole, descent=descent)
+                self._by_size[form] = Backward(self.network, N, *head, mean_over=whole, descend=descend)
         return self._by_size[form]
 
     def _loss(self, x: Tensor, y: Tensor, whole: int | None) -> Tensor:
@@ -289,12 +291,14 @@ def _optimizer(network: MLP, settings: Settings) -> Optimizer:
     return SGD(weights, biases, settings.learning_rate, settings.momentum, settings.weight_decay)
 
 
-def _descent(settings: Settings, processes: Processes) -> Descent | None:
-    """The optimizer as something that the hand-written passes do on their way, where it is no more than that."""
-    plain = settings.optimizer == "sgd" and not settings.momentum
-    if not plain or settings.backward != "by-hand" or processes.world > 1:
-        return None
-    return Descent(settings.learning_rate, settings.weight_decay)
+def _descend(settings: Settings, processes: Processes) -> float | None:
+    """The learning rate, where a step is no more than that times the gradient, which one process has computed by hand.
+
+    Weight decay is left to the optimizer: W times 1 - learning_rate lambda would keep a wrong share of it in float32, where that
+    number is rounded to a multiple of 6e-8, alike in every step.
+    """
+    plain = settings.optimizer == "sgd" and not settings.momentum and not settings.weight_decay
+    return settings.learning_rate if plain and settings.backward == "by-hand" and processes.world == 1 else None
 
 
 def _forms(arrays: dict[str, np.ndarray]) -> dict[str, str]:

@@ -29,7 +29,7 @@ def shared_and_alone():
 
 def test_two_processes_end_with_the_weights_of_one(shared_and_alone):
     assert shared_and_alone["world"] == 2
-    assert len(shared_and_alone["cases"]) == 8  # four heads, two backwards; the last batch of each epoch has one sample
+    assert len(shared_and_alone["cases"]) == 16  # four heads, two backwards, two optimizers; an epoch's last batch has one sample
     for case in shared_and_alone["cases"]:
         # 12 steps whose gradients are sums of at most 8 terms in another order: a few hundred eps of numbers near 1.
         assert case["weights"] <= 1e-13, case

@@ -32,8 +32,8 @@ def trained(settings: Settings, processes: Processes) -> Training:
 def main() -> None:
     torch.set_num_threads(1)
     processes, found = join("cpu"), []
-    for (output, cost), backward in itertools.product(HEADS, ("by-hand", "autograd")):
-        settings = Settings(8, 0.2, momentum=0.5, output=output, cost=cost, backward=backward)
+    for (output, cost), backward, momentum in itertools.product(HEADS, ("by-hand", "autograd"), (0.5, 0.0)):
+        settings = Settings(8, 0.2, momentum=momentum, output=output, cost=cost, backward=backward)
         shared, alone = trained(settings, processes), trained(replace(settings), Processes())
         together, by_one = evaluate(shared, shared.test), evaluate(alone, alone.test)
         differences = [
@@ -42,7 +42,7 @@ def main() -> None:
         ]
         found.append(
             {
-                "case": f"{output} {cost} {backward}",
+                "case": f"{output} {cost} {backward} {momentum}",
                 "weights": max(differences),
                 "loss": [together.loss, by_one.loss],
                 "accuracy": [together.accuracy, by_one.accuracy],
