@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as train.py has it; before torch is imported
+
 import numpy as np
 import torch
 

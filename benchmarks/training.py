@@ -34,7 +34,7 @@ Row = dict[str, tuple[float, float]]  # peer -> seconds of its best epoch, test 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, default=os.environ.get("BACKPROOF_MNIST"), help="folder of the MNIST files")
-    parser.add_argument("--epochs", type=int, default=3, help="epochs of each, of which the fastest counts (default: 3)")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs of each, of which the fastest counts (default: 5)")
     parser.add_argument("--batches", type=int, nargs="*", default=BATCHES, help="batch sizes")
     parser.add_argument("--shapes", nargs="*", default=["-".join(map(str, s)) for s in SHAPES], help="such as 784-100-10")
     parser.add_argument("--samples", type=int, default=60_000, help="training samples (default: all 60000)")
