@@ -37,8 +37,8 @@ def where_classes_occur(conventions: Conventions, evidence: list[Evidence]) -> t
         )
         if not any(item.setting.N > 1 for item in kept) or not left or any(item.answer.complaint for item in kept):
             continue
-        if not all(item.answer.complaint or item.is_wrong for item in left):
-            continue
+        if not all(item.answer.complaint or item.is_wrong_at_output for item in left if item.is_of_gradients):
+            continue  # such a one-hot makes dz[L] wrong, wherever it does not stop the code
         right = not any(item.is_wrong for item in kept)
         search = None if right else Search(kept)
         found = (search.simplest() or search.combined()) if search else []

@@ -73,8 +73,8 @@ def _under_another_factor(
     conventions: Conventions, evidence: list[Evidence]
 ) -> tuple[Conventions, list[Evidence], list[Explanation]] | None:
     """Two bugs that explain the answers if the sum was meant for the mean, or the half of a quadratic cost."""
-    if not any(item.wrongs for item in evidence):
-        return None
+    if not any(item.is_wrong_at_output for item in evidence):
+        return None  # with another factor, all that is right would be wrong
     for other in factor_conventions(conventions):
         as_other = [asked_as(conventions, other, item) for item in evidence]
         found = Search(as_other).combined() if any(item.wrongs for item in as_other) else []

@@ -149,6 +149,11 @@ class Evidence:
             return frozenset()
         return frozenset(quantity for quantity in self.setting.gradients if self.wrong(quantity))
 
+    @property
+    def is_wrong_at_output(self) -> bool:
+        """Whether a gradient of the output layer is wrong: what is made of dz[L] alone."""
+        return any(quantity.endswith(f"[{self.setting.problem.L}]") for quantity in self.wrongs)
+
     @cached_property
     def telling_first(self) -> list[str]:
         """Every gradient, the wrong ones first: a prediction that has those right is likely to have all."""
