@@ -20,12 +20,15 @@ COUNTED: tuple[tuple[Callable[[np.ndarray, int], bool], str, str], ...] = (
 )
 
 
-def where_classes_occur(conventions: Conventions, evidence: list[Evidence]) -> tuple[list[Evidence], list[Explanation], str] | None:
+def where_classes_occur(
+    conventions: Conventions, evidence: list[Evidence], *, beside_bugs: bool
+) -> tuple[list[Evidence], list[Explanation], str] | None:
     """What can be told apart from the way in which labels are made one-hot.
 
     Args:
         conventions: those under which it was asked.
-        evidence: all answers, of which nothing explains the whole.
+        evidence: all answers, of which nothing simpler explains the whole.
+        beside_bugs: whether to look for bugs where the classes occur, too, if the answers there are not right.
     Returns: the questions that have the classes which the code counts, with what explains these (nothing, if they are right), and
         the sentence on the others; None if there is no such difference between them.
     """
@@ -40,7 +43,7 @@ def where_classes_occur(conventions: Conventions, evidence: list[Evidence]) -> t
         if not all(item.answer.complaint or item.is_wrong_at_output for item in left if item.is_of_gradients):
             continue  # such a one-hot makes dz[L] wrong, wherever it does not stop the code
         right = not any(item.is_wrong for item in kept)
-        search = None if right else Search(kept)
+        search = None if right or not beside_bugs else Search(kept)
         found = (search.simplest() or search.combined()) if search else []
         if right or found:
             what = "its gradients are right" if right else "its gradients are as below"

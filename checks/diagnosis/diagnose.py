@@ -45,19 +45,19 @@ def diagnose(candidate: Candidate, *, sizes: Sequence[int] | None = None, seed: 
                 return passed(declared, other, right, again)
             if not _usable(evidence) and _usable(again):
                 evidence, found = again, other
-        explanations = _explained(asked, declared, evidence)
+        explanations = _explained(asked, declared, found, evidence)
         if isinstance(explanations, Diagnosis):
             return explanations
         if not explanations and (settled := _under_another_factor(found, evidence)):
             found, evidence, explanations = settled
-        if not explanations and (counted := where_classes_occur(found, evidence)):
+        if not explanations and (counted := where_classes_occur(found, evidence, beside_bugs=True)):
             kept, explanations, said = counted
             return failed(declared, found, kept, explanations, said)
         return failed(declared, found, evidence, explanations)
 
 
-def _explained(asked: _Asked, declared: Conventions, evidence: list[Evidence]) -> list[Explanation] | Diagnosis:
-    """Bugs that explain wrong numbers; before two are believed in at once, that the file declares the wrong convention."""
+def _explained(asked: _Asked, declared: Conventions, found: Conventions, evidence: list[Evidence]) -> list[Explanation] | Diagnosis:
+    """Bugs that explain wrong numbers; before two are believed in at once, a wrong declaration, or classes that are counted."""
     something = any(array.any() for item in evidence for array in (item.given or {}).values())  # zeros alone look like many bugs
     search = Search(evidence) if something and any(item.wrongs for item in evidence) else None
     if search and (simplest := search.simplest()):
@@ -66,6 +66,9 @@ def _explained(asked: _Asked, declared: Conventions, evidence: list[Evidence]) -
         again = asked.under(other)
         if (right := _right_under(other, again)) is not None:
             return passed(declared, other, right, again)
+    if counted := where_classes_occur(found, evidence, beside_bugs=False):
+        kept, explanations, said = counted
+        return failed(declared, found, kept, explanations, said)
     return (search.combined() or rounded_away(evidence)) if search else []
 
 
