@@ -69,6 +69,7 @@ def test_of_two_bugs_the_one_that_comes_first_is_the_first_wrong_step():
     assert "these bugs together predict yours" in found.bugs[0].evidence
 
 
+@pytest.mark.usefixtures("without_pairs")
 @pytest.mark.parametrize("seed", range(3))
 def test_relu_in_every_hidden_layer_is_a_wrong_activation(seed):
     def gradients(W, b, x, y):
