@@ -26,16 +26,13 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
 Run = Callable[[], Tensor]  # multiplies what its factors hold now, and returns the product
 Product = Callable[[Tensor], Run]  # binds the second factor: views of it are made here, and a view takes as long as a small product
+# Of the first factor, where the product goes, and how often it is added to what is there.
+Way = Callable[[Tensor, Tensor, float | None], Product]
 
 WORTH_IT = 12_000_000  # multiply-adds from which oneDNN is the faster one
 WORTH_SHARING = 200_000  # multiply-adds from which two threads are faster than one
 WORTH_COPYING = 128  # columns of the second factor from which that is so where the first is a transposed view, for oneDNN copies it
 WORTH_ADDING = 512  # terms of a sum from which that is so where the product is added to something, which oneDNN leaves to others
-
-
-Way = Callable[
-    [Tensor, Tensor, float | None], Product
-]  # of the first factor, where the product goes, and how often it is added to that
 
 
 def product(A: Matrix, n: int, into: Matrix, column: Matrix | None = None, times: float | None = None) -> Product:

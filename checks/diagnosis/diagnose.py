@@ -51,8 +51,7 @@ def diagnose(candidate: Candidate, *, sizes: Sequence[int] | None = None, seed: 
         if not explanations and (settled := _under_another_factor(found, evidence)):
             found, evidence, explanations = settled
         if not explanations and (counted := where_classes_occur(found, evidence, beside_bugs=True)):
-            kept, explanations, said = counted
-            return failed(declared, found, kept, explanations, said)
+            return failed(declared, found, *counted)
         return failed(declared, found, evidence, explanations)
 
 
@@ -67,8 +66,7 @@ def _explained(asked: _Asked, declared: Conventions, found: Conventions, evidenc
         if (right := _right_under(other, again)) is not None:
             return passed(declared, other, right, again)
     if counted := where_classes_occur(found, evidence, beside_bugs=False):
-        kept, explanations, said = counted
-        return failed(declared, found, kept, explanations, said)
+        return failed(declared, found, *counted)
     return (search.combined() or rounded_away(evidence)) if search else []
 
 
