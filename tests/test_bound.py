@@ -53,10 +53,17 @@ def test_errors_stay_within_the_bound_where_they_are_correlated(kind, dtype):
         assert not failed, failed[0]
 
 
-def test_sums_of_squares_alone_would_be_exceeded_where_units_are_equal(monkeypatch):
-    """The wrong versions: no copies counted (rule 3), and partial sums taken to be as small as the last."""
-    problem = CORRELATED["small and equal"](draw((784, 200, 150, 10), 16, 0))
+def test_samples_that_are_alike_are_off_in_the_same_direction(monkeypatch):
+    """The wrong version counts no copies, and adds the squares of their errors as if these were independent: rule 3."""
+    problem = CORRELATED["one sample repeated"](draw((4, 30, 3), 32768, 0))
+    assert {verdict.outcome for verdict in verify(problem, differences=False)} == {"pass"}
     monkeypatch.setattr(bound, "copies_of", lambda rows: np.ones(len(rows)))
+    assert any(verdict.outcome == "fail" for verdict in verify(problem, differences=False))
+
+
+def test_partial_sums_may_be_larger_than_the_last(monkeypatch):
+    """The wrong version takes them to be as small as that."""
+    problem = CORRELATED["weights in order"](draw((784, 200, 150, 10), 16, 0))
     monkeypatch.setattr(bound, "_summing", lambda x, y, products, *others: np.abs(x @ y) + products)
     assert any(verdict.outcome == "fail" for verdict in verify(problem, differences=False))
 
