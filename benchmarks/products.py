@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as train.py has it
@@ -40,30 +40,58 @@ def main(argv: list[str] | None = None) -> int:
     names = [f"{way.__name__}, {threads} thread{'s' * (threads > 1)}" for threads, way in columns]
     print(f"| product | multiply-adds | {' | '.join(f'{name}, us' for name in names)} | taken |")
     print("| --- " + "| ---: " * (1 + len(columns)) + "| --- |")
-    for (m, k, n), transposed, times in shapes():
-        A, B, into = torch.randn((k, m) if transposed else (m, k)), torch.randn(k, n), torch.zeros(m, n)
-        A, cells = A.t() if transposed else A, []
+    for shape in shapes():
+        cells = []
         for threads, way in columns:
             torch.set_num_threads(threads)
-            cells.append(f"{1e6 * seconds(way(A, into, times)(B), given.rounds):.1f}")
-        name = f"{m} x {k} x {n}{', first transposed' * transposed}{', added' * (times is not None)}"
-        print(f"| {name} | {m * k * n:,} | {' | '.join(cells)} | {products.fastest(A, n, into, times).__name__} |", flush=True)
+            A, B, into, start, times = shape.memory()
+            cells.append(f"{1e6 * seconds(way(A, into, start, times)(B), given.rounds):.1f}")
+        taken = products.fastest(A, shape.n, into).__name__
+        print(f"| {shape} | {shape.m * shape.k * shape.n:,} | {' | '.join(cells)} | {taken} |", flush=True)
     return 0
 
 
-def shapes() -> Iterator[tuple[tuple[int, int, int], bool, float | None]]:
-    """(F1), (B2) and (B4) of every layer, each shape once; (B2) also as plain descent adds it to W, and (B4) has W transposed."""
-    found: dict[tuple[tuple[int, int, int], bool, bool], None] = {}
+@dataclass(frozen=True, order=True)
+class Shape:
+    """A product of a step as model/backward.py makes it, (m, k) by (k, n).
+
+    Attributes:
+        equation: "(F1)", "(B2)" or "(B4)"; "(B2) onto W" is the one of plain descent.
+        first: whether the samples themselves are a factor. They have one sample a row, activations one a column.
+    """
+
+    equation: str
+    first: bool
+    m: int
+    k: int
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.equation}{' of samples' * self.first} {self.m} x {self.k} x {self.n}"
+
+    def memory(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None, float]:
+        """A, B, where the product goes, what its sums start at, and how often it is added to that."""
+        m, k, n, into = self.m, self.k, self.n, torch.zeros(self.m, self.n)
+        A = torch.randn(k, m).t() if self.equation == "(B4)" else torch.randn(m, k)
+        as_columns = self.equation == "(B4)" or (self.equation == "(F1)") != self.first
+        B = torch.randn(k, n) if as_columns else torch.randn(n, k).t()
+        start = {"(F1)": torch.randn(m, 1), "(B2) onto W": into}.get(self.equation)
+        return A, B, into, start, -0.5 if start is into else 1.0
+
+
+def shapes() -> list[Shape]:
+    """Those of every layer, each once, by equation and size."""
+    found = set()
     for sizes, N in itertools.product(SHAPES, BATCHES):
         for layer, (n_in, n) in enumerate(itertools.pairwise(sizes), start=1):
-            found |= {((n, n_in, N), False, False): None, ((n, N, n_in), False, False): None, ((n, N, n_in), False, True): None}
+            found |= {Shape("(F1)", layer == 1, n, n_in, N)}
+            found |= {Shape(equation, layer == 1, n, N, n_in) for equation in ("(B2)", "(B2) onto W")}
             if layer > 1:
-                found[(n_in, n, N), True, False] = None
-    for shape, transposed, added in sorted(found, key=lambda of: (*of[1:], math.prod(of[0]))):
-        yield shape, transposed, -0.5 if added else None
+                found.add(Shape("(B4)", False, n_in, n, N))
+    return sorted(found, key=lambda shape: (shape.equation, shape.m * shape.k * shape.n, shape))
 
 
-def seconds(call: Callable[[], Tensor], rounds: int) -> float:
+def seconds(call: Callable[[], object], rounds: int) -> float:
     """Of one call, in the fastest round."""
     call()
     best = float("inf")

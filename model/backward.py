@@ -1,9 +1,9 @@
 """The hand-written backward pass in torch, twice: `gradients` to be read, `Backward` to train with.
 
 Both compute (F1) to (B9) of checks/EQUATIONS.md and agree to rounding; `python -m checks` compares the fast one with the other
-witnesses. Autograd computes the same products. What is saved here is everything around them: no graph is recorded, everything small
-is written into memory that is laid out once, and each gradient is left where the optimizer reads it. Where that would only take it
-off the parameter, the product does: its sums start at W, not at 0.
+witnesses. Autograd computes the same products. What is saved here is everything around them: no graph is recorded, every operation
+is bound once to the memory that it reads and writes, and each gradient is left where the optimizer reads it. Where that would only
+take it off the parameter, the product does: its sums start at W, not at 0.
 
 `gradients` has one sample a row, like the page. `Backward` has one sample a column, like 3Blue1Brown's videos and Nielsen's book,
 z = W a + b: then W and dW are multiplied as they lie in memory, and softmax works on many samples at once.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,12 +22,11 @@ from torch.nn.functional import one_hot
 
 from model.costs import cost_of, probabilities
 from model.network import MLP
-from model.products import Product, Run, product
+from model.products import Run, product
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
 
-BATCHES = 64  # places in memory of which views are kept: batches come to lie in the same few again and again
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input  # (da, a) -> da * a * (1 - a), in place where it is told to
 
 
@@ -95,7 +94,6 @@ class Backward:
     ) -> None:
         cost_of(output, cost)
         self._output, self._cost, self._L = output, cost, network.depth
-        self._W, self._b, self._fills_grads = network.W, network.b, descend is None
         like, sizes = network.W[1].detach(), network.sizes
         # A detached tensor is the same memory without the wish to be differentiated, so that `out=` is allowed.
         W = {layer: W.detach() for layer, W in network.W.items()}
@@ -103,18 +101,16 @@ class Backward:
         self.a = {layer: like.new_empty(sizes[layer], N) for layer in range(1, self._L)}
         self.p = like.new_empty(sizes[-1], N)
         self.dz = {layer: like.new_empty(sizes[layer], N) for layer in W}
-        # z goes where a will be, da where dz will be, dW onto W or into memory of its own. Only the samples will lie elsewhere.
+        # z goes where a or p will be, da where dz will be, dW onto W or into memory of its own. Only the samples lie elsewhere.
         z = {**self.a, self._L: self.p}
-        into_W, into_b = (_like(W), _like(b)) if descend is None else (W, b)
-        times = None if descend is None else -descend
-        F1 = {layer: product(W[layer], N, z[layer], b[layer][:, None]) for layer in W}
-        B2 = {layer: product(self.dz[layer], W[layer].shape[1], into_W[layer], times=times) for layer in W}
-        B4 = {layer: product(W[layer].t(), N, self.dz[layer - 1]) for layer in W if layer > 1}
-        self._of_samples = lru_cache(BATCHES)(partial(_on_samples, F1.pop(1), B2.pop(1)))
-        self._F1 = {layer: of(self.a[layer - 1]) for layer, of in F1.items()}
-        self._B2 = {layer: of(self.a[layer - 1].t()) for layer, of in B2.items()}
-        self._B3 = {layer: _sums(self.dz[layer], into_b[layer], times) for layer in W}
-        self._B4 = {layer: of(self.dz[layer]) for layer, of in B4.items()}
+        dW, db = (_like(W), _like(b)) if descend is None else (W, b)
+        start, times = ({}, 1.0) if descend is None else (W, -descend)
+        self._F1 = {layer: product(W[layer], N, z[layer], b[layer][:, None]) for layer in W}
+        self._B4 = {layer: product(W[layer].t(), N, self.dz[layer - 1]) for layer in W if layer > 1}
+        self._B2 = {layer: product(self.dz[layer], sizes[layer - 1], dW[layer], start.get(layer), times) for layer in W}
+        self._B3 = {layer: _sums(self.dz[layer], db[layer], None if descend is None else times) for layer in W}
+        pairs = [(network.W[layer], dW[layer]) for layer in W] + [(network.b[layer], db[layer]) for layer in W]
+        self._gradients = pairs if descend is None else []
         self._scale = (2 if cost == "quadratic" else 1) / (mean_over or N)
         self._minus_one_hots = torch.eye(sizes[-1], dtype=like.dtype, device=like.device).mul_(-self._scale)
         self._classes = like.new_ones(sizes[-1])
@@ -124,51 +120,61 @@ class Backward:
         """Feed a batch forward and back.
 
         Args:
-            x: one sample a row; a tensor that comes again must still lie where it lay, whatever it holds by now.
+            x: one sample a row.
             y: class labels.
         Raises: IndexError if a label lies outside [0, K).
         """
-        a, dz, L, F1, B2, B3 = self.a, self.dz, self._L, self._F1, self._B2, self._B3
-        F1[1], B2[1] = self._of_samples(x)
+        self.at(x, y)()
+
+    def at(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> Run:
+        """Both passes, bound to where a batch lies: binding takes as long as a step of a small network, so it is done once.
+
+        Args:
+            x, y: a batch, or memory that will hold one.
+        Returns: a function of nothing, which feeds forward and back what x and y hold when it is called.
+        """
+        a, dz, L = {0: x.t(), **self.a}, self.dz, self._L
+        operations: list[Run] = []
         for layer in range(1, L):
-            z = F1[layer]()  # (F1)
-            z.sigmoid_()  # (F2): nothing later needs z, so a takes its place
-        z = F1[L]()  # (F1)
-        self._probabilities(z)  # (F3)
-        self._output_dz(y)  # (B1), (B7) to (B9)
+            operations.append(self._F1[layer](a[layer - 1]))  # (F1)
+            operations.append(partial(torch.sigmoid_, a[layer]))  # (F2): nothing later needs z, so a takes its place
+        operations.append(self._F1[L](a[L - 1]))  # (F1)
+        operations += [self._probabilities(), *self._output_dz(y)]  # (F3); (B1), (B7) to (B9)
         for layer in range(L, 1, -1):
-            da = self._B4[layer]()  # (B4): needed only to make dz
-            sigmoid_backward(da, a[layer - 1], grad_input=dz[layer - 1])  # (B5): da * a * (1 - a), read once
+            da = dz[layer - 1]  # needed only to make dz, which takes its place
+            operations.append(self._B4[layer](dz[layer]))  # (B4)
+            operations.append(partial(sigmoid_backward, da, a[layer - 1], grad_input=dz[layer - 1]))  # (B5): read once
         for layer in range(1, L + 1):  # nothing above needs any W or b again, so each of them may change
-            dW, db = B2[layer](), B3[layer]()  # (B2), (B3)
-            if self._fills_grads:
-                self._W[layer].grad, self._b[layer].grad = dW, db
+            operations += [self._B2[layer](a[layer - 1].t()), self._B3[layer]]  # (B2), (B3)
 
-    def _probabilities(self, z: Float[Tensor, "K N"]) -> None:
-        """p out of the logits, wherever these are."""
+        def run() -> None:
+            for operation in operations:
+                operation()
+            for parameter, gradient in self._gradients:
+                parameter.grad = gradient
+
+        return run
+
+    def _probabilities(self) -> Run:
+        """p in place of the logits."""
         if self._output == "softmax":
-            torch.softmax(z, 0, out=self.p)  # (F3)
-        else:
-            torch.sigmoid(z, out=self.p)  # (F3)
+            return partial(torch.softmax, self.p, 0, out=self.p)  # (F3)
+        return partial(torch.sigmoid_, self.p)  # (F3)
 
-    def _output_dz(self, y: Int64[Tensor, " N"]) -> None:
+    def _output_dz(self, y: Int64[Tensor, " N"]) -> list[Run]:
         """dz[L], the only lines that know the head: under the quadratic cost dp is made first, in the same place."""
-        minus_Y = torch.index_select(self._minus_one_hots, 1, y, out=self.dz[self._L])  # column y[n]: -Y[n] / N
-        dz = minus_Y.add_(self.p, alpha=self._scale)  # (B1), (B9): p / N - Y / N; or dp of (B7), (B8)
+        p, dz = self.p, self.dz[self._L]
+        minus_Y = partial(torch.index_select, self._minus_one_hots, 1, y, out=dz)  # column y[n]: -Y[n] / N
+        p_minus_Y = partial(torch.add, dz, p, alpha=self._scale, out=dz)  # (B1), (B9): p / N - Y / N; or dp of (B7), (B8)
         if self._cost == "cross-entropy":
-            return
+            return [minus_Y, p_minus_Y]
         if self._output == "sigmoid":
-            sigmoid_backward(dz, self.p, grad_input=dz)  # (B8): dp * p * (1 - p)
-            return
+            return [minus_Y, p_minus_Y, partial(sigmoid_backward, dz, p, grad_input=dz)]  # (B8): dp * p * (1 - p)
         # J dp = p * (dp - p . dp): the (K, K) matrix of (B6) is never made. The dot product is one number a sample.
-        torch.mul(self.p, dz, out=self._p_dp)
-        torch.mv(self._p_dp.t(), self._classes, out=self._dots)
-        dz.sub_(self._dots).mul_(self.p)  # (B7)
-
-
-def _on_samples(F1: Product, B2: Product, x: Float[Tensor, "N n_0"]) -> tuple[Run, Run]:
-    """The products of the first layer, whose factors are the samples: these become columns without moving, as a transposed view."""
-    return F1(x.t()), B2(x)
+        p_dp = partial(torch.mul, p, dz, out=self._p_dp)
+        dots = partial(torch.mv, self._p_dp.t(), self._classes, out=self._dots)
+        dp_minus_dots, times_p = partial(torch.sub, dz, self._dots, out=dz), partial(torch.mul, dz, p, out=dz)
+        return [minus_Y, p_minus_Y, p_dp, dots, dp_minus_dots, times_p]  # (B7)
 
 
 def _like(tensors: dict[int, Tensor]) -> dict[int, Tensor]:

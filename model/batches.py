@@ -16,54 +16,40 @@ BLOCK_BYTES = 1 << 20  # gathered at once: long enough for both cores to fetch f
 
 
 class Batches:
-    """The samples of an epoch, a batch at a time.
-
-    What it yields are views of one block of memory: they hold until the next batch is asked for.
+    """The full batches of an epoch, one after the other.
 
     Args:
         x, y: the samples, where the arithmetic is.
-        batch_size: samples a batch; the last of an epoch may be smaller.
+        batch_size: samples a batch, of all processes together; of fewer samples, all are one batch.
         rank, world: which process this is, and of how many. Each gets every `world`-th row of every batch.
+    Attributes:
+        batch_size: samples a full batch, of all processes together.
+        places: x and y of this process's part of each batch that one block of memory holds, as views of it. There are few, and
+            batches come to lie in them again and again, so whatever is done to a batch can be bound to its place once.
     """
 
     def __init__(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], batch_size: int, rank: int = 0, world: int = 1) -> None:
         self._x, self._y, self._rank, self._world = x, y, rank, world
-        self._batch_size = min(batch_size, len(y))
-        self._mine = len(range(rank, self._batch_size, world))
+        self.batch_size = min(batch_size, len(y))
+        self._mine = len(range(rank, self.batch_size, world))
         count = max(1, BLOCK_BYTES // max(1, self._mine * x.shape[1] * x.element_size()))
-        self._block = min(count * self._mine, -(-len(y) // self._mine) * self._mine)
-        self._block_x, self._block_y = x.new_empty(self._block, x.shape[1]), y.new_empty(self._block)
-        self._views = self._split(self._block)
+        block = min(count, len(y) // self.batch_size) * self._mine
+        self._block_x, self._block_y = x.new_empty(block, x.shape[1]), y.new_empty(block)
+        pair = torch.split(self._block_x, self._mine), torch.split(self._block_y, self._mine)
+        self.places = list(zip(*pair, strict=True))
 
-    def __call__(self, order: Int64[Tensor, " N"]) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """Gather the samples in an order.
+    def __call__(self, batches: Int64[Tensor, "steps N"]) -> Iterator[int]:
+        """Gather batches, given by the rows of their samples, many at a time.
 
-        Yields: x and y of this process's part of each batch, and how many samples the whole batch has.
+        Yields: the place where the next one lies, until the one after it is asked for.
         """
-        full, last = divmod(len(order), self._batch_size)
-        mine = self._share(order, full * self._batch_size)
-        for start in range(0, full * self._mine, self._block):
-            rows = mine[start : min(start + self._block, full * self._mine)]
-            for x, y in self._gather(rows):
-                yield x, y, self._batch_size
-        if last:
-            rows = mine[full * self._mine :]
-            yield self._x[rows], self._y[rows], last
+        for together in torch.split(batches, len(self.places)):
+            rows = together[:, self._rank :: self._world].reshape(-1)
+            torch.index_select(self._x, 0, rows, out=self._block_x[: len(rows)])
+            torch.index_select(self._y, 0, rows, out=self._block_y[: len(rows)])
+            yield from range(len(together))
 
-    def _share(self, order: Tensor, whole: int) -> Tensor:
-        """This process's rows of every batch, one batch after the other; `whole` is where the smaller last batch begins."""
-        if self._world == 1:
-            return order
-        mine = order[:whole].view(-1, self._batch_size)[:, self._rank :: self._world]
-        return torch.cat([mine.reshape(-1), order[whole:][self._rank :: self._world]])
-
-    def _gather(self, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
-        count = len(rows)
-        torch.index_select(self._x, 0, rows, out=self._block_x[:count])
-        torch.index_select(self._y, 0, rows, out=self._block_y[:count])
-        return self._views[: count // self._mine]
-
-    def _split(self, count: int) -> list[tuple[Tensor, Tensor]]:
-        """Views of the block's first batches, made once for full blocks: a view takes as long as a small product."""
-        pair = torch.split(self._block_x[:count], self._mine), torch.split(self._block_y[:count], self._mine)
-        return list(zip(*pair, strict=True))
+    def share(self, rows: Int64[Tensor, " N"]) -> tuple[Tensor, Tensor]:
+        """x and y of this process's share of a batch that may have fewer samples than the others, in memory of their own."""
+        mine = rows[self._rank :: self._world]
+        return self._x[mine], self._y[mine]

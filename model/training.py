@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from model.costs import cost_of
 from model.distributed import Processes, leave, noticing_loss
 from model.network import MLP
 from model.optimizers import SGD, Adam, Optimizer
-from model.products import linear
+from model.products import Run, linear
 from model.replay import Replay
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
@@ -150,8 +150,8 @@ class Training:
         # By hand, nothing is recorded and nothing that outlives the epoch is made: torch need not keep track of either.
         with torch.inference_mode(self.settings.backward == "by-hand"):
             self._run_alike(many.view(-1, size))
-            for x, y, whole in self._batches(few):
-                self.step(x, y, whole)
+            if last:
+                self.step(*self._batches.share(few), whole=last)
         self.epoch += 1
 
     def _run_alike(self, batches: Int64[Tensor, "steps N"]) -> None:
@@ -160,8 +160,14 @@ class Training:
             for rows in batches:
                 self._replay(rows)
             return
-        for x, y, whole in self._batches(batches.reshape(-1)):
-            self.step(x, y, whole, seen=False)
+        for place in self._batches(batches):
+            self._steps[place]()
+
+    @cached_property
+    def _steps(self) -> list[Run]:
+        """The step on each of the places where full batches come to lie."""
+        with torch.inference_mode(False):  # what they are bound to outlives the epoch
+            return [self.bound(x, y, self._batches.batch_size, seen=False) for x, y in self._batches.places]
 
     def _replayed(self) -> Replay | None:
         """The step on full batches as CUDA replays it: of one process, by hand, for autograd and messages cannot be recorded so."""
@@ -178,18 +184,28 @@ class Training:
             whole: samples of the whole batch, where this is a part.
             seen: whether anybody will look at the gradients. Plain descent by hand need not store them otherwise.
         """
+        self.bound(x, y, whole, seen=seen)()
+
+    def bound(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None, *, seen: bool = True) -> Run:
+        """`step`, bound to where its batch lies: a function of nothing, for batches that come to lie there again and again."""
+        if self.settings.backward == "autograd":
+            return partial(self._step_by_autograd, x, y, whole)
         N = len(y)
         if self._descend and not seen:
-            self._by_hand(N, N, self._descend)(x, y)
-            return
-        if self.settings.backward == "by-hand":
-            self._by_hand(N, whole or N)(x, y)
-            if self.processes.world > 1:
-                self.processes.add_up_all([g for parameter in self.network.parameters() if (g := parameter.grad) is not None])
-        else:
-            self.network.zero_grad()
-            with noticing_loss() if self.processes.world > 1 else nullcontext():
-                torch.autograd.backward(self._loss(x, y, whole))
+            return self._by_hand(N, N, self._descend).at(x, y)
+        return partial(self._step_by_hand, self._by_hand(N, whole or N).at(x, y))
+
+    def _step_by_hand(self, passes: Run) -> None:
+        """Passes that leave their gradients, and the optimizer's step."""
+        passes()
+        if self.processes.world > 1:
+            self.processes.add_up_all([g for parameter in self.network.parameters() if (g := parameter.grad) is not None])
+        self.optimizer.step()
+
+    def _step_by_autograd(self, x: Tensor, y: Tensor, whole: int | None) -> None:
+        self.network.zero_grad()
+        with noticing_loss() if self.processes.world > 1 else nullcontext():
+            torch.autograd.backward(self._loss(x, y, whole))
         self.optimizer.step()
 
     def _by_hand(self, N: int, whole: int, descend: float | None = None) -> Backward:

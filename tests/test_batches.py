@@ -7,6 +7,14 @@ from model import batches
 from model.batches import Batches
 
 
+def collected(batches, order):
+    """x and y of this process's share of every batch of an epoch, the smaller last one, too."""
+    few = len(order) % batches.batch_size
+    many = order[: len(order) - few].view(-1, batches.batch_size)
+    full = [tuple(part.clone() for part in batches.places[place]) for place in batches(many)]
+    return full + ([batches.share(order[-few:])] if few else [])
+
+
 def samples(N, width=3):
     return torch.arange(float(N))[:, None].repeat(1, width), torch.arange(N)
 
@@ -19,11 +27,10 @@ def test_every_sample_comes_once_and_in_order(monkeypatch, N, batch_size, block_
     order = torch.randperm(N, generator=torch.Generator().manual_seed(0))
     every = Batches(x, y, batch_size)
     for _ in range(2):  # the memory is used again
-        seen = [(bx.clone(), by.clone(), whole) for bx, by, whole in every(order)]
-        assert torch.equal(torch.cat([by for _, by, _ in seen]), order)
-        assert torch.equal(torch.cat([bx[:, 0] for bx, _, _ in seen]), order.float())
-        assert [len(by) for _, by, _ in seen] == [whole for *_, whole in seen]
-        assert all(whole == min(batch_size, N) for *_, whole in seen[:-1])
+        seen = collected(every, order)
+        assert torch.equal(torch.cat([by for _, by in seen]), order)
+        assert torch.equal(torch.cat([bx[:, 0] for bx, _ in seen]), order.float())
+        assert [len(by) for _, by in seen] == [min(batch_size, N - start) for start in range(0, N, min(batch_size, N))]
 
 
 @pytest.mark.parametrize("world", [2, 3])
@@ -31,10 +38,9 @@ def test_every_sample_comes_once_and_in_order(monkeypatch, N, batch_size, block_
 def test_processes_share_every_batch(N, batch_size, world):
     x, y = samples(N)
     order = torch.randperm(N, generator=torch.Generator().manual_seed(0))
-    parts = [[(by.clone(), whole) for _, by, whole in Batches(x, y, batch_size, rank, world)(order)] for rank in range(world)]
+    parts = [[by for _, by in collected(Batches(x, y, batch_size, rank, world), order)] for rank in range(world)]
     assert len({len(part) for part in parts}) == 1  # as many steps in every process, or they would wait for each other forever
     for start, batch in zip(range(0, N, batch_size), zip(*parts, strict=True), strict=True):
-        together = torch.cat([by for by, _ in batch])
+        together = torch.cat(batch)
         expected = order[start : start + batch_size]
         assert sorted(together.tolist()) == sorted(expected.tolist())
-        assert {whole for _, whole in batch} == {len(expected)}

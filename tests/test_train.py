@@ -137,17 +137,22 @@ def test_a_resumed_run_of_digits_has_the_same_weights_bit_for_bit():
 
 @pytest.mark.parametrize("where", ["between epochs", "within an epoch"])
 def test_ctrl_c_saves_says_so_and_costs_nothing(monkeypatch, capsys, where):
-    original, calls = Training.step, []
+    original, calls = Training.bound, []
 
-    def step(training, *batch, **how):
-        calls.append(1)
-        original(training, *batch, **how)
-        if len(calls) == (6 if where == "between epochs" else 7):
-            raise KeyboardInterrupt
+    def bound(training, *batch, **how):
+        step = original(training, *batch, **how)
+
+        def interrupted():
+            calls.append(1)
+            step()
+            if len(calls) == (6 if where == "between epochs" else 7):
+                raise KeyboardInterrupt
+
+        return interrupted
 
     flags = [*BARS, "--batch-size", 2, "--epochs", 6]  # two steps an epoch
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "step", step)
+        patch.setattr(Training, "bound", bound)
         assert run(*flags, "--run-dir", "parts", "--json") == 130
     out, err = capsys.readouterr()
     epochs = 2 if where == "between epochs" else 3  # the sixth step is the third epoch's last, and that epoch is not complete

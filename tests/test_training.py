@@ -62,7 +62,7 @@ def test_shuffle_of_neighbouring_seeds_and_epochs_is_not_shifted():
 def test_an_epoch_uses_every_sample_once_in_batches(monkeypatch, batch_size):
     training = a_training(N=10, batch_size=batch_size)
     seen = []
-    monkeypatch.setattr(training, "step", lambda x, y, whole, **_: seen.append(x.clone()))
+    monkeypatch.setattr(training, "bound", lambda x, y, *_, **how: lambda: seen.append(x.clone()))
     training.run_epoch()
     order = torch.from_numpy(shuffle(0, 1, 10))
     assert torch.equal(torch.cat(seen), training.train.x[order])
@@ -72,19 +72,19 @@ def test_an_epoch_uses_every_sample_once_in_batches(monkeypatch, batch_size):
 def test_epochs_have_different_orders(monkeypatch):
     training = a_training(N=50, batch_size=50)
     seen = []
-    monkeypatch.setattr(training, "step", lambda x, y, whole, **_: seen.append(x.clone()))
+    monkeypatch.setattr(training, "bound", lambda x, y, *_, **how: lambda: seen.append(x.clone()))
     training.run_epoch()
     training.run_epoch()
     assert not torch.equal(seen[0], seen[1])
 
 
 def test_next_batch_is_the_one_that_the_next_epoch_begins_with(monkeypatch):
-    training = a_training()
+    training, seen = a_training(), []
+    monkeypatch.setattr(training, "bound", lambda x, y, *_, **how: lambda: seen.append((x.clone(), y.clone())))
     for _ in range(2):
-        batch, seen = training.next_batch(), []
-        with monkeypatch.context() as patch:
-            patch.setattr(training, "step", lambda x, y, whole, into=seen, **_: into.append((x.clone(), y.clone())))
-            training.run_epoch()
+        batch = training.next_batch()
+        seen.clear()
+        training.run_epoch()
         assert torch.equal(batch.x, seen[0][0])
         assert torch.equal(batch.y, seen[0][1])
 
@@ -115,7 +115,7 @@ def test_what_an_epoch_leaves_behind_is_ordinary_tensors(monkeypatch, method, wo
     """Of tensors that are made in inference mode, torch lets nobody change any afterwards."""
     monkeypatch.setattr(products, "WORTH_IT", worth_it)
     monkeypatch.setattr(products, "WORTH_COPYING", worth_it)
-    monkeypatch.setattr(products, "WORTH_ADDING", worth_it)
+    monkeypatch.setattr(products, "WORTH_MOVING", worth_it)
     training = a_training(N=10, batch_size=4, **method)
     training.run_epoch()
     left = [*training.network.parameters(), *(p.grad for p in training.network.parameters()), *training.optimizer.state().values()]
