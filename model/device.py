@@ -23,7 +23,7 @@ def usable(name: str) -> str:
     return name
 
 
-A_THREADS_SHARE = 1_250_000  # multiply-adds of a forward pass; with less, threads wait for each other longer than they compute
+A_THREADS_SHARE = 800_000  # multiply-adds of a forward pass; with less, threads wait for each other longer than they compute
 
 
 def threads_for(sizes: Sequence[int], batch_size: int) -> int:
