@@ -117,10 +117,11 @@ def load_config(run: Path) -> dict[str, Any]:
 
     Raises: BadInput if it is missing or no JSON object.
     """
+    _expect(run / CONFIG)
     try:
         config = json.loads((run / CONFIG).read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{run}: expected the folder of a run with a {CONFIG}, got {_first_line(error)}. {_advice(run)}") from error
+        raise BadInput(f"{run / CONFIG}: expected JSON, got {_first_line(error)}. {_advice(run)}") from error
     if not isinstance(config, dict):
         raise BadInput(f"{run / CONFIG}: expected a JSON object, got a {type(config).__name__}. {_advice(run)}")
     return config
@@ -158,8 +159,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and facts of one of our safetensors files."""
-    if not path.is_file():
-        raise BadInput(f"{path.parent}: expected the folder of a run with a {path.name}, got none there. {_advice(path.parent)}")
+    _expect(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -204,7 +204,15 @@ def _check(model: SavedModel) -> None:
         raise ValueError(f"pictures of {model.picture} pixels for {sizes[0]} inputs")
 
 
+def _expect(path: Path) -> None:
+    """A file of a run. Raises BadInput if it is not there."""
+    if not path.is_file():
+        raise BadInput(f"{path.parent}: expected the folder of a run with a {path.name}, got none there. {_advice(path.parent)}")
+
+
 def _first_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 

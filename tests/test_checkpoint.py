@@ -251,14 +251,18 @@ def test_an_edit_that_changes_nothing_is_accepted(tmp_path):
     assert load_model(tmp_path).classes == a_model().classes
 
 
-CONFIGS = {"missing": None, "empty": b"", "half": b'{"a": 1', "binary": b"\xff\xfe{", "without end": b"[" * 100_000}
+CONFIGS = {"empty": b"", "half": b'{"a": 1', "binary": b"\xff\xfe{", "without end": b"[" * 100_000}
 
 
 @pytest.mark.parametrize("content", CONFIGS.values(), ids=CONFIGS.keys())
 def test_a_broken_config_is_refused(tmp_path, content):
-    if content is not None:
-        (tmp_path / "config.json").write_bytes(content)
-    assert refusal(load_config, tmp_path).startswith(f"{tmp_path}: expected the folder of a run with a config.json, got ")
+    (tmp_path / "config.json").write_bytes(content)
+    assert refusal(load_config, tmp_path).startswith(f"{tmp_path / 'config.json'}: expected JSON, got ")
+
+
+def test_a_folder_without_a_config_is_refused(tmp_path):
+    expected = f"{tmp_path}: expected the folder of a run with a config.json, got none there. Choose another run than {tmp_path}"
+    assert refusal(load_config, tmp_path).startswith(expected)
 
 
 def test_a_config_that_is_a_list_is_refused(tmp_path):
