@@ -26,8 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from model.command_line import whole_number
 from model.data import load
 from model.device import threads_for
+from model.evaluation import Samples
 from model.network import MLP
-from model.training import Samples, Settings, Training, evaluate
+from model.training import Settings, Training
 
 RESULTS = Path(__file__).parent / "results"
 TRAINING_IMAGES, BATCH = 50_000, 10
@@ -134,7 +135,7 @@ def run(experiment: Experiment, parts: dict[str, Samples], seed: int, init: str)
     for _ in range(experiment.epochs):
         training.run_epoch()
         for name, right in found.items():
-            right.append(100 * evaluate(training, parts[name]).accuracy)
+            right.append(100 * training.evaluate(parts[name]).accuracy)
     return found
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from model.evaluation import Samples
 from model.network import MLP
-from model.training import Samples, Settings, Training, evaluate, shuffle
+from model.training import Settings, Training, shuffle
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def ours(task: Task, backward: str) -> Peer:
     samples = [Samples(*task.tensors(part)) for part in ("train", "test")]
     settings = Settings(task.batch_size, task.learning_rate, backward=backward)
     training = Training(MLP(task.sizes, device=task.device), *samples, settings)
-    return Peer(training.run_epoch, lambda: evaluate(training, training.test).accuracy)
+    return Peer(training.run_epoch, lambda: training.evaluate(training.test).accuracy)
 
 
 def scikit_learn(task: Task) -> Peer:

@@ -24,8 +24,9 @@ sys.path.insert(0, str(ROOT))
 
 from model.device import threads_for  # noqa: E402
 from model.distributed import Processes, join, leave  # noqa: E402
+from model.evaluation import Samples  # noqa: E402
 from model.network import MLP  # noqa: E402
-from model.training import Samples, Settings, Training  # noqa: E402
+from model.training import Settings, Training  # noqa: E402
 
 BASE = {"batch": 32, "width": 100, "depth": 1, "samples": 8192}
 VARIED = {"batch": (8, 32, 128, 512, 2048), "width": (16, 64, 256, 1024), "depth": (1, 2, 4, 8), "samples": (2048, 8192, 32768)}

@@ -20,8 +20,9 @@ from checks.report import Report
 from checks.witnesses import verify, verify_quickly
 from model.checkpoint import SavedModel, load_config, load_model
 from model.data import load
+from model.evaluation import Samples
 from model.network import MLP
-from model.training import Samples, Training
+from model.training import Training
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Int64

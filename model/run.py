@@ -29,8 +29,9 @@ from model.configuration import Configuration, resume
 from model.data import Dataset, load
 from model.device import bytes_for, memory, threads_for
 from model.distributed import Processes
+from model.evaluation import Samples
 from model.network import MLP
-from model.training import Record, Samples, Settings, Training
+from model.training import Record, Settings, Training
 
 SECONDS_BETWEEN_WRITES = 1.0  # forcing files to disk takes longer than an epoch of a small network
 

@@ -1,4 +1,4 @@
-"""One step, one epoch, one evaluation. Yields records, prints nothing, writes nothing.
+"""One step, one epoch, all epochs. Yields records, prints nothing, writes nothing.
 
 What happens in an epoch is a function of the seed, the epoch's number and the state before it, so that a run which was stopped
 and resumed ends with the weights of one that was not, bit for bit.
@@ -22,16 +22,14 @@ from model.backward import Backward
 from model.batches import Batches
 from model.costs import cost_of
 from model.distributed import Processes, leave, noticing_loss
+from model.evaluation import Samples, Score, evaluate
 from model.network import MLP
 from model.optimizers import SGD, Adam, Optimizer
-from model.products import Run, linear
+from model.products import Run
 from model.replay import Replay
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
-
-LARGEST_EVALUATION = 8192  # samples at once, so that evaluating needs no more memory than training
-KEPT = 10_000  # test samples whose logits a record has, at least: all of MNIST's
 
 
 @dataclass(frozen=True)
@@ -58,22 +56,6 @@ class Settings:
     cost: str = "cross-entropy"
     backward: str = "by-hand"
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Inputs and labels where the arithmetic is."""
-
-    x: Float[Tensor, "N n_0"]
-    y: Int64[Tensor, " N"]
-
-
-@dataclass(frozen=True)
-class Score:
-    """Mean loss (nats, or squared probability) and share of right answers."""
-
-    loss: float
-    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -136,9 +118,13 @@ class Training:
     def _record(self, start: float, norms: dict[int, float]) -> Record:
         """Evaluate the network as it is, after an epoch that began at `start`."""
         parts: list[Tensor] = []
-        train, test = evaluate(self, self.train), evaluate(self, self.test, parts)
+        train, test = self.evaluate(self.train), self.evaluate(self.test, parts)
         logits = torch.cat(parts) if self.processes.world == 1 else None
         return Record(self.epoch, train, test, self.settings.learning_rate, norms, time.perf_counter() - start, logits)
+
+    def evaluate(self, samples: Samples, parts: list[Tensor] | None = None) -> Score:
+        """Mean loss and accuracy over samples as the network is; `parts` gets the logits of the first."""
+        return evaluate(self.network, samples, self.cost, self.processes, parts)
 
     def run_epoch(self) -> None:
         """Every training sample once, in the order of `shuffle`."""
@@ -262,36 +248,6 @@ class Training:
 def shuffle(seed: int, epoch: int, N: int) -> Int64[np.ndarray, " N"]:
     """The order of the training samples in an epoch: a pure function of its arguments, on every machine and device."""
     return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(N)
-
-
-@torch.no_grad()
-def evaluate(training: Training, samples: Samples, parts: list[Tensor] | None = None) -> Score:
-    """Mean loss and accuracy over samples, each counted once, whichever process counts it.
-
-    Args:
-        parts: gets the logits of this process's first samples, part by part.
-    """
-    loss, right, rank, world = 0.0, 0, training.processes.rank, training.processes.world
-    mine = Samples(samples.x[rank::world], samples.y[rank::world])
-    for x, y in zip(torch.split(mine.x, LARGEST_EVALUATION), torch.split(mine.y, LARGEST_EVALUATION), strict=True):
-        if len(y):
-            logits = _logits(training.network, x)
-            if parts is not None and len(parts) * LARGEST_EVALUATION < KEPT:
-                parts.append(logits)
-            loss += float(training.cost(logits, y)) * len(y)
-            right += int((logits.argmax(dim=1) == y).sum())
-    if world > 1:
-        both = torch.tensor([loss, right], dtype=torch.float64, device=samples.x.device)
-        loss, right = training.processes.add_up(both).tolist()
-    return Score(loss / len(samples.y), right / len(samples.y))
-
-
-def _logits(network: MLP, x: Float[Tensor, "N n_0"]) -> Float[Tensor, "N K"]:
-    """What `network(x)` says, by the faster products."""
-    for layer, W in network.W.items():
-        x = linear(x, W, network.b[layer])
-        x = x.sigmoid_() if layer < network.depth else x
-    return x
 
 
 def _shared(network: MLP, processes: Processes) -> nn.Module:

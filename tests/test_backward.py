@@ -16,8 +16,9 @@ from checks.problem import HARD_KINDS, draw, standard
 from checks.witnesses import verify
 from model import backward, products
 from model.backward import Backward, gradients
+from model.evaluation import Samples
 from model.network import MLP
-from model.training import Samples, Settings, Training
+from model.training import Settings, Training
 
 SOURCE = Path(backward.__file__).read_text()
 EPS = float(np.finfo(np.float64).eps)

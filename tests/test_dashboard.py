@@ -14,9 +14,10 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 import train
 from model.configuration import resolve
 from model.dashboard import Dashboard, class_tags
+from model.evaluation import Score
 from model.run import start_run
 from model.tensorboard.events import event_files, records
-from model.training import Record, Score
+from model.training import Record
 
 EPS = float(np.finfo(np.float32).eps)
 README = Path(__file__).parents[1] / "runs" / "README.md"

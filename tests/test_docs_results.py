@@ -37,7 +37,7 @@ def test_the_best_epoch_of_the_best_of_three_runs_exceeds_each_of_the_books_figu
 def test_an_experiment_of_one_epoch_runs_with_the_books_settings():
     import torch
 
-    from model.training import Samples
+    from model.evaluation import Samples
 
     generator = torch.Generator().manual_seed(0)
     few = Samples(torch.rand(60, 784, generator=generator), torch.arange(60) % 10)

@@ -11,9 +11,10 @@ from checks.of_training import Checker, check_network, problems_of_run, samples_
 from model.command_line import BadInput
 from model.configuration import resolve
 from model.data import load
+from model.evaluation import Samples
 from model.network import MLP
 from model.run import start_run
-from model.training import Samples, Settings, Training
+from model.training import Settings, Training
 
 
 def training(dtype=torch.float32, **settings):

@@ -13,8 +13,9 @@ from docs.browser import Browser, installed
 from docs.screenshot import active, served
 from model.configuration import resolve
 from model.dashboard import Dashboard
+from model.evaluation import Score
 from model.run import start_run
-from model.training import Record, Score
+from model.training import Record
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="there is no Chromium")
 

@@ -5,9 +5,10 @@ from functools import partial
 import pytest
 import torch
 
+from model.evaluation import Samples
 from model.network import MLP
 from model.replay import WARM_UP, Replay
-from model.training import Samples, Settings, Training
+from model.training import Settings, Training
 
 
 def training(device="cpu", N=41, **settings):

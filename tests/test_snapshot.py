@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from model.evaluation import Samples
 from model.network import MLP
 from model.tensorboard.snapshot import Snapshot, take
-from model.training import Samples, Settings, Training
+from model.training import Settings, Training
 
 
 def a_training(output="softmax", N=50):

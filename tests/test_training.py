@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from model import products
-from model import training as module
-from model.costs import cost_of
+from model import evaluation, products
+from model.evaluation import Samples, Score
 from model.network import MLP
-from model.training import Record, Samples, Score, Settings, Training, evaluate, shuffle
+from model.training import Record, Settings, Training, shuffle
 
 METHODS = {"sgd": {}, "momentum": {"momentum": 0.9}, "adam": {"optimizer": "adam", "weight_decay": 0.01}}
 
@@ -136,8 +135,8 @@ def test_records_start_with_the_state_as_it_is_and_follow_every_epoch():
     assert records[0].gradient_norms == {}
     assert all(record.gradient_norms.keys() == {1, 2} for record in records[1:])
     assert all(record.learning_rate == 0.1 and record.elapsed_s > 0 for record in records)
-    assert records[-1].train == evaluate(training, training.train)
-    assert records[-1].test == evaluate(training, training.test)
+    assert records[-1].train == training.evaluate(training.train)
+    assert records[-1].test == training.evaluate(training.test)
 
 
 def test_a_record_has_the_logits_that_were_evaluated():
@@ -148,8 +147,8 @@ def test_a_record_has_the_logits_that_were_evaluated():
 
 
 def test_a_record_keeps_the_logits_of_few_samples_however_many_there_are(monkeypatch):
-    monkeypatch.setattr(module, "LARGEST_EVALUATION", 2)
-    monkeypatch.setattr(module, "KEPT", 3)
+    monkeypatch.setattr(evaluation, "LARGEST_EVALUATION", 2)
+    monkeypatch.setattr(evaluation, "KEPT", 3)
     training = a_training()
     (record,) = training.fit(0)
     with torch.no_grad():
@@ -197,26 +196,6 @@ def test_training_neither_reads_nor_changes_global_random_state():
     list(a_training().fit(2))
     assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(np.random.get_state()[1], numpys)
-
-
-@pytest.mark.parametrize("N", [1, 4, 5, 9])
-def test_evaluation_counts_each_sample_once_over_several_chunks(monkeypatch, N):
-    training, some = a_training(), samples(N, 3)
-    monkeypatch.setattr(module, "LARGEST_EVALUATION", 4)
-    score = evaluate(training, some)
-    with torch.no_grad():
-        logits = training.network(some.x)
-    losses = cost_of("softmax", "cross-entropy", reduction="none")(logits, some.y).double()
-    right = (logits.argmax(dim=1) == some.y).double().mean()
-    # float32 losses of at most 4: each chunk's mean rounds up to four terms, once more for the quotient and the product
-    assert abs(score.loss - float(losses.mean())) <= 6 * 4 * torch.finfo(torch.float32).eps
-    assert score.accuracy == float(right)
-
-
-def test_evaluation_leaves_no_gradient_behind():
-    training = a_training()
-    evaluate(training, training.train)
-    assert all(parameter.grad is None for parameter in training.network.parameters())
 
 
 @pytest.mark.parametrize("method", METHODS)

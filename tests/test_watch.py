@@ -7,8 +7,9 @@ import torch
 
 import train
 from checks.learning.watch import Watcher
+from model.evaluation import Samples
 from model.network import MLP
-from model.training import Samples, Settings, Training
+from model.training import Settings, Training
 
 BARS = Samples(torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 1]]), torch.tensor([0, 0, 1, 1]))
 ORIGINAL = ["--data", "bars", "--hidden", "50", "50", "--init", "row-constant", "--output", "sigmoid", "--cost", "quadratic"]

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from model.distributed import Processes, join
+from model.evaluation import Samples
 from model.network import MLP
-from model.training import Samples, Settings, Training, evaluate
+from model.training import Settings, Training
 
 HEADS = (("softmax", "cross-entropy"), ("softmax", "quadratic"), ("sigmoid", "cross-entropy"), ("sigmoid", "quadratic"))
 
@@ -35,7 +36,7 @@ def main() -> None:
     for (output, cost), backward, momentum in itertools.product(HEADS, ("by-hand", "autograd"), (0.5, 0.0)):
         settings = Settings(8, 0.2, momentum=momentum, output=output, cost=cost, backward=backward)
         shared, alone = trained(settings, processes), trained(replace(settings), Processes())
-        together, by_one = evaluate(shared, shared.test), evaluate(alone, alone.test)
+        together, by_one = shared.evaluate(shared.test), alone.evaluate(alone.test)
         differences = [
             float((one - other).abs().max())
             for one, other in zip(shared.network.state_dict().values(), alone.network.state_dict().values(), strict=True)

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.training import KEPT, LARGEST_EVALUATION, Training
+from model.evaluation import KEPT, LARGEST_EVALUATION
+from model.training import Training
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Bool, Float, Int64

@@ -1,0 +1,78 @@
+"""How good a network is: its mean loss and how often it is right, over more samples than would fit into a step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from model.distributed import Processes
+from model.network import MLP
+from model.products import linear
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Float, Int64
+
+LARGEST_EVALUATION = 8192  # samples at once, so that evaluating needs no more memory than training
+KEPT = 10_000  # test samples whose logits are kept, at least: all of MNIST's
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs and labels where the arithmetic is."""
+
+    x: Float[Tensor, "N n_0"]
+    y: Int64[Tensor, " N"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean loss (nats, or squared probability) and share of right answers."""
+
+    loss: float
+    accuracy: float
+
+
+@torch.no_grad()
+def evaluate(
+    network: MLP,
+    samples: Samples,
+    cost: Callable[[Tensor, Tensor], Tensor],
+    processes: Processes | None = None,
+    parts: list[Tensor] | None = None,
+) -> Score:
+    """Mean loss and accuracy over samples, each counted once, whichever process counts it.
+
+    Args:
+        network: as it is.
+        samples: all of them, in every process.
+        cost: the mean loss of logits and labels.
+        processes: that share the work; None for this one alone.
+        parts: gets the logits of this process's first samples, part by part.
+    """
+    processes = processes or Processes()
+    loss, right, rank, world = 0.0, 0, processes.rank, processes.world
+    mine = Samples(samples.x[rank::world], samples.y[rank::world])
+    for x, y in zip(torch.split(mine.x, LARGEST_EVALUATION), torch.split(mine.y, LARGEST_EVALUATION), strict=True):
+        if len(y):
+            logits = _logits(network, x)
+            if parts is not None and len(parts) * LARGEST_EVALUATION < KEPT:
+                parts.append(logits)
+            loss += float(cost(logits, y)) * len(y)
+            right += int((logits.argmax(dim=1) == y).sum())
+    if world > 1:
+        both = torch.tensor([loss, right], dtype=torch.float64, device=samples.x.device)
+        loss, right = processes.add_up(both).tolist()
+    return Score(loss / len(samples.y), right / len(samples.y))
+
+
+def _logits(network: MLP, x: Float[Tensor, "N n_0"]) -> Float[Tensor, "N K"]:
+    """What `network(x)` says, by the faster products."""
+    for layer, W in network.W.items():
+        x = linear(x, W, network.b[layer])
+        x = x.sigmoid_() if layer < network.depth else x
+    return x
