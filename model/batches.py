@@ -12,7 +12,9 @@ from torch import Tensor
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
 
-BLOCK_BYTES = 1 << 20  # gathered at once: long enough for both cores to fetch from memory, short enough to stay in their caches
+# Gathered at once. On a CPU: long enough for both cores to fetch from memory, short enough to stay in their caches.
+# On CUDA: as many steps as are worth recording together.
+BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 8 << 20}
 
 
 class Batches:
@@ -32,22 +34,22 @@ class Batches:
         self._x, self._y, self._rank, self._world = x, y, rank, world
         self.batch_size = min(batch_size, len(y))
         self._mine = len(range(rank, self.batch_size, world))
-        count = max(1, BLOCK_BYTES // max(1, self._mine * x.shape[1] * x.element_size()))
+        count = max(1, BLOCK_BYTES[x.device.type] // max(1, self._mine * x.shape[1] * x.element_size()))
         block = min(count, len(y) // self.batch_size) * self._mine
         self._block_x, self._block_y = x.new_empty(block, x.shape[1]), y.new_empty(block)
         pair = torch.split(self._block_x, self._mine), torch.split(self._block_y, self._mine)
         self.places = list(zip(*pair, strict=True))
 
     def __call__(self, batches: Int64[Tensor, "steps N"]) -> Iterator[int]:
-        """Gather batches, given by the rows of their samples, many at a time.
+        """Gather batches, given by the rows of their samples, a block at a time.
 
-        Yields: the place where the next one lies, until the one after it is asked for.
+        Yields: how many lie in the first places now, until more are asked for.
         """
         for together in torch.split(batches, len(self.places)):
             rows = together[:, self._rank :: self._world].reshape(-1)
             torch.index_select(self._x, 0, rows, out=self._block_x[: len(rows)])
             torch.index_select(self._y, 0, rows, out=self._block_y[: len(rows)])
-            yield from range(len(together))
+            yield len(together)
 
     def share(self, rows: Int64[Tensor, " N"]) -> tuple[Tensor, Tensor]:
         """x and y of this process's share of a batch that may have fewer samples than the others, in memory of their own."""

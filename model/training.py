@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -26,7 +26,7 @@ from model.evaluation import Samples, Score, evaluate
 from model.network import MLP
 from model.optimizers import SGD, Adam, Optimizer
 from model.products import Run
-from model.replay import Replay
+from model.replay import Replay, in_turn
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
@@ -97,7 +97,6 @@ class Training:
         self._batches = Batches(train.x, train.y, settings.batch_size, self.processes.rank, self.processes.world)
         self._descend = _descend(settings, self.processes)
         self._by_size: dict[tuple[int, int, float | None], Backward] = {}  # an epoch has one for its batches, one for its last
-        self._replay = self._replayed() if train.x.is_cuda else None
         self._shared = _shared(network, self.processes) if settings.backward == "autograd" else network
 
     def fit(self, epochs: int) -> Iterator[Record]:
@@ -135,32 +134,23 @@ class Training:
         many, few = torch.split(order, [len(order) - last, last])
         # By hand, nothing is recorded and nothing that outlives the epoch is made: torch need not keep track of either.
         with torch.inference_mode(self.settings.backward == "by-hand"):
-            self._run_alike(many.view(-1, size))
+            for count in self._batches(many.view(-1, size)):
+                self._run(count)
             if last:
                 self.step(*self._batches.share(few), whole=last)
         self.epoch += 1
 
-    def _run_alike(self, batches: Int64[Tensor, "steps N"]) -> None:
-        """Steps that are all the same but for the rows of their samples, and need not leave their gradients."""
-        if self._replay is not None:
-            for rows in batches:
-                self._replay(rows)
-            return
-        for place in self._batches(batches):
-            self._steps[place]()
-
     @cached_property
     def _steps(self) -> list[Run]:
-        """The step on each of the places where full batches come to lie."""
+        """The step on each of the places where full batches come to lie; it need not leave its gradients."""
         with torch.inference_mode(False):  # what they are bound to outlives the epoch
             return [self.bound(x, y, self._batches.batch_size, seen=False) for x, y in self._batches.places]
 
-    def _replayed(self) -> Replay | None:
-        """The step on full batches as CUDA replays it: of one process, by hand, for autograd and messages cannot be recorded so."""
-        if self.settings.backward != "by-hand" or self.processes.world > 1:
-            return None
-        step = partial(self.step, seen=False)
-        return Replay(step, self.train.x, self.train.y, min(self.settings.batch_size, len(self.train.y)))
+    @cached_property
+    def _run(self) -> Callable[[int], None]:
+        """Runs so many of these steps; on CUDA it replays them, but autograd and messages cannot be recorded so."""
+        replays = self.train.x.is_cuda and self.settings.backward == "by-hand" and self.processes.world == 1
+        return Replay(self._steps) if replays else partial(in_turn, self._steps)
 
     def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None, *, seen: bool = True) -> None:
         """One batch forward, backward, and the optimizer's step.

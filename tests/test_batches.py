@@ -11,7 +11,7 @@ def collected(batches, order):
     """x and y of this process's share of every batch of an epoch, the smaller last one, too."""
     few = len(order) % batches.batch_size
     many = order[: len(order) - few].view(-1, batches.batch_size)
-    full = [tuple(part.clone() for part in batches.places[place]) for place in batches(many)]
+    full = [(x.clone(), y.clone()) for count in batches(many) for x, y in batches.places[:count]]
     return full + ([batches.share(order[-few:])] if few else [])
 
 
@@ -22,7 +22,7 @@ def samples(N, width=3):
 @pytest.mark.parametrize(("N", "batch_size"), [(10, 3), (12, 4), (5, 8), (1, 1), (100, 7)])
 @pytest.mark.parametrize("block_bytes", [1, 100, 1 << 20])
 def test_every_sample_comes_once_and_in_order(monkeypatch, N, batch_size, block_bytes):
-    monkeypatch.setattr(batches, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(batches.BLOCK_BYTES, "cpu", block_bytes)
     x, y = samples(N)
     order = torch.randperm(N, generator=torch.Generator().manual_seed(0))
     every = Batches(x, y, batch_size)
