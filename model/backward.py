@@ -104,11 +104,11 @@ class Backward:
         # z goes where a or p will be, da where dz will be, dW onto W or into memory of its own. Only the samples lie elsewhere.
         z = {**self.a, self._L: self.p}
         dW, db = (_like(W), _like(b)) if descend is None else (W, b)
-        start, times = ({}, 1.0) if descend is None else (W, -descend)
+        W_start, b_start, times = ({}, {}, 1.0) if descend is None else (W, b, -descend)
         self._F1 = {layer: product(W[layer], N, z[layer], b[layer][:, None]) for layer in W}
         self._B4 = {layer: product(W[layer].t(), N, self.dz[layer - 1]) for layer in W if layer > 1}
-        self._B2 = {layer: product(self.dz[layer], sizes[layer - 1], dW[layer], start.get(layer), times) for layer in W}
-        self._B3 = {layer: _sums(self.dz[layer], db[layer], None if descend is None else times) for layer in W}
+        self._B2 = {layer: product(self.dz[layer], sizes[layer - 1], dW[layer], W_start.get(layer), times) for layer in W}
+        self._B3 = {layer: _sums(self.dz[layer], db[layer], b_start.get(layer), times) for layer in W}
         pairs = [(network.W[layer], dW[layer]) for layer in W] + [(network.b[layer], db[layer]) for layer in W]
         self._gradients = pairs if descend is None else []
         self._scale = (2 if cost == "quadratic" else 1) / (mean_over or N)
@@ -181,9 +181,9 @@ def _like(tensors: dict[int, Tensor]) -> dict[int, Tensor]:
     return {layer: torch.empty_like(tensor) for layer, tensor in tensors.items()}
 
 
-def _sums(dz: Float[Tensor, "n N"], into: Float[Tensor, " n"], times: float | None) -> Run:
-    """Sums over samples, which are products with ones, and are added to what is there as products are."""
+def _sums(dz: Float[Tensor, "n N"], into: Float[Tensor, " n"], start: Float[Tensor, " n"] | None, times: float) -> Run:
+    """start + times the sums over samples, which are products with ones."""
     ones = dz.new_ones(dz.shape[1])
-    if times is None:
+    if start is None:
         return partial(torch.mv, dz, ones, out=into)
-    return partial(torch.addmv, into, dz, ones, alpha=times, out=into)
+    return partial(torch.addmv, start, dz, ones, alpha=times, out=into)
