@@ -15,6 +15,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 # Gathered at once. On a CPU: long enough for both cores to fetch from memory, short enough to stay in their caches.
 # On CUDA: as many steps as are worth recording together.
 BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 8 << 20}
+MOST_PLACES = 100  # in a block, however small its batches are: a step is bound, and on CUDA recorded, for each
 
 
 class Batches:
@@ -26,8 +27,8 @@ class Batches:
         rank, world: which process this is, and of how many. Each gets every `world`-th row of every batch.
     Attributes:
         batch_size: samples a full batch, of all processes together.
-        places: x and y of this process's part of each batch that one block of memory holds, as views of it. There are few, and
-            batches come to lie in them again and again, so whatever is done to a batch can be bound to its place once.
+        places: x and y of this process's part of each batch that one block of memory holds, as views of it. Batches come to lie in
+            them again and again, so whatever is done to a batch can be bound to its place once.
     """
 
     def __init__(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], batch_size: int, rank: int = 0, world: int = 1) -> None:
@@ -35,7 +36,7 @@ class Batches:
         self.batch_size = min(batch_size, len(y))
         self._mine = len(range(rank, self.batch_size, world))
         count = max(1, BLOCK_BYTES[x.device.type] // max(1, self._mine * x.shape[1] * x.element_size()))
-        block = min(count, len(y) // self.batch_size) * self._mine
+        block = min(count, MOST_PLACES, len(y) // self.batch_size) * self._mine
         self._block_x, self._block_y = x.new_empty(block, x.shape[1]), y.new_empty(block)
         pair = torch.split(self._block_x, self._mine), torch.split(self._block_y, self._mine)
         self.places = list(zip(*pair, strict=True))
@@ -45,7 +46,7 @@ class Batches:
 
         Yields: how many lie in the first places now, until more are asked for.
         """
-        for together in torch.split(batches, len(self.places)):
+        for together in torch.split(batches, len(self.places)) if len(batches) else ():
             rows = together[:, self._rank :: self._world].reshape(-1)
             torch.index_select(self._x, 0, rows, out=self._block_x[: len(rows)])
             torch.index_select(self._y, 0, rows, out=self._block_y[: len(rows)])

@@ -26,7 +26,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
     Matrix = Float[Tensor, "_ _"]
 
-Run = Callable[[], object]  # multiplies what its factors hold now
+Run = Callable[[], object]  # does what it was bound to do, a product or a whole step, with what its memory holds now
 Product = Callable[[Tensor], Run]  # binds the second factor: views of it are made here, and a view takes as long as a small product
 # Of the first factor, where the product goes, what the sums start at, and how often the product is added to that.
 Way = Callable[[Tensor, Tensor, Tensor | None, float], Product]

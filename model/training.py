@@ -143,8 +143,7 @@ class Training:
     @cached_property
     def _steps(self) -> list[Run]:
         """The step on each of the places where full batches come to lie; it need not leave its gradients."""
-        with torch.inference_mode(False):  # what they are bound to outlives the epoch
-            return [self.bound(x, y, self._batches.batch_size, seen=False) for x, y in self._batches.places]
+        return [self.bound(x, y, self._batches.batch_size, seen=False) for x, y in self._batches.places]
 
     @cached_property
     def _run(self) -> Callable[[int], None]:
@@ -152,18 +151,22 @@ class Training:
         replays = self.train.x.is_cuda and self.settings.backward == "by-hand" and self.processes.world == 1
         return Replay(self._steps) if replays else partial(in_turn, self._steps)
 
-    def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None, *, seen: bool = True) -> None:
-        """One batch forward, backward, and the optimizer's step.
+    def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None) -> None:
+        """One batch forward, backward, and the optimizer's step; leaves its gradients.
 
         Args:
             x, y: the batch, or this process's part of it.
             whole: samples of the whole batch, where this is a part.
-            seen: whether anybody will look at the gradients. Plain descent by hand need not store them otherwise.
         """
-        self.bound(x, y, whole, seen=seen)()
+        self.bound(x, y, whole)()
 
     def bound(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None, *, seen: bool = True) -> Run:
-        """`step`, bound to where its batch lies: a function of nothing, for batches that come to lie there again and again."""
+        """`step`, bound to where its batch lies, for batches that come to lie there again and again.
+
+        Args:
+            x, y, whole: as for `step`; or memory that will hold them.
+            seen: whether anybody will look at the gradients. Plain descent by hand need not store them otherwise.
+        """
         if self.settings.backward == "autograd":
             return partial(self._step_by_autograd, x, y, whole)
         N = len(y)

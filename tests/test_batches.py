@@ -44,3 +44,15 @@ def test_processes_share_every_batch(N, batch_size, world):
         together = torch.cat(batch)
         expected = order[start : start + batch_size]
         assert sorted(together.tolist()) == sorted(expected.tolist())
+
+
+def test_many_small_batches_share_few_places(monkeypatch):
+    monkeypatch.setattr(batches, "MOST_PLACES", 4)
+    every = Batches(*samples(100), batch_size=1)
+    assert len(every.places) == 4
+    assert torch.equal(torch.cat([y for _, y in collected(every, torch.arange(100))]), torch.arange(100))
+
+
+def test_no_batch_is_no_block():
+    every = Batches(*samples(3), batch_size=3)
+    assert list(every(torch.empty(0, 3, dtype=torch.int64))) == []

@@ -97,6 +97,12 @@ def test_the_way_depends_on_the_shape_and_the_threads(monkeypatch, with_threads,
     assert products.fastest(torch.empty(m, k), n, torch.empty(m, n)) is way
 
 
+def test_products_elsewhere_than_on_the_cpu_are_left_to_their_library(with_threads):
+    with_threads(2)
+    for m, k in ((2, 2), (2, WORTH_SHARING)):
+        assert products.fastest(torch.empty(m, k, device="meta"), 1, torch.empty(m, 1, device="meta")) is products.whole
+
+
 def test_the_smallest_are_made_by_one_thread_and_leave_the_others_as_they_were(monkeypatch, with_threads):
     seen, true = [], torch.mm
     monkeypatch.setattr(torch, "mm", lambda A, B, out: seen.append(torch.get_num_threads()) or true(A, B, out=out))

@@ -157,10 +157,12 @@ def test_a_record_keeps_the_logits_of_few_samples_however_many_there_are(monkeyp
         )
 
 
-def test_gradient_norms_are_of_the_epochs_last_step():
-    training = a_training()
+@pytest.mark.parametrize("N", [10, 12], ids=["of fewer samples", "as full as the others"])
+def test_gradient_norms_are_of_the_epochs_last_step(N):
+    training = a_training(N)
     last = list(training.fit(1))[-1]
     assert last.gradient_norms == {layer: float(W.grad.norm()) for layer, W in training.network.W.items()}
+    assert last.gradient_norms.keys() == {1, 2}
     assert all(norm > 0 for norm in last.gradient_norms.values())
 
 
