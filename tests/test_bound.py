@@ -55,7 +55,7 @@ def test_errors_stay_within_the_bound_where_they_are_correlated(kind, dtype):
 
 def test_samples_that_are_alike_are_off_in_the_same_direction(monkeypatch):
     """The wrong version counts no copies, and adds the squares of their errors as if these were independent: rule 3."""
-    problem = CORRELATED["one sample repeated"](draw((4, 30, 3), 32768, 0))
+    problem = CORRELATED["one sample repeated"](draw((4, 30, 3), 16384, 0))
     assert {verdict.outcome for verdict in verify(problem, differences=False)} == {"pass"}
     monkeypatch.setattr(bound, "copies_of", lambda rows: np.ones(len(rows)))
     assert any(verdict.outcome == "fail" for verdict in verify(problem, differences=False))
