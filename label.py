@@ -1,6 +1,8 @@
-"""Label inputs with a trained network, through the NumPy forward pass that `python -m checks` verifies.
+"""Label inputs with a trained network, through the NumPy forward pass that `python -m checks`
+verifies.
 
-Nothing here waits for torch, so that an answer takes a fraction of the time that importing it would.
+Nothing here waits for torch, so that an answer takes a fraction of the time that importing it
+would.
 """
 
 from __future__ import annotations
@@ -13,16 +15,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # on busy cores NumPy's threads wait longer for each other than they compute
+# on busy cores NumPy's threads wait longer for each other than they compute
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from checks import by_hand
-from model.checkpoint import SavedModel, load_model, newest_run
-from model.command_line import BAD_INPUT, GOOD, INTERRUPTED, BadInput, Parser, complain, folder, unwritable, whole_number
-from model.drawing import as_text
-from model.inputs import read_inputs
-from model.rows import Rows
+from backproof.checks import by_hand
+from backproof.model.checkpoint import SavedModel, load_model, newest_run
+from backproof.model.command_line import (
+    BAD_INPUT,
+    GOOD,
+    INTERRUPTED,
+    BadInput,
+    Parser,
+    complain,
+    folder,
+    unwritable,
+    whole_number,
+)
+from backproof.model.drawing import as_text
+from backproof.model.inputs import read_inputs
+from backproof.model.rows import Rows
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact
@@ -34,8 +47,9 @@ EPILOG = """\
 inputs
   1 1 0 0      as many numbers as the network takes, raw as in the data that it was trained on
   rows.csv     one input a row, with or without a header; or .npy
-  digit.png    a drawing of any size, dark on light or light on dark, put in place as the network's data set was made;
-               or .jpg, .bmp, .gif, .webp; for a network that was trained on pictures
+  digit.png    a drawing of any size, dark on light or light on dark, put in place as the
+               network's data set was made; or .jpg, .bmp, .gif, .webp; for a network that was
+               trained on pictures
   drawings/    every picture and table in a folder, or a pattern in quotes: 'drawings/*.png'
   -            rows on standard input
 
@@ -49,38 +63,62 @@ examples
 """
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Flags -> weights and rows -> answers -> exit code."""
-    args = parse_args(sys.argv[1:] if argv is None else argv)
+def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
+    """Flags -> weights and rows -> answers -> exit code; `program` is what it is called as."""
+    args = parse_args(sys.argv[1:] if argv is None else argv, program)
     try:
         run = args.run or newest_run(RUNS)
         model = load_model(run)
         rows = read_inputs(args.inputs, model, run)
         if args.show and model.picture is None:
-            raise BadInput(f"--show: expected a network that was trained on pictures, got one of {model.data}. Leave --show out.")
+            raise BadInput(
+                "--show: expected a network that was trained on pictures, got one of "
+                f"{model.data}. Leave --show out."
+            )
         print("\n".join(answers(model, rows, args)), flush=True)
     except BadInput as error:
-        complain(PROGRAM, error)
+        complain(program, error)
         return BAD_INPUT
     except OSError as error:
-        return unwritable(PROGRAM, error)
+        return unwritable(program, error)
     except KeyboardInterrupt:
-        complain(PROGRAM, "interrupted.")
+        complain(program, "interrupted.")
         return INTERRUPTED
     return GOOD
 
 
-def parse_args(argv: list[str]) -> Namespace:
+def parse_args(argv: list[str], program: str = PROGRAM) -> Namespace:
     """The contract of the command line."""
-    parser = Parser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="numbers, files, folders, or - for rows on standard input")
-    parser.add_argument("--run", type=folder, metavar="DIR", help="folder of the run to use (default: the newest in runs/)")
-    parser.add_argument("--top-k", type=whole_number(1), default=1, metavar="N", help="labels to show for each (default: 1)")
+    parser = Parser(prog=program, description=__doc__, epilog=EPILOG)
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="numbers, files, folders, or - for rows on standard input",
+    )
+    parser.add_argument(
+        "--run",
+        type=folder,
+        metavar="DIR",
+        help="folder of the run to use (default: the newest in runs/)",
+    )
+    parser.add_argument(
+        "--top-k",
+        type=whole_number(1),
+        default=1,
+        metavar="N",
+        help="labels to show for each (default: 1)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--show", action="store_true", help="draw what the network sees, for a network of pictures")
+    parser.add_argument(
+        "--show", action="store_true", help="draw what the network sees, for a network of pictures"
+    )
     args = parser.parse_args([_positional(word) for word in argv])
     if args.show and args.json:
-        parser.error("--show: expected no --json beside it, got both. Leave one out: each line of --json is an object.")
+        parser.error(
+            "--show: expected no --json beside it, got both. Leave one out: each line of --json "
+            "is an object."
+        )
     return args
 
 
@@ -88,7 +126,9 @@ def answers(model: SavedModel, rows: Rows, args: Namespace) -> Iterator[str]:
     """One line for each row."""
     p = probabilities(model, rows)
     order = np.argsort(-p, axis=1, kind="stable")[:, : args.top_k]
-    for index, (name, chances, best) in enumerate(zip(rows.names, p.tolist(), order.tolist(), strict=True)):
+    for index, (name, chances, best) in enumerate(
+        zip(rows.names, p.tolist(), order.tolist(), strict=True)
+    ):
         if args.show and model.picture:
             yield from as_text(rows.x[index], model.picture, sys.stdout.encoding or "ascii")
         if args.json:
@@ -104,7 +144,10 @@ def probabilities(model: SavedModel, rows: Rows) -> Inexact[np.ndarray, "M K"]:
         x = model.preprocessing(rows.x, model.W[1].dtype)
         p = by_hand.forward(x, model.W, model.b, output=model.output).p
     for row in np.flatnonzero(~np.isfinite(p).all(axis=1))[:1]:
-        raise BadInput(f"{rows.names[row]}: expected numbers like those of {model.data}, got ones that overflow. Correct them.")
+        raise BadInput(
+            f"{rows.names[row]}: expected numbers like those of {model.data}, got ones that "
+            "overflow. Correct them."
+        )
     return p
 
 
@@ -119,12 +162,15 @@ def as_json(name: str, classes: tuple[str, ...], chances: list[float], best: int
 
 
 def _positional(word: str) -> str:
-    """A negative number with an exponent looks like a flag to argparse, unless a space stands before it."""
+    """A negative number with an exponent looks like a flag to argparse, unless a space stands
+    before it."""
     try:
         float(word)
     except ValueError:
         return word
-    return f" {word}" if word.startswith("-") else word
+    if word.startswith("-"):
+        return f" {word}"
+    return word
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Gradient checkers that people use, each asked as its own documentation asks it, about one network with an error planted in dW[1].
+"""Gradient checkers that people use, each asked as its own documentation asks it, about one network
+with an error planted in dW[1].
 
-Every checker is a function of a problem, what happens to dW[1], and a dtype. It returns "" if it accepts, else its message.
+Every checker is a function of a problem, what happens to dW[1], and a dtype. It returns "" if it
+accepts, else its message.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from backproof import check_gradients
+from backproof.checks.problem import Problem
 from benchmarks.networks import Wrong
-from checks import check_gradients
-from checks.problem import Problem
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -79,7 +81,10 @@ def with_jax(problem: Problem, change: Change, dtype: str) -> str:
 
     try:
         check_grads(
-            loss, tuple([jnp.asarray(v, dtype) for v in of.values()] for of in (problem.W, problem.b)), order=1, modes=["rev"]
+            loss,
+            tuple([jnp.asarray(v, dtype) for v in of.values()] for of in (problem.W, problem.b)),
+            order=1,
+            modes=["rev"],
         )
     except AssertionError as error:
         return str(error) or "AssertionError"
@@ -101,12 +106,17 @@ def with_hips(problem: Problem, change: Change, dtype: str) -> str:
             z = anp.dot(a, (planted(W[0]) if layer == 1 else W[layer - 1]).T) + b[layer - 1]
             a = 0.5 * (anp.tanh(z / 2) + 1)
         shifted = z - anp.max(z, axis=1, keepdims=True)
-        return -anp.mean(anp.sum(Y * (shifted - anp.log(anp.sum(anp.exp(shifted), axis=1, keepdims=True))), axis=1))
+        return -anp.mean(
+            anp.sum(
+                Y * (shifted - anp.log(anp.sum(anp.exp(shifted), axis=1, keepdims=True))), axis=1
+            )
+        )
 
     np.random.seed(0)  # it draws its direction from the global generator
     try:
         check_grads(loss, (0, 1), modes=["rev"], order=1)(
-            [v.astype(dtype) for v in problem.W.values()], [v.astype(dtype) for v in problem.b.values()]
+            [v.astype(dtype) for v in problem.W.values()],
+            [v.astype(dtype) for v in problem.b.values()],
         )
     except AssertionError as error:
         return str(error) or "AssertionError"

@@ -1,10 +1,13 @@
-"""What the dashboard and the watcher cost: the same training alone, with the one, and with the other, in turns.
+"""What the dashboard and the watcher cost: the same training alone, with the one, and with the
+other, in turns.
 
-    python benchmarks/dashboard.py --data mnist --data-dir data/mnist --hidden 100 --batch-size 32 --epochs 5
+    python benchmarks/dashboard.py --data mnist --data-dir data/mnist --hidden 100 --batch-size 32
+    --epochs 5
 
-Flags that are not listed here are train.py's. No gradient is checked unless --checked is given, so that nothing hides a share. Two
-figures stand beside each other: the ratio of whole trainings, which counts caches that were emptied and threads that stay awake,
-and jitters by some percent; and the milliseconds inside the dashboard's and the watcher's own calls, which do not.
+Flags that are not listed here are train.py's. No gradient is checked unless --checked is given, so
+that nothing hides a share. Two figures stand beside each other: the ratio of whole trainings, which
+counts caches that were emptied and threads that stay awake, and jitters by some percent; and the
+milliseconds inside the dashboard's and the watcher's own calls, which do not.
 """
 
 from __future__ import annotations
@@ -25,13 +28,13 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from checks.learning.watch import Watcher
-from checks.of_training import Checker
-from model.configuration import resolve
-from model.dashboard import Dashboard
-from model.run import Run, start_run
-from model.training import Record
-from train import parse_args
+from backproof.checks.learning.watch import Watcher
+from backproof.checks.witnesses.of_training import Checker
+from backproof.model.configuration import resolve
+from backproof.model.dashboard import Dashboard
+from backproof.model.run import Run, start_run
+from backproof.model.training import Record
+from backproof.train import parse_args
 
 ALLOWED = {"dashboard": 0.10, "watcher": 0.02}  # of a training
 KINDS = ("alone", *ALLOWED)
@@ -39,7 +42,8 @@ KINDS = ("alone", *ALLOWED)
 
 @dataclass
 class Clocks:
-    """Seconds on the wall, where other programs count, too, and of the processor, where only this one's threads do."""
+    """Seconds on the wall, where other programs count, too, and of the processor, where only this
+    one's threads do."""
 
     wall: float = 0.0
     processor: float = 0.0
@@ -53,7 +57,8 @@ class Clocks:
 
 
 def measured(run: Run, kind: str, checked: bool) -> tuple[Clocks, Clocks]:
-    """From the first step to the last: all of it, and what lies inside the calls of the dashboard or the watcher."""
+    """From the first step to the last: all of it, and what lies inside the calls of the dashboard
+    or the watcher."""
     whole, own = Clocks(), Clocks()
     train = {"alone": alone, "dashboard": shown, "watcher": watched}[kind]
     whole.add(lambda: train(run, epochs(run, checked), own))
@@ -90,41 +95,66 @@ def watched(run: Run, records: Iterator[Record], own: Clocks) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Flags -> a table -> exit code 1 if the dashboard takes more than 10% of a training, or the watcher more than 2%."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="trainings of each kind (default: 5)")
-    parser.add_argument("--checked", action="store_true", help="check every epoch's gradients, as train.py does")
+    """Flags -> a table -> exit code 1 if the dashboard takes more than 10% of a training, or the
+    watcher more than 2%."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=5, metavar="N", help="trainings of each kind (default: 5)"
+    )
+    parser.add_argument(
+        "--checked", action="store_true", help="check every epoch's gradients, as train.py does"
+    )
     given, rest = parser.parse_known_args(argv)
     flags = vars(parse_args(rest))
     spent: dict[str, list[tuple[Clocks, Clocks]]] = {kind: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder:
-        measured(start_run(resolve(flags | {"epochs": 1}), Path(folder) / "first", device="cpu"), "dashboard", True)
+        measured(
+            start_run(resolve(flags | {"epochs": 1}), Path(folder) / "first", device="cpu"),
+            "dashboard",
+            True,
+        )
         for repeat in range(given.repeats):
             for kind in KINDS[repeat % len(KINDS) :] + KINDS[: repeat % len(KINDS)]:
                 run = start_run(resolve(flags), Path(folder) / f"{repeat}-{kind}", device="cpu")
                 spent[kind].append(measured(run, kind, given.checked))
     threads, load = torch.get_num_threads(), os.getloadavg()[0]
     sizes, settings = "-".join(map(str, run.sizes)), run.configuration
-    print(f"{run.dataset.name} {sizes}, batches of {settings.batch_size}, {settings.epochs} epochs, {given.repeats} of each kind;")
+    print(
+        f"{run.dataset.name} {sizes}, batches of {settings.batch_size}, {settings.epochs} epochs, "
+        f"{given.repeats} of each kind;"
+    )
     checks = "checked" if given.checked else "not checked"
-    print(f"gradients {checks}; torch {torch.__version__}, {threads} thread(s), load {load:.1f} on {os.cpu_count()} cores")
+    print(
+        f"gradients {checks}; torch {torch.__version__}, {threads} thread(s), load {load:.1f} on "
+        f"{os.cpu_count()} cores"
+    )
     good = [report(kind, spent[kind], spent["alone"]) for kind in KINDS]
     return 0 if all(good) else 1
 
 
-def report(kind: str, spent: list[tuple[Clocks, Clocks]], alone: list[tuple[Clocks, Clocks]]) -> bool:
+def report(
+    kind: str, spent: list[tuple[Clocks, Clocks]], alone: list[tuple[Clocks, Clocks]]
+) -> bool:
     """Two lines, and whether the share inside its own calls is allowed."""
     shares = []
     for clock in ("wall", "processor"):
         whole, own, base = (
-            statistics.median(getattr(pair[part], clock) for pair in of) for of, part in ((spent, 0), (spent, 1), (alone, 0))
+            statistics.median(getattr(pair[part], clock) for pair in of)
+            for of, part in ((spent, 0), (spent, 1), (alone, 0))
         )
         shares.append(own / base)
         ratio = statistics.median(
-            getattr(pair[0], clock) / getattr(other[0], clock) for pair, other in zip(spent, alone, strict=True)
+            getattr(pair[0], clock) / getattr(other[0], clock)
+            for pair, other in zip(spent, alone, strict=True)
         )
         line = f"{kind:<10} {clock:<10} {whole:7.3f} s"
-        print(line if kind == "alone" else f"{line}   ratio {ratio:5.3f}   own {1000 * own:6.1f} ms = {own / base:5.1%}")
+        print(
+            line
+            if kind == "alone"
+            else f"{line}   ratio {ratio:5.3f}   own {1000 * own:6.1f} ms = {own / base:5.1%}"
+        )
     return kind == "alone" or shares[1] <= ALLOWED[kind]
 
 

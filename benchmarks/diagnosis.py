@@ -1,10 +1,13 @@
-"""How often the diagnosis is right: on candidates with one bug, two, none, an undeclared convention, and a bug that nobody knows.
+"""How often the diagnosis is right: on candidates with one bug, two, none, an undeclared
+convention, and a bug that nobody knows.
 
-    python benchmarks/diagnosis.py [--seed N] [--share F] [--only KIND] [--generator switches|files] [--misses]
+    python benchmarks/diagnosis.py [--seed N] [--share F] [--only KIND] [--misses]
+        [--generator switches|files]
 
-Two generators, which share nothing with checks/suspects/ nor with each other: tests/switches.py, one program in which every bug is
-a switch; and tests/planting/, whole files in several styles whose bugs are edited lines. Sizes, seed, head, layout, protocol and
-every other convention are drawn anew for each case. Every generator is asked for the numbers of cases below, times --share.
+Two generators, which share nothing with checks/bugs/ nor with each other: tests/switches.py, one
+program in which every bug is a switch; and tests/planting/, whole files in several styles whose
+bugs are edited lines. Sizes, seed, head, layout, protocol and every other convention are drawn anew
+for each case. Every generator is asked for the numbers of cases below, times --share.
 """
 
 from __future__ import annotations
@@ -36,18 +39,27 @@ WANTED = {  # what is counted of each kind
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--share", type=float, default=1.0, help="of the usual number of cases (default: 1)")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the usual number of cases (default: 1)"
+    )
     parser.add_argument("--only", choices=tuple(COUNTS))
     parser.add_argument("--generator", choices=tuple(GENERATORS))
-    parser.add_argument("--misses", action="store_true", help="print each case that is not as it should be")
+    parser.add_argument(
+        "--misses", action="store_true", help="print each case that is not as it should be"
+    )
     args = parser.parse_args(argv)
     for name, streams in GENERATORS.items():
         for kind in COUNTS:
             if args.only in (None, kind) and args.generator in (None, name):
                 wanted = max(1, round(COUNTS[kind] * args.share))
-                print(f"{name:9}{line(kind, islice(streams[kind](args.seed), wanted), args.misses)}", flush=True)
+                print(
+                    f"{name:9}{line(kind, islice(streams[kind](args.seed), wanted), args.misses)}",
+                    flush=True,
+                )
     return 0
 
 
@@ -61,19 +73,37 @@ def line(kind: str, some: Iterable[Case], misses: bool) -> str:
         counts.update(all=1, **told)
         slowest, total_s = max(slowest, elapsed_s), total_s + elapsed_s
         if not case.good:
-            taken_for[f"{'+'.join(case.names) or 'right'} as {'+'.join(case.named[:3]) or case.found.first_wrong or 'right'}"] += 1
+            taken_for[
+                f"{'+'.join(case.names) or 'right'} as "
+                f"{'+'.join(case.named[:3]) or case.found.first_wrong or 'right'}"
+            ] += 1
             if misses:
-                print(f"  MISS {case.names} {case.found.outcome} {case.named} {case.found.first_wrong} | {case.words}")
-    shares = ", ".join(f"{name} {counts[name]} ({counts[name] / max(counts['all'], 1):.1%})" for name in WANTED[kind])
+                print(
+                    f"  MISS {case.names} {case.found.outcome} {case.named} "
+                    f"{case.found.first_wrong} | {case.words}"
+                )
+    shares = ", ".join(
+        f"{name} {counts[name]} ({counts[name] / max(counts['all'], 1):.1%})"
+        for name in WANTED[kind]
+    )
     timing = f"{total_s / max(counts['all'], 1):.2f} s each, at most {slowest:.2f} s"
     return "\n".join(
-        [f"{kind:11}{counts['all']} cases: {shares}; {timing}", *(f"{'':20}{n} {text}" for text, n in taken_for.most_common())]
+        [
+            f"{kind:11}{counts['all']} cases: {shares}; {timing}",
+            *(f"{'':20}{n} {text}" for text, n in taken_for.most_common()),
+        ]
     )
 
 
 def told_of(case: Case) -> dict[str, int]:
     """What is counted of one case."""
-    truths = {"caught": case.caught, "first": case.good, "named": case.good, "both": case.good, "passed": case.good}
+    truths = {
+        "caught": case.caught,
+        "first": case.good,
+        "named": case.good,
+        "both": case.good,
+        "passed": case.good,
+    }
     if case.kind == "single":
         truths |= {"first": case.first, "named": case.names[0] in case.named}
     if case.kind == "unknown":

@@ -1,4 +1,5 @@
-"""A hand-written float32 kernel of softmax and cross-entropy, right and wrong, as `assert_gradients` judges it over many seeds."""
+"""A hand-written float32 kernel of softmax and cross-entropy, right and wrong, as
+`assert_gradients` judges it over many seeds."""
 
 from __future__ import annotations
 
@@ -9,17 +10,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from checks import check_gradients
-from checks.black_box.gradient_report import GradientReport
+from backproof import check_gradients
+from backproof.checks.black_box.gradient_report import GradientReport
 
-SHAPES = ((64, 2), (8, 4), (3, 10), (32, 10), (128, 10), (16, 100), (4, 1000))  # batch size, classes
+# batch size, classes
+SHAPES = (
+    (64, 2),
+    (8, 4),
+    (3, 10),
+    (32, 10),
+    (128, 10),
+    (16, 100),
+    (4, 1000),
+)
 LARGEST_LOGIT = 80.0
 
 Touch = Callable[[Tensor], Tensor]
 
 
 class CrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy of logits; `touch` is what happens to p - Y on its way out of the backward pass."""
+    """Mean cross-entropy of logits; `touch` is what happens to p - Y on its way out of the backward
+    pass."""
 
     @staticmethod
     def forward(ctx, logits, y, touch):
@@ -45,16 +56,26 @@ EXPECTED: dict[str, Callable[[str], bool]] = {
     "through float16": lambda said: said not in ("pass", "untested"),
     "noise of 1e-6": lambda said: said == "different on every run",
 }
-SAID = {"right": "accepted", "through float16": "rejected", "noise of 1e-6": '"different on every run"'}
+SAID = {
+    "right": "accepted",
+    "through float16": "rejected",
+    "noise of 1e-6": '"different on every run"',
+}
 
 
 def report(touch: Touch, seed: int) -> GradientReport:
     """What is said of a kernel on logits, labels and a shape that the seed chooses."""
     random = np.random.default_rng([seed, 5])
     N, K = SHAPES[seed % len(SHAPES)]
-    logits = torch.tensor(random.uniform(-LARGEST_LOGIT, LARGEST_LOGIT, size=(N, K)), dtype=torch.float32, requires_grad=True)
+    logits = torch.tensor(
+        random.uniform(-LARGEST_LOGIT, LARGEST_LOGIT, size=(N, K)),
+        dtype=torch.float32,
+        requires_grad=True,
+    )
     y = torch.tensor(random.integers(K, size=N))
-    return check_gradients(lambda: CrossEntropy.apply(logits, y, touch), {"logits": logits}, seed=seed)
+    return check_gradients(
+        lambda: CrossEntropy.apply(logits, y, touch), {"logits": logits}, seed=seed
+    )
 
 
 def judged(found: GradientReport) -> str:

@@ -1,8 +1,10 @@
-"""Correct networks of other people's kind, and what is planted in them: the population that benchmarks/black_box.py asks about.
+"""Correct networks of other people's kind, and what is planted in them: the population that
+benchmarks/black_box.py asks about.
 
-Every network is a pure function of its seed. The regimes are where black-box checks break: weights a thousand times too large or a
-hundred times too small, in all layers alike or in each its own way, units saturated, units that are copies of each other, labels
-learned by heart, logits of 1e4, losses of 1e-12 and 1e12.
+Every network is a pure function of its seed. The regimes are where black-box checks break: weights
+a thousand times too large or a hundred times too small, in all layers alike or in each its own way,
+units saturated, units that are copies of each other, labels learned by heart, logits of 1e4, losses
+of 1e-12 and 1e12.
 """
 
 from __future__ import annotations
@@ -16,7 +18,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-REGIMES = ("fresh", "scaled", "converged", "saturated", "extreme-logits", "tiny-loss", "huge-loss", "unequal", "constant")
+REGIMES = (
+    "fresh",
+    "scaled",
+    "converged",
+    "saturated",
+    "extreme-logits",
+    "tiny-loss",
+    "huge-loss",
+    "unequal",
+    "constant",
+)
 ACTIVATIONS = (nn.Sigmoid, nn.Tanh, nn.ReLU, nn.GELU)
 COSTS = ("cross-entropy", "squares", "binary")
 
@@ -36,10 +48,14 @@ class Case:
         return self.loss(self.parameters)
 
     def wrong(self, name: str, change: Change | None) -> Case:
-        """The same loss, whose gradient by one parameter goes through a change; None cuts the parameter off."""
+        """The same loss, whose gradient by one parameter goes through a change; None cuts the
+        parameter off."""
 
         def loss(used: dict[str, Tensor]) -> Tensor:
-            return self.loss(used | {name: used[name].detach() if change is None else Wrong.apply(used[name], change)})
+            return self.loss(
+                used
+                | {name: used[name].detach() if change is None else Wrong.apply(used[name], change)}
+            )
 
         return Case(self.name, loss, self.parameters)
 
@@ -82,14 +98,25 @@ class Bag(nn.Module):
 def draw(seed: int, dtype: torch.dtype) -> Case:
     """One correct network in one regime, with its loss."""
     random = np.random.default_rng([seed, 77])
-    regime, activation = REGIMES[seed % len(REGIMES)], ACTIVATIONS[int(random.integers(len(ACTIVATIONS)))]
+    regime, activation = (
+        REGIMES[seed % len(REGIMES)],
+        ACTIVATIONS[int(random.integers(len(ACTIVATIONS)))],
+    )
     sizes = [int(n) for n in random.integers(2, 20, size=random.integers(2, 5))]
-    N, normed, words = int(random.integers(1, 17)), bool(random.random() < 0.3), bool(random.random() < 0.2)
+    N, normed, words = (
+        int(random.integers(1, 17)),
+        bool(random.random() < 0.3),
+        bool(random.random() < 0.2),
+    )
     cost = COSTS[int(random.integers(len(COSTS)))]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         module = _module(sizes, activation, normed, words).to(torch.float64)
-        x = torch.randint(11, (N, 3)) if words else torch.randn(N, sizes[0]).double() * float(10 ** random.uniform(-2, 2))
+        x = (
+            torch.randint(11, (N, 3))
+            if words
+            else torch.randn(N, sizes[0]).double() * float(10 ** random.uniform(-2, 2))
+        )
         y = torch.randint(sizes[-1], (N,))
     scale = _enter(regime, module, x, y, random)
     module, x = module.to(dtype), x if words else x.to(dtype)
@@ -104,7 +131,10 @@ def draw(seed: int, dtype: torch.dtype) -> Case:
         return scale * (logits - target).square().mean()
 
     parts = ["embedding"] * words + [activation.__name__] + ["LayerNorm"] * normed
-    name = f"{'-'.join(map(str, sizes))} N={N} {'+'.join(parts)} {cost} {regime} seed={seed} {str(dtype).removeprefix('torch.')}"
+    name = (
+        f"{'-'.join(map(str, sizes))} N={N} {'+'.join(parts)} {cost} {regime} seed={seed} "
+        f"{str(dtype).removeprefix('torch.')}"
+    )
     return Case(name, loss, dict(module.named_parameters()))
 
 
@@ -122,17 +152,26 @@ def mlp(sizes: tuple[int, ...], N: int, seed: int, dtype: torch.dtype = torch.fl
     return Case(name, loss, dict(module.named_parameters()))
 
 
-def _module(sizes: list[int], activation: type[nn.Module], normed: bool, words: bool) -> nn.Sequential:
+def _module(
+    sizes: list[int], activation: type[nn.Module], normed: bool, words: bool
+) -> nn.Sequential:
     """Linear, LayerNorm or not, activation, Dropout, ... Linear; in evaluation mode."""
     modules: list[nn.Module] = [Bag(11, sizes[0])] if words else []
     for fan_in, fan_out in pairwise(sizes):
-        modules += [nn.Linear(fan_in, fan_out), *([nn.LayerNorm(fan_out)] if normed else []), activation(), nn.Dropout(0.5)]
+        modules += [
+            nn.Linear(fan_in, fan_out),
+            *([nn.LayerNorm(fan_out)] if normed else []),
+            activation(),
+            nn.Dropout(0.5),
+        ]
     last = max(i for i, module in enumerate(modules) if isinstance(module, nn.Linear))
     return nn.Sequential(*modules[: last + 1]).eval()
 
 
 @torch.no_grad()
-def _enter(regime: str, module: nn.Sequential, x: Tensor, y: Tensor, random: np.random.Generator) -> float:
+def _enter(
+    regime: str, module: nn.Sequential, x: Tensor, y: Tensor, random: np.random.Generator
+) -> float:
     """Change the weights until the network is in the regime; by what its loss is multiplied."""
     linear = [m for m in module if isinstance(m, nn.Linear)]
     last, common = linear[-1], float(10 ** random.uniform(-2, 3))
@@ -147,7 +186,9 @@ def _enter(regime: str, module: nn.Sequential, x: Tensor, y: Tensor, random: np.
     if regime == "converged":
         a = module[:-1](x)
         logits = 14.0 * (2 * functional.one_hot(y, last.out_features) - 1).to(a.dtype)
-        fitted = torch.linalg.lstsq(torch.cat([a, torch.ones_like(a[:, :1])], dim=1), logits, driver="gelsd", rcond=1e-3).solution
+        fitted = torch.linalg.lstsq(
+            torch.cat([a, torch.ones_like(a[:, :1])], dim=1), logits, driver="gelsd", rcond=1e-3
+        ).solution
         last.weight.copy_(fitted[:-1].T)
         last.bias.copy_(fitted[-1])
     if regime == "extreme-logits":

@@ -1,6 +1,7 @@
 """One wrong entry among the 24,790 of a black box: is its index named, and what does that cost?
 
-The check tells that something is wrong from the slopes along two directions; here is counted what comes after it.
+The check tells that something is wrong from the slopes along two directions; here is counted what
+comes after it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from backproof import check_gradients
 from benchmarks.networks import Case, at_entry, mlp
-from checks import check_gradients
 
 SIZES, N = (784, 30, 30, 10), 16
 FACTORS = {"sign": -1.0, "by 1e-2": 1 + 1e-2, "by 1e-4": 1 + 1e-4}
@@ -19,7 +20,8 @@ FACTORS = {"sign": -1.0, "by 1e-2": 1 + 1e-2, "by 1e-4": 1 + 1e-4}
 
 @dataclass
 class Named:
-    """How often an entry was named, out of those whose error could be seen; and the evaluations beyond those of the check."""
+    """How often an entry was named, out of those whose error could be seen; and the evaluations
+    beyond those of the check."""
 
     named: int = 0
     visible: int = 0
@@ -29,7 +31,8 @@ class Named:
 
 
 def count(seeds: int) -> dict[str, Named]:
-    """For each relative size: a position in every parameter in turn, another network for every seed."""
+    """For each relative size: a position in every parameter in turn, another network for every
+    seed."""
     found = {kind: Named() for kind in FACTORS}
     for seed in range(seeds):
         case = mlp(SIZES, N, seed)
@@ -43,7 +46,14 @@ def count(seeds: int) -> dict[str, Named]:
     return found
 
 
-def _ask(found: Named, case: Case, planted: tuple[str, int, float], allowed: float, evaluations: int, seed: int) -> None:
+def _ask(
+    found: Named,
+    case: Case,
+    planted: tuple[str, int, float],
+    allowed: float,
+    evaluations: int,
+    seed: int,
+) -> None:
     name, flat, factor = planted
     parameter = case.parameters[name]
     (gradient,) = torch.autograd.grad(case(), parameter)
@@ -60,4 +70,6 @@ def _ask(found: Named, case: Case, planted: tuple[str, int, float], allowed: flo
     found.beyond.append(report.evaluations - evaluations)
     if not right:
         told = {key: (verdict.worst_index, verdict.reason) for key, verdict in failures.items()}
-        found.missed.append(f"{name}{list(index)} off by {error:.1e}, allowed {allowed:.1e}, seed {seed}: {told}")
+        found.missed.append(
+            f"{name}{list(index)} off by {error:.1e}, allowed {allowed:.1e}, seed {seed}: {told}"
+        )

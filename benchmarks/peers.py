@@ -1,7 +1,9 @@
-"""What people would use instead: the same network, one epoch at a time, each written as its own documentation writes it.
+"""What people would use instead: the same network, one epoch at a time, each written as its own
+documentation writes it.
 
-Every peer is `prepare(task) -> Peer`; `epoch()` runs one epoch and returns when the arithmetic is done, `accuracy()` says how
-good the weights are then. All train the same shapes on the same samples: sigmoid, softmax and cross-entropy, plain SGD.
+Every peer is `prepare(task) -> Peer`; `epoch()` runs one epoch and returns when the arithmetic is
+done, `accuracy()` says how good the weights are then. All train the same shapes on the same
+samples: sigmoid, softmax and cross-entropy, plain SGD.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.evaluation import Samples
-from model.network import MLP
-from model.training import Settings, Training, shuffle
+from backproof.model.evaluation import Samples
+from backproof.model.network import MLP
+from backproof.model.training import Settings, Training, shuffle
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def ours(task: Task, backward: str) -> Peer:
 
 
 def scikit_learn(task: Task) -> Peer:
-    """MLPClassifier with logistic units, plain SGD, one epoch a call of partial_fit (which shuffles, as fit does)."""
+    """MLPClassifier with logistic units, plain SGD, one epoch a call of partial_fit (which
+    shuffles, as fit does)."""
     from sklearn.neural_network import MLPClassifier
 
     classifier = MLPClassifier(
@@ -67,13 +70,18 @@ def scikit_learn(task: Task) -> Peer:
         random_state=0,
     )
     (x, y), classes = task.train, np.arange(task.sizes[-1])
-    return Peer(lambda: classifier.partial_fit(x, y, classes=classes) and None, lambda: classifier.score(*task.test))
+    return Peer(
+        lambda: classifier.partial_fit(x, y, classes=classes) and None,
+        lambda: classifier.score(*task.test),
+    )
 
 
 def data_loader(task: Task) -> Peer:
     """The loop of the PyTorch examples: DataLoader, nn.Sequential, torch.optim.SGD."""
     x, y = map(torch.from_numpy, task.train)
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=task.batch_size, shuffle=True)
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(x, y), batch_size=task.batch_size, shuffle=True
+    )
     network = _sequential(task)
     optimizer = torch.optim.SGD(network.parameters(), lr=task.learning_rate)
     cost = torch.nn.CrossEntropyLoss()
@@ -114,7 +122,11 @@ def plain_numpy(task: Task) -> Peer:
         a = [inputs]
         for i, (W, b) in enumerate(zip(weights, biases, strict=True)):
             z = a[-1] @ W.T + b
-            a.append(1 / (1 + np.exp(-z)) if i < len(weights) - 1 else np.exp(z - z.max(axis=1, keepdims=True)))
+            a.append(
+                1 / (1 + np.exp(-z))
+                if i < len(weights) - 1
+                else np.exp(z - z.max(axis=1, keepdims=True))
+            )
         a[-1] /= a[-1].sum(axis=1, keepdims=True)
         return a
 
@@ -131,16 +143,21 @@ def plain_numpy(task: Task) -> Peer:
                 weights[i] -= task.learning_rate * dW
                 biases[i] -= task.learning_rate * db
 
-    return Peer(epoch, lambda: float((forward(task.test[0])[-1].argmax(axis=1) == task.test[1]).mean()))
+    return Peer(
+        epoch, lambda: float((forward(task.test[0])[-1].argmax(axis=1) == task.test[1]).mean())
+    )
 
 
 def jax_scan(task: Task) -> Peer:
-    """JAX: the whole epoch one compiled lax.scan; compiled before the clock starts; samples beyond full batches are left out."""
+    """JAX: the whole epoch one compiled lax.scan; compiled before the clock starts; samples beyond
+    full batches are left out."""
     import jax
     import jax.numpy as jnp
 
     (x, y), steps = map(jnp.asarray, task.train), len(task.train[1]) // task.batch_size
-    parameters = [(jnp.asarray(W.detach().numpy()), jnp.zeros(len(W))) for W in MLP(task.sizes).W.values()]
+    parameters = [
+        (jnp.asarray(W.detach().numpy()), jnp.zeros(len(W))) for W in MLP(task.sizes).W.values()
+    ]
 
     def logits(parameters: Any, inputs: Any) -> Any:
         for W, b in parameters[:-1]:
@@ -148,7 +165,9 @@ def jax_scan(task: Task) -> Peer:
         return inputs @ parameters[-1][0].T + parameters[-1][1]
 
     def loss(parameters: Any, inputs: Any, labels: Any) -> Any:
-        return -jnp.take_along_axis(jax.nn.log_softmax(logits(parameters, inputs)), labels[:, None], axis=1).mean()
+        return -jnp.take_along_axis(
+            jax.nn.log_softmax(logits(parameters, inputs)), labels[:, None], axis=1
+        ).mean()
 
     def step(parameters: Any, rows: Any) -> Any:
         gradients = jax.grad(loss)(parameters, x[rows], y[rows])
@@ -158,15 +177,21 @@ def jax_scan(task: Task) -> Peer:
     state, epochs = [parameters], iter(range(1, 1_000_000))
 
     def epoch() -> None:
-        order = shuffle(0, next(epochs), len(y))[: steps * task.batch_size].reshape(steps, task.batch_size)
+        order = shuffle(0, next(epochs), len(y))[: steps * task.batch_size].reshape(
+            steps, task.batch_size
+        )
         state[0] = jax.block_until_ready(run(state[0], order))
 
     run.lower(parameters, jnp.zeros((steps, task.batch_size), dtype=int)).compile()
-    return Peer(epoch, lambda: float((jnp.argmax(logits(state[0], task.test[0]), axis=1) == task.test[1]).mean()))
+    return Peer(
+        epoch,
+        lambda: float((jnp.argmax(logits(state[0], task.test[0]), axis=1) == task.test[1]).mean()),
+    )
 
 
 def limit(task: Task) -> Peer:
-    """The same matrix products alone, by torch.mm, in the same shapes and into memory that is there."""
+    """The same matrix products alone, by torch.mm, in the same shapes and into memory that is
+    there."""
     N, sizes = task.batch_size, task.sizes
     W = [torch.randn(n, n_in, device=task.device) for n_in, n in itertools.pairwise(sizes)]
     a, dz = ([torch.rand(N, n, device=task.device) for n in sizes] for _ in range(2))
@@ -197,7 +222,13 @@ PEERS: dict[str, Callable[[Task], Peer]] = {
 }
 
 
-ON_CUDA = ("ours, by hand", "ours, autograd", "PyTorch DataLoader", "PyTorch in memory", "matrix products alone")
+ON_CUDA = (
+    "ours, by hand",
+    "ours, autograd",
+    "PyTorch DataLoader",
+    "PyTorch in memory",
+    "matrix products alone",
+)
 
 
 def quietly(prepare: Callable[[Task], Peer], task: Task) -> Peer | None:

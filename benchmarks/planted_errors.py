@@ -1,10 +1,12 @@
-"""Which planted errors does the exhaustive check catch? All that change any entry by more than what is allowed there.
+"""Which planted errors does the exhaustive check catch? All that change any entry by more than what
+is allowed there.
 
     python benchmarks/planted_errors.py [--problems 60] [--seeds 100] [--quick] [--json]
 
-Each kind of error is built into a backward pass and let loose on problems of every regime, depth and head. "shows" counts the
-problems in which it changes some dW or db by more than what the check allows; "caught" how many of these the check rejected. The
-last line is the smallest relative error in one entry of dW[1] of 784-30-30-10 (N = 32, float64) that is caught with every seed.
+Each kind of error is built into a backward pass and let loose on problems of every regime, depth
+and head. "shows" counts the problems in which it changes some dW or db by more than what the check
+allows; "caught" how many of these the check rejected. The last line is the smallest relative error
+in one entry of dW[1] of 784-30-30-10 (N = 32, float64) that is caught with every seed.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from checks import by_differences, by_hand
-from checks.problem import Problem, draw, standard
-from checks.quantities import Quantities
-from checks.testimony import Testimony
-from checks.witnesses import bounds_of, cross_examine, hand, with_rounding
+from backproof.checks import by_hand
+from backproof.checks.problem import Problem, draw, standard
+from backproof.checks.quantities import Quantities
+from backproof.checks.witnesses import by_differences
+from backproof.checks.witnesses.testimony import Testimony
+from backproof.checks.witnesses.verify import bounds_of, cross_examine, hand, with_rounding
 
 Edit = Callable[[str, int, np.ndarray, "Pass"], np.ndarray]
 MAGNITUDES = [digit * 10.0**-k for k in range(3, 14) for digit in (5, 2, 1)]
@@ -32,14 +35,22 @@ class Pass:
 
     Args:
         problem: what to differentiate.
-        edit: (name, layer, value, this) -> the value that goes on; the names are dz, s, da, W, a, dW and db.
+        edit: (name, layer, value, this) -> the value that goes on; the names are dz, s, da, W, a,
+            dW and db.
         delta: computes dz[L] in place of the right equation, if given.
     """
 
-    def __init__(self, problem: Problem, edit: Edit | None = None, delta: Callable[[Pass], np.ndarray] | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        edit: Edit | None = None,
+        delta: Callable[[Pass], np.ndarray] | None = None,
+    ) -> None:
         self.problem, self.N = problem, len(problem.y)
         self.passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
-        self.right = by_hand.backward(self.passed, problem.W, problem.y, output=problem.output, cost=problem.cost)
+        self.right = by_hand.backward(
+            self.passed, problem.W, problem.y, output=problem.output, cost=problem.cost
+        )
         self.random = np.random.default_rng([len(problem.id), problem.L, *problem.sizes])
         self.Y = by_hand.one_hot(problem.y, self.passed.p)
         self.edit = edit or (lambda name, layer, value, this: value)
@@ -55,13 +66,20 @@ class Pass:
             found[f"dW[{layer}]"] = self.edit("dW", layer, dz.T @ below, self)
             found[f"db[{layer}]"] = self.edit("db", layer, dz.sum(axis=0), self)
             if layer > 1:
-                da = self.edit("da", layer - 1, dz @ self.edit("W", layer, self.problem.W[layer].copy(), self), self)
+                da = self.edit(
+                    "da",
+                    layer - 1,
+                    dz @ self.edit("W", layer, self.problem.W[layer].copy(), self),
+                    self,
+                )
                 s = self.edit("s", layer - 1, a[layer - 1] * (1 - a[layer - 1]), self)
                 dz = self.edit("dz", layer - 1, da * s, self)
         return found
 
 
-def on(name: str, change: Callable[[np.ndarray, Pass], np.ndarray], layer: int | None = None) -> Edit:
+def on(
+    name: str, change: Callable[[np.ndarray, Pass], np.ndarray], layer: int | None = None
+) -> Edit:
     """Change every value of a name, or that of one layer only; layer 0 means the last."""
 
     def edit(found: str, at: int, value: np.ndarray, this: Pass) -> np.ndarray:
@@ -108,8 +126,11 @@ def without(part: str) -> Callable[[np.ndarray, Pass], np.ndarray]:
 
 
 def clipped(eps: float) -> Callable[[Pass], np.ndarray]:
-    """dz[L] where p was clipped to [eps, 1 - eps] in the loss, so that nothing flows where the clip is active."""
-    return lambda this: np.where((this.passed.p < eps) | (this.passed.p > 1 - eps), 0.0, this.right.dz[this.problem.L])
+    """dz[L] where p was clipped to [eps, 1 - eps] in the loss, so that nothing flows where the clip
+    is active."""
+    return lambda this: np.where(
+        (this.passed.p < eps) | (this.passed.p > 1 - eps), 0.0, this.right.dz[this.problem.L]
+    )
 
 
 def folded(value: np.ndarray, this: Pass) -> np.ndarray:
@@ -158,8 +179,12 @@ LAYER: dict[str, Callable[[np.ndarray, Pass], np.ndarray]] = {
 
 KINDS: dict[str, Callable[[Problem], Pass]] = {}
 for _name, _entry in ENTRY.items():
-    KINDS[f"one entry of dW[1]: {_name}"] = lambda p, e=_entry: Pass(p, on("dW", at_one_entry(e), 1))
-    KINDS[f"one entry of db[L]: {_name}"] = lambda p, e=_entry: Pass(p, on("db", at_one_entry(e), 0))
+    KINDS[f"one entry of dW[1]: {_name}"] = lambda p, e=_entry: Pass(
+        p, on("dW", at_one_entry(e), 1)
+    )
+    KINDS[f"one entry of db[L]: {_name}"] = lambda p, e=_entry: Pass(
+        p, on("db", at_one_entry(e), 0)
+    )
 for _name, _layer in LAYER.items():
     KINDS[f"dW[1]: {_name}"] = lambda p, c=_layer: Pass(p, on("dW", c, 1))
     KINDS[f"every db: {_name}"] = lambda p, c=_layer: Pass(p, on("db", c))
@@ -173,18 +198,23 @@ KINDS |= {
     "mean taken twice": lambda p: Pass(p, delta=lambda this: this.right.dz[p.L] / this.N),
     "last sample dropped": lambda p: Pass(p, on("dz", without("sample"), 0)),
     "one sample by 1e-6": lambda p: Pass(p, on("dz", one_sample(1 + 1e-6), 0)),
-    "labels shifted": lambda p: Pass(p, delta=lambda this: this.right.dz[p.L] + (this.Y - np.roll(this.Y, 1, axis=1)) / this.N),
+    "labels shifted": lambda p: Pass(
+        p, delta=lambda this: this.right.dz[p.L] + (this.Y - np.roll(this.Y, 1, axis=1)) / this.N
+    ),
     "p clipped at 1e-3": lambda p: Pass(p, delta=clipped(1e-3)),
     "p clipped at 1e-7": lambda p: Pass(p, delta=clipped(1e-7)),
     "p clipped at 1e-12": lambda p: Pass(p, delta=clipped(1e-12)),
     "softmax diagonal": lambda p: Pass(
-        p, delta=lambda this: (this.passed.p - this.Y) * this.passed.p * (1 - this.passed.p) / this.N
+        p,
+        delta=lambda this: (this.passed.p - this.Y) * this.passed.p * (1 - this.passed.p) / this.N,
     ),
     "softmax twice": lambda p: Pass(p, delta=lambda this: (q(this) - this.Y) / this.N),
     "no hidden derivative": lambda p: Pass(p, on("s", lambda s, this: np.ones_like(s))),
     "hidden derivative of the wrong sign": lambda p: Pass(p, on("s", times(-1), 1)),
     "sigmoid' of the activation": lambda p: Pass(p, edit=_sigmoid_twice),
-    "W transposed where square": lambda p: Pass(p, on("W", lambda W, this: W.T if W.shape[0] == W.shape[1] else W)),
+    "W transposed where square": lambda p: Pass(
+        p, on("W", lambda W, this: W.T if W.shape[0] == W.shape[1] else W)
+    ),
     "weights already updated": lambda p: Pass(p, edit=_updated),
     "db one number": lambda p: Pass(p, on("db", lambda db, this: np.full_like(db, db.sum()))),
     "db the mean": lambda p: Pass(p, on("db", lambda db, this: db / this.N)),
@@ -207,23 +237,34 @@ def _decayed(name: str, layer: int, value: np.ndarray, this: Pass) -> np.ndarray
     return value + 1e-6 * this.problem.W[layer] if name == "dW" else value
 
 
-def catches(problem: Problem, wrong: Quantities, right: Quantities, answer: Testimony, bounds: Quantities) -> tuple[bool, bool]:
+def catches(
+    problem: Problem, wrong: Quantities, right: Quantities, answer: Testimony, bounds: Quantities
+) -> tuple[bool, bool]:
     """Whether the change exceeds what is allowed in any dW or db, and whether the check fails."""
     gradients = [name for name in wrong if name.startswith(("dW", "db"))]
     with np.errstate(invalid="ignore"):
-        shows = any(not (np.abs(wrong[q] - right[q]) <= bounds[q] + answer.errors[q]).all() for q in gradients)
+        shows = any(
+            not (np.abs(wrong[q] - right[q]) <= bounds[q] + answer.errors[q]).all()
+            for q in gradients
+        )
     verdicts = cross_examine(problem, [Testimony("by_hand", right | wrong, bounds), answer])
     return shows, any(verdict.outcome == "fail" for verdict in verdicts)
 
 
 def witnessed(problem: Problem) -> tuple[Quantities, Testimony, Quantities]:
-    """Everything that is right, the complex step's testimony, and the bounds of a witness that computes in float64."""
+    """Everything that is right, the complex step's testimony, and the bounds of a witness that
+    computes in float64."""
     bounds = bounds_of(problem, "float64")
-    return hand(problem), Testimony("complex_step", *with_rounding(by_differences.complex_step(problem), bounds)), bounds
+    return (
+        hand(problem),
+        Testimony("complex_step", *with_rounding(by_differences.complex_step(problem), bounds)),
+        bounds,
+    )
 
 
 def smallest_always_caught(seeds: int) -> float:
-    """The smallest of MAGNITUDES that, as the relative error of one random entry of dW[1], is caught with every seed."""
+    """The smallest of MAGNITUDES that, as the relative error of one random entry of dW[1], is
+    caught with every seed."""
     missed = dict.fromkeys(MAGNITUDES, 0)
     for seed in range(seeds):
         problem = draw((784, 30, 30, 10), 32, seed)
@@ -233,13 +274,19 @@ def smallest_always_caught(seeds: int) -> float:
             wrong = right["dW[1]"].copy()
             wrong[index] *= 1 + magnitude
             missed[magnitude] += not catches(problem, {"dW[1]": wrong}, right, answer, bounds)[1]
-    return min((magnitude for magnitude in MAGNITUDES if not missed[magnitude]), default=float("nan"))
+    return min(
+        (magnitude for magnitude in MAGNITUDES if not missed[magnitude]), default=float("nan")
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Plant, check, count, print; 1 if anything was missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=200, help="on which each kind is tried (default: 200)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--problems", type=int, default=200, help="on which each kind is tried (default: 200)"
+    )
     parser.add_argument("--seeds", type=int, default=100, help="of the last line (default: 100)")
     parser.add_argument("--quick", action="store_true", help="18 problems and 5 seeds")
     parser.add_argument("--json", action="store_true", help="one object for machines")
@@ -256,14 +303,32 @@ def main(argv: list[str] | None = None) -> int:
         smallest = smallest_always_caught(seeds)
     missed = sum(shows - caught for shows, caught in counts.values())
     if args.json:
-        print(json.dumps({"problems": problems, "kinds": counts, "missed": missed, "smallest_relative": smallest, "seeds": seeds}))
+        print(
+            json.dumps(
+                {
+                    "problems": problems,
+                    "kinds": counts,
+                    "missed": missed,
+                    "smallest_relative": smallest,
+                    "seeds": seeds,
+                }
+            )
+        )
     else:
         print(f"| planted error | shows in, of {problems} | caught |\n|---|---|---|")
-        print("\n".join(f"| {kind} | {shows} | {caught} |" for kind, (shows, caught) in counts.items()))
-        total = sum(shows for shows, _ in counts.values())
-        print(f"\n{len(KINDS)} kinds, {total:,} errors that show, {missed} missed, {time.perf_counter() - start:.0f} s")
         print(
-            f"smallest relative error of one entry of dW[1] of 784-30-30-10, N=32, caught in all of {seeds} seeds: {smallest:.0e}"
+            "\n".join(
+                f"| {kind} | {shows} | {caught} |" for kind, (shows, caught) in counts.items()
+            )
+        )
+        total = sum(shows for shows, _ in counts.values())
+        print(
+            f"\n{len(KINDS)} kinds, {total:,} errors that show, {missed} missed, "
+            f"{time.perf_counter() - start:.0f} s"
+        )
+        print(
+            "smallest relative error of one entry of dW[1] of 784-30-30-10, N=32, caught in all "
+            f"of {seeds} seeds: {smallest:.0e}"
         )
     return 1 if missed else 0
 

@@ -1,4 +1,5 @@
-"""What `assert_gradients` says of many networks, right ones, and the same with an error planted in one of their parameters."""
+"""What `assert_gradients` says of many networks, right ones, and the same with an error planted in
+one of their parameters."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from backproof import check_gradients
+from backproof.checks.black_box.gradient_report import GradientReport
 from benchmarks.networks import Case, Change, at_entry, draw
-from checks import check_gradients
-from checks.black_box.gradient_report import GradientReport
 
 PLANTED: dict[str, Change | None] = {
     "sign": torch.neg,
@@ -25,10 +26,12 @@ class Networks:
     """What came of a population of networks.
 
     Attributes:
-        networks, gradients, untested: how many were correct, how many gradients they had, how many of these could not be seen.
+        networks, gradients, untested: how many were correct, how many gradients they had, how many
+            of these could not be seen.
         alarms: what was rejected although it is right.
         evaluations: of the loss, for each tensor of a correct network, on average over its tensors.
-        planted: kind of error -> how many were caught under their own name alone, and how many could be seen.
+        planted: kind of error -> how many were caught under their own name alone, and how many
+            could be seen.
         missed: in words.
     """
 
@@ -37,7 +40,9 @@ class Networks:
     untested: int = 0
     alarms: list[str] = field(default_factory=list)
     evaluations: list[float] = field(default_factory=list)
-    planted: dict[str, list[int]] = field(default_factory=lambda: {kind: [0, 0] for kind in PLANTED})
+    planted: dict[str, list[int]] = field(
+        default_factory=lambda: {kind: [0, 0] for kind in PLANTED}
+    )
     missed: list[str] = field(default_factory=list)
 
 
@@ -50,7 +55,9 @@ def count(networks: int, dtype: torch.dtype, seed: int) -> Networks:
         found.networks += 1
         found.gradients += len(case.parameters)
         found.untested += sum(verdict.outcome == "untested" for verdict in report.verdicts)
-        found.alarms += [f"{case.name} {v.quantity}: ratio {v.ratio:.3g}, {v.reason}" for v in report.failures]
+        found.alarms += [
+            f"{case.name} {v.quantity}: ratio {v.ratio:.3g}, {v.reason}" for v in report.failures
+        ]
         found.evaluations.append(report.evaluations / len(case.parameters))
         _plant(found, case, list(case.parameters)[s % len(case.parameters)], report)
     return found
@@ -61,17 +68,23 @@ def _plant(found: Networks, case: Case, name: str, right: GradientReport) -> Non
         if not _visible(case, name, change, right):
             continue
         report = check_gradients(case.wrong(name, change), case.parameters)
-        caught = report.outcome == "fail" and {verdict.quantity for verdict in report.failures} == {name}
+        caught = report.outcome == "fail" and {verdict.quantity for verdict in report.failures} == {
+            name
+        }
         found.planted[kind][0] += caught
         found.planted[kind][1] += 1
         if not caught:
-            found.missed.append(f"{case.name} {name} {kind}: {[(v.quantity, v.ratio) for v in report.failures]}")
+            found.missed.append(
+                f"{case.name} {name} {kind}: {[(v.quantity, v.ratio) for v in report.failures]}"
+            )
 
 
 def _visible(case: Case, name: str, change: Change | None, right: GradientReport) -> bool:
-    """Whether what changes is more than twice what was allowed, along either direction of the check.
+    """Whether what changes is more than twice what was allowed, along either direction of the
+    check.
 
-    Twice, because the error itself makes the loss bend otherwise around the claim; the directions are the same for the same seed.
+    Twice, because the error itself makes the loss bend otherwise around the claim; the directions
+    are the same for the same seed.
     """
     parameter, i = case.parameters[name], list(case.parameters).index(name)
     (gradient,) = torch.autograd.grad(case(), parameter)
@@ -81,5 +94,9 @@ def _visible(case: Case, name: str, change: Change | None, right: GradientReport
         magnitudes = random.uniform(0.5, 1.5, size=tuple(parameter.shape))
         u = magnitudes * random.choice([-1.0, 1.0], size=tuple(parameter.shape))
         sums.append(abs(float((off * torch.as_tensor(u)).sum())))
-    allowed = max(verdict.allowed for verdict in right.verdicts if verdict.quantity == name and "differences" in verdict.pair[1])
+    allowed = max(
+        verdict.allowed
+        for verdict in right.verdicts
+        if verdict.quantity == name and "differences" in verdict.pair[1]
+    )
     return max(sums) > 2 * allowed

@@ -1,7 +1,8 @@
 """Which way of multiplying is the fastest, and from what size on: python benchmarks/products.py
 
-The products of a training step in every shape of benchmarks/training.py, in every way that model/products.py knows, with one thread
-and with all. The last column says which way model/products.py takes where it has all of them.
+The products of a training step in every shape of benchmarks/training.py, in every way that
+model/products.py knows, with one thread and with all. The last column says which way
+model/products.py takes where it has all of them.
 """
 
 from __future__ import annotations
@@ -22,18 +23,25 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from backproof.model import products
 from benchmarks.training import BATCHES, SHAPES
-from model import products
 
 CALLS, ROUNDS = 50, 9
-WAYS = [products.whole, products.alone, products.in_parts] + [products.by_onednn] * products.has_onednn(torch.empty(0))
+WAYS = [products.whole, products.alone, products.in_parts] + [
+    products.by_onednn
+] * products.has_onednn(torch.empty(0))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Time every shape once, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--rounds", type=int, default=ROUNDS, help=f"of {CALLS} calls, of which the fastest counts (default: {ROUNDS})"
+        "--rounds",
+        type=int,
+        default=ROUNDS,
+        help=f"of {CALLS} calls, of which the fastest counts (default: {ROUNDS})",
     )
     given = parser.parse_args(argv)
     columns = [(threads, way) for threads in sorted({1, os.cpu_count() or 1}) for way in WAYS]
@@ -47,7 +55,10 @@ def main(argv: list[str] | None = None) -> int:
             A, B, into, start, times = shape.memory()
             cells.append(f"{1e6 * seconds(way(A, into, start, times)(B), given.rounds):.1f}")
         taken = products.fastest(A, shape.n, into).__name__
-        print(f"| {shape} | {shape.m * shape.k * shape.n:,} | {' | '.join(cells)} | {taken} |", flush=True)
+        print(
+            f"| {shape} | {shape.m * shape.k * shape.n:,} | {' | '.join(cells)} | {taken} |",
+            flush=True,
+        )
     return 0
 
 
@@ -57,7 +68,8 @@ class Shape:
 
     Attributes:
         equation: "(F1)", "(B2)" or "(B4)"; "(B2) onto W" is the one of plain descent.
-        first: whether the samples themselves are a factor. They have one sample a row, activations one a column.
+        first: whether the samples themselves are a factor. They have one sample a row, activations
+            one a column.
     """
 
     equation: str
@@ -70,7 +82,8 @@ class Shape:
         return f"{self.equation}{' of samples' * self.first} {self.m} x {self.k} x {self.n}"
 
     def memory(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None, float]:
-        """A, B, where the product goes, what its sums start at, and how often it is added to that."""
+        """A, B, where the product goes, what its sums start at, and how often it is added to
+        that."""
         m, k, n, into = self.m, self.k, self.n, torch.zeros(self.m, self.n)
         A = torch.randn(k, m).t() if self.equation == "(B4)" else torch.randn(m, k)
         as_columns = self.equation == "(B4)" or (self.equation == "(F1)") != self.first
@@ -85,7 +98,9 @@ def shapes() -> list[Shape]:
     for sizes, N in itertools.product(SHAPES, BATCHES):
         for layer, (n_in, n) in enumerate(itertools.pairwise(sizes), start=1):
             found |= {Shape("(F1)", layer == 1, n, n_in, N)}
-            found |= {Shape(equation, layer == 1, n, N, n_in) for equation in ("(B2)", "(B2) onto W")}
+            found |= {
+                Shape(equation, layer == 1, n, N, n_in) for equation in ("(B2)", "(B2) onto W")
+            }
             if layer > 1:
                 found.add(Shape("(B4)", False, n_in, n, N))
     return sorted(found, key=lambda shape: (shape.equation, shape.m * shape.k * shape.n, shape))

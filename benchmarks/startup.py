@@ -1,7 +1,8 @@
 """From start to first result, in units of `python -c "import torch"`: python benchmarks/startup.py
 
-label.py answers one drawing, train.py learns the digits with every check and its dashboard. The three commands take turns; the
-best of several counts. Seconds of processor time stand beside seconds on the clock, because they say more on a busy machine.
+label.py answers one drawing, train.py learns the digits with every check and its dashboard. The
+three commands take turns; the best of several counts. Seconds of processor time stand beside
+seconds on the clock, because they say more on a busy machine.
 """
 
 from __future__ import annotations
@@ -20,13 +21,30 @@ TARGETS = {"label.py": 0.15, "train.py": 4.0}
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="how often each command runs (default: 3)")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results", help="folder of the table")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="how often each command runs (default: 3)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "benchmarks/results", help="folder of the table"
+    )
     given = parser.parse_args(argv)
     best: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        run([sys.executable, "train.py", "--data", "bars", "--epochs", "1", "--run-dir", f"{folder}/bars"])
+        run(
+            [
+                sys.executable,
+                "train.py",
+                "--data",
+                "bars",
+                "--epochs",
+                "1",
+                "--run-dir",
+                f"{folder}/bars",
+            ]
+        )
         for turn in range(given.rounds):
             for name, command in commands(folder, turn).items():
                 taken = run(command)
@@ -34,7 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     lines = table(best)
     print("\n".join(lines))
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "startup.md").write_text("\n".join(["# From start to first result", "", *lines]) + "\n")
+    (given.out / "startup.md").write_text(
+        "\n".join(["# From start to first result", "", *lines]) + "\n"
+    )
     return 0
 
 
@@ -59,14 +79,19 @@ def table(best: dict[str, list[float]]) -> list[str]:
     """A markdown table in units of import torch."""
     unit = best["import torch"]
     lines = [
-        f"Best of several, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. Written by `python benchmarks/startup.py`.",
+        f"Best of several, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. Written by "
+        "`python benchmarks/startup.py`.",
         "",
-        "| command | seconds | times import torch | processor seconds | times import torch | target |",
+        "| command | seconds | times import torch | processor seconds | times import torch | "
+        "target |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, (elapsed, processor) in best.items():
         ratios = elapsed / unit[0], processor / unit[1]
-        lines.append(f"| {name} | {elapsed:.2f} | {ratios[0]:.2f} | {processor:.2f} | {ratios[1]:.2f} | {TARGETS.get(name, 1)} |")
+        lines.append(
+            f"| {name} | {elapsed:.2f} | {ratios[0]:.2f} | {processor:.2f} | {ratios[1]:.2f} | "
+            f"{TARGETS.get(name, 1)} |"
+        )
     return lines
 
 

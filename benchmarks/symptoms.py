@@ -1,10 +1,12 @@
-"""Provoke each symptom in many seeds, train many healthy networks, and count what checks.learning.symptoms says.
+"""Provoke each symptom in many seeds, train many healthy networks, and count what
+checks.learning.symptoms says.
 
 python -m benchmarks.symptoms [--seeds 20] [--healthy 100] [--first 0]
 
-Sizes, data, head and layer are drawn from the seed. A provoked symptom counts as found if it is named at the right place (other
-findings may stand beside it: they are printed). A healthy training is looked at before it starts and after every epoch, and counts
-as healthy if it learns: its loss ends below half of that of the class frequencies.
+Sizes, data, head and layer are drawn from the seed. A provoked symptom counts as found if it is
+named at the right place (other findings may stand beside it: they are printed). A healthy training
+is looked at before it starts and after every epoch, and counts as healthy if it learns: its loss
+ends below half of that of the class frequencies.
 """
 
 from __future__ import annotations
@@ -19,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from checks.by_hand import HEADS
-from checks.learning import descent
-from checks.learning.finding import Progress, Symptom
-from checks.learning.symptoms import look
-from checks.learning.vital_signs import prior_loss
-from model.command_line import whole_number
-from model.data import load
-from model.network import MLP
+from backproof.checks.by_hand import HEADS
+from backproof.checks.learning import descent
+from backproof.checks.learning.finding import Progress, Symptom
+from backproof.checks.learning.symptoms import look
+from backproof.checks.learning.vital_signs import prior_loss
+from backproof.model.command_line import whole_number
+from backproof.model.data import load
+from backproof.model.network import MLP
 
 Layers = dict[int, np.ndarray]
 Samples = tuple[np.ndarray, np.ndarray]
@@ -34,17 +36,27 @@ Case = tuple[list[Symptom], str]  # what was found, and where it should be
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=whole_number(0), default=20, help="cases of each symptom (default: 20)")
-    parser.add_argument("--healthy", type=whole_number(0), default=100, help="healthy trainings (default: 100)")
-    parser.add_argument("--first", type=whole_number(0), default=0, help="the first seed (default: 0)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seeds", type=whole_number(0), default=20, help="cases of each symptom (default: 20)"
+    )
+    parser.add_argument(
+        "--healthy", type=whole_number(0), default=100, help="healthy trainings (default: 100)"
+    )
+    parser.add_argument(
+        "--first", type=whole_number(0), default=0, help="the first seed (default: 0)"
+    )
     args = parser.parse_args(argv)
     seeds = range(args.first, args.first + args.seeds)
     print(f"numpy {np.__version__}, seeds {args.first} to {args.first + args.seeds - 1}\n")
     print(f"{'provoked':<20} {'found':>8}   beside it")
     missed = sum(provoke(name, seeds) for name in PROVOKED)
     print(f"\n{'healthy':<20} {'learnt':>8}  looks  findings")
-    alarms = sum(train_healthy(kind, args.healthy, args.first) for kind in ("digits", "bars", "mnist", "csv"))
+    alarms = sum(
+        train_healthy(kind, args.healthy, args.first) for kind in ("digits", "bars", "mnist", "csv")
+    )
     return 1 if missed or alarms else 0
 
 
@@ -57,14 +69,25 @@ def provoke(name: str, seeds: range) -> int:
             missed.append(seed)
         beside.update({symptom.name for symptom in found} - {name})
     others = ", ".join(f"{other} {count}" for other, count in beside.most_common())
-    print(f"{name:<20} {len(seeds) - len(missed):>3} of {len(seeds)}   {others}{f'   missed: seeds {missed}' if missed else ''}")
+    print(
+        f"{name:<20} {len(seeds) - len(missed):>3} of {len(seeds)}   "
+        f"{others}{f'   missed: seeds {missed}' if missed else ''}"
+    )
     return len(missed)
 
 
 def input_blind(random: np.random.Generator, seed: int) -> Case:
     """Constant rows, and inputs that all have the same sum."""
-    n_0, N, K = int(random.integers(4, 60)), int(random.integers(6, 300)), int(random.integers(2, 8))
-    x = random.dirichlet(np.ones(n_0), size=N) if seed % 2 else random.permuted(np.tile(np.arange(n_0) < n_0 // 2, (N, 1)), axis=1)
+    n_0, N, K = (
+        int(random.integers(4, 60)),
+        int(random.integers(6, 300)),
+        int(random.integers(2, 8)),
+    )
+    x = (
+        random.dirichlet(np.ones(n_0), size=N)
+        if seed % 2
+        else random.permuted(np.tile(np.arange(n_0) < n_0 // 2, (N, 1)), axis=1)
+    )
     W, b = network((n_0, *hidden(random), K), "row-constant", seed)
     if seed % 3 == 0:  # the fault alone, under layers that are as they should be
         fresh = network((n_0, *(len(b[layer]) for layer in b)), "pytorch", seed)
@@ -73,7 +96,8 @@ def input_blind(random: np.random.Generator, seed: int) -> Case:
 
 
 def symmetric_units(random: np.random.Generator, seed: int) -> Case:
-    """Copies in one hidden layer, in as many groups as it pleases; every third case trained on in float32 steps."""
+    """Copies in one hidden layer, in as many groups as it pleases; every third case trained on in
+    float32 steps."""
     x, y = blobs(random)
     sizes = (x.shape[1], *hidden(random, least=4), int(y.max()) + 1)
     W, b = network(sizes, "pytorch", seed)
@@ -82,16 +106,24 @@ def symmetric_units(random: np.random.Generator, seed: int) -> Case:
     W[layer], b[layer], W[layer + 1] = W[layer][group], b[layer][group], W[layer + 1][:, group]
     for _ in range(300 if seed % 3 == 0 else 0):
         descent.step(W, b, x, y, learning_rate=0.3, **head(seed))
-        W, b = ({at: array.astype(np.float32).astype(np.float64) for at, array in arrays.items()} for arrays in (W, b))
+        W, b = (
+            {at: array.astype(np.float32).astype(np.float64) for at, array in arrays.items()}
+            for arrays in (W, b)
+        )
     return look(W, b, x, y, **head(seed)), f"layer {layer}"
 
 
 def saturated(random: np.random.Generator, seed: int) -> Case:
-    """Inputs of 0..255, or all-positive weights in one hidden layer that is wide enough for them to add up."""
+    """Inputs of 0..255, or all-positive weights in one hidden layer that is wide enough for them to
+    add up."""
     x, y = blobs(random)
     if seed % 2:
         x = np.rint(255 * (x - x.min()) / (x.max() - x.min()))
-        W, b = network((x.shape[1], *hidden(random), int(y.max()) + 1), ("pytorch", "normal", "xavier")[seed % 3], seed)
+        W, b = network(
+            (x.shape[1], *hidden(random), int(y.max()) + 1),
+            ("pytorch", "normal", "xavier")[seed % 3],
+            seed,
+        )
         return look(W, b, x, y, **head(seed)), "layer 1"
     sizes = (x.shape[1], *hidden(random, least=30, depth=3), int(y.max()) + 1)
     W, b = network(sizes, "pytorch", seed)
@@ -101,11 +133,13 @@ def saturated(random: np.random.Generator, seed: int) -> Case:
 
 
 def stuck_at_prior(random: np.random.Generator, seed: int) -> Case:
-    """A blind network, one whose first layer answers all inputs alike, or a very deep one, each trained until it rests."""
+    """A blind network, one whose first layer answers all inputs alike, or a very deep one, each
+    trained until it rests."""
     if seed % 3 == 0:
         x, y = load("bars").training()
         W, b = network((4, *hidden(random), 2), "row-constant", seed)
-        W, b = ({layer: array / 10 for layer, array in arrays.items()} for arrays in (W, b))  # so that nothing saturates
+        # so that nothing saturates
+        W, b = ({layer: array / 10 for layer, array in arrays.items()} for arrays in (W, b))
     elif seed % 3 == 1:
         x, y = blobs(random)
         x = x + 1e3
@@ -113,7 +147,9 @@ def stuck_at_prior(random: np.random.Generator, seed: int) -> Case:
         W[1] = np.abs(W[1])
     else:
         x, y = blobs(random)
-        W, b = network((x.shape[1], *[int(random.integers(10, 30))] * 9, int(y.max()) + 1), "pytorch", seed)
+        W, b = network(
+            (x.shape[1], *[int(random.integers(10, 30))] * 9, int(y.max()) + 1), "pytorch", seed
+        )
     W, b = descent.steps(W, b, x, y, learning_rate=0.05, count=5000, **head(seed))
     return look(W, b, x, y, **head(seed)), f"layer {len(W)}"
 
@@ -121,9 +157,23 @@ def stuck_at_prior(random: np.random.Generator, seed: int) -> Case:
 def too_few_steps(random: np.random.Generator, seed: int) -> Case:
     """A learning rate a thousandth of what is needed, or hardly an epoch."""
     train, test = halves(*blobs(random), random)
-    W, b = network((train[0].shape[1], *hidden(random), int(train[1].max()) + 1), ("pytorch", "xavier")[seed % 2], seed)
-    history = trained(W, b, train, test, seed, rate=float(10 ** random.uniform(-5, -3.5)), epochs=int(random.integers(2, 20)))
-    return look(W, b, *train, **head(seed), history=history, ended=True, tested=len(test[1])), "the training"
+    W, b = network(
+        (train[0].shape[1], *hidden(random), int(train[1].max()) + 1),
+        ("pytorch", "xavier")[seed % 2],
+        seed,
+    )
+    history = trained(
+        W,
+        b,
+        train,
+        test,
+        seed,
+        rate=float(10 ** random.uniform(-5, -3.5)),
+        epochs=int(random.integers(2, 20)),
+    )
+    return look(
+        W, b, *train, **head(seed), history=history, ended=True, tested=len(test[1])
+    ), "the training"
 
 
 def unlearnable_labels(random: np.random.Generator, seed: int) -> Case:
@@ -132,7 +182,9 @@ def unlearnable_labels(random: np.random.Generator, seed: int) -> Case:
     train, test = halves(x, random.permutation(y), random)
     W, b = network((x.shape[1], *hidden(random), int(y.max()) + 1), "normal", seed)
     history = trained(W, b, train, test, seed, rate=0.5, epochs=25)
-    return look(W, b, *train, **head(seed), history=history, ended=True, tested=len(test[1])), "the labels"
+    return look(
+        W, b, *train, **head(seed), history=history, ended=True, tested=len(test[1])
+    ), "the labels"
 
 
 def diverged(random: np.random.Generator, seed: int) -> Case:
@@ -144,7 +196,9 @@ def diverged(random: np.random.Generator, seed: int) -> Case:
         W[layer][0, 0] = (np.nan, np.inf)[seed % 8 // 4]
         return look(W, b, *train, **head(seed)), f"layer {layer}"
     history = trained(W, b, train, test, seed, rate=float(10 ** random.uniform(2, 4)), epochs=8)
-    return look(W, b, *train, **head(seed), history=history, ended=True, tested=len(test[1])), "the training"
+    return look(
+        W, b, *train, **head(seed), history=history, ended=True, tested=len(test[1])
+    ), "the training"
 
 
 PROVOKED: dict[str, Callable[[np.random.Generator, int], Case]] = {
@@ -159,38 +213,63 @@ PROVOKED: dict[str, Callable[[np.random.Generator, int], Case]] = {
 
 
 def train_healthy(kind: str, count: int, first: int) -> int:
-    """Train count/4 networks on one kind of data (MNIST a tenth, the others 30% each); returns how many findings there were."""
+    """Train count/4 networks on one kind of data (MNIST a tenth, the others 30% each); returns how
+    many findings there were."""
     share = count // 10 if kind == "mnist" else count * 3 // 10
     if kind == "mnist" and "BACKPROOF_MNIST" not in os.environ:
-        print("mnist                 skipped: BACKPROOF_MNIST does not name the folder of its files")
+        print(
+            "mnist                 skipped: BACKPROOF_MNIST does not name the folder of its files"
+        )
         return 0
     learnt, looks, alarms = 0, 0, Counter[str]()
     for seed in range(first, first + share):
         found, seen, ended_well = healthy(kind, seed)
         learnt, looks = learnt + ended_well, looks + seen
         alarms.update(f"{symptom.name} {symptom.where} (seed {seed})" for symptom in found)
-    print(f"{kind:<20} {learnt:>3} of {share:<3} {looks:>5}  {', '.join(alarms) or 'none'}", flush=True)
+    print(
+        f"{kind:<20} {learnt:>3} of {share:<3} {looks:>5}  {', '.join(alarms) or 'none'}",
+        flush=True,
+    )
     return sum(alarms.values())
 
 
 def healthy(kind: str, seed: int) -> tuple[list[Symptom], int, bool]:
-    """One training with settings that work: what was found in it, after how many looks, and whether it learnt."""
+    """One training with settings that work: what was found in it, after how many looks, and whether
+    it learnt."""
     random = np.random.default_rng([seed, len(kind), 1])
     train, test, (rate, batch, epochs) = data_for(kind, random)
     widths = [int(random.integers(12, 65)) for _ in range(random.integers(1, 3))]
-    W, b = network((train[0].shape[1], *widths, int(train[1].max()) + 1), ("pytorch", "xavier", "normal")[seed % 3], seed)
-    rate = float(rate * 10 ** random.uniform(-0.3, 0.3)) * (2 if head(seed)["cost"] == "quadratic" else 1)
+    W, b = network(
+        (train[0].shape[1], *widths, int(train[1].max()) + 1),
+        ("pytorch", "xavier", "normal")[seed % 3],
+        seed,
+    )
+    rate = float(rate * 10 ** random.uniform(-0.3, 0.3)) * (
+        2 if head(seed)["cost"] == "quadratic" else 1
+    )
     found, looks, history = [], 0, list[Progress]()
-    for progress in descent.epochs(W, b, train, test, **head(seed), learning_rate=rate, batch=batch, count=epochs, seed=seed):
+    for progress in descent.epochs(
+        W, b, train, test, **head(seed), learning_rate=rate, batch=batch, count=epochs, seed=seed
+    ):
         history.append(progress)
         if progress.epoch <= 50 or progress.epoch % 10 == 0 or progress.epoch == epochs:
             looks += 1
-            found += look(W, b, *train, **head(seed), history=history, ended=progress.epoch == epochs, tested=len(test[1]))
+            found += look(
+                W,
+                b,
+                *train,
+                **head(seed),
+                history=history,
+                ended=progress.epoch == epochs,
+                tested=len(test[1]),
+            )
     K = len(b[len(b)])
     return found, looks, history[-1].train_loss < 0.5 * prior_loss(train[1], K, **head(seed))
 
 
-def data_for(kind: str, random: np.random.Generator) -> tuple[Samples, Samples, tuple[float, int, int]]:
+def data_for(
+    kind: str, random: np.random.Generator
+) -> tuple[Samples, Samples, tuple[float, int, int]]:
     """Training and test samples, and the learning rate, batch size and epochs that suit them."""
     if kind == "csv":
         return *csv_table(random), (0.3, 16, 60)
@@ -203,7 +282,8 @@ def data_for(kind: str, random: np.random.Generator) -> tuple[Samples, Samples, 
 
 
 def csv_table(random: np.random.Generator) -> tuple[Samples, Samples]:
-    """A table that is written as CSV and read back: blobs, rings or stripes, columns in wild units, sometimes few of one class."""
+    """A table that is written as CSV and read back: blobs, rings or stripes, columns in wild units,
+    sometimes few of one class."""
     N, K = int(random.integers(150, 800)), int(random.integers(2, 6))
     y = random.choice(K, size=N, p=random.dirichlet(np.full(K, 5.0)))
     kind = random.integers(3)
@@ -211,23 +291,42 @@ def csv_table(random: np.random.Generator) -> tuple[Samples, Samples]:
         x = random.normal(size=(K, 6))[y] * 2 + random.normal(size=(N, 6))
     elif kind == 1:
         angle = random.uniform(0, 2 * np.pi, size=N)
-        x = (1 + y + random.normal(size=N) / 6)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+        x = (1 + y + random.normal(size=N) / 6)[:, None] * np.column_stack(
+            [np.cos(angle), np.sin(angle)]
+        )
     else:
         x = random.normal(size=(N, 4))
         x[:, 0] = y + random.uniform(0.1, 0.9, size=N)
     x = x * 10 ** random.uniform(-4, 4, size=x.shape[1])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
-        lines = [",".join([*(f"{value:.6g}" for value in row), f"class{label}"]) for row, label in zip(x, y, strict=True)]
+        lines = [
+            ",".join([*(f"{value:.6g}" for value in row), f"class{label}"])
+            for row, label in zip(x, y, strict=True)
+        ]
         header = ",".join([*(f"column{i}" for i in range(x.shape[1])), "label"])
         path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
         data = load(str(path))
     return data.training(), data.testing()
 
 
-def trained(W: Layers, b: Layers, train: Samples, test: Samples, seed: int, *, rate: float, epochs: int) -> list[Progress]:
+def trained(
+    W: Layers, b: Layers, train: Samples, test: Samples, seed: int, *, rate: float, epochs: int
+) -> list[Progress]:
     with np.errstate(all="ignore"):
-        return list(descent.epochs(W, b, train, test, **head(seed), learning_rate=rate, batch=16, count=epochs, seed=seed))
+        return list(
+            descent.epochs(
+                W,
+                b,
+                train,
+                test,
+                **head(seed),
+                learning_rate=rate,
+                batch=16,
+                count=epochs,
+                seed=seed,
+            )
+        )
 
 
 def head(seed: int) -> dict[str, str]:
@@ -238,11 +337,16 @@ def network(sizes: tuple[int, ...], init: str, seed: int) -> tuple[Layers, Layer
     import torch
 
     drawn = MLP(sizes, init=init, seed=seed, dtype=torch.float64)
-    return tuple({layer: array.detach().numpy().copy() for layer, array in arrays.items()} for arrays in (drawn.W, drawn.b))
+    return tuple(
+        {layer: array.detach().numpy().copy() for layer, array in arrays.items()}
+        for arrays in (drawn.W, drawn.b)
+    )
 
 
 def hidden(random: np.random.Generator, *, least: int = 8, depth: int = 2) -> tuple[int, ...]:
-    return tuple(int(n) for n in random.integers(least, 60, size=random.integers(min(depth, 2), depth + 1)))
+    return tuple(
+        int(n) for n in random.integers(least, 60, size=random.integers(min(depth, 2), depth + 1))
+    )
 
 
 def blobs(random: np.random.Generator, N: int = 0) -> Samples:

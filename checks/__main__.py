@@ -1,4 +1,5 @@
-"""python -m checks: verify somebody's own backprop, or without a file the project itself, every witness against every other."""
+"""python -m checks: verify somebody's own backprop, or without a file the project itself, every
+witness against every other."""
 
 from __future__ import annotations
 
@@ -9,13 +10,14 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's, before it is imported: the problems are small, as below for torch
+# NumPy's, before it is imported: the problems are small, as below for torch
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from checks import junit
-from checks.learning.finding import Symptom
-from checks.problem import HARD_KINDS, Problem, standard
-from checks.report import Report, as_json, as_text
-from model.command_line import (
+from backproof.checks.learning.finding import Symptom
+from backproof.checks.problem import HARD_KINDS, Problem, standard
+from backproof.checks.report import junit
+from backproof.checks.report.text import Report, as_json, as_text
+from backproof.model.command_line import (
     BAD_INPUT,
     GOOD,
     INTERRUPTED,
@@ -32,53 +34,83 @@ from model.command_line import (
 PROGRAM = "python -m checks"
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Flags -> problems -> verdicts -> report -> exit code."""
-    args = parse_args(argv)
+def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
+    """Flags -> problems -> verdicts -> report -> exit code; `program` is what it is called as."""
+    args = parse_args(argv, program)
     try:
         if args.explain:
             print(walk(args))
             return GOOD
         if args.candidates:
-            from checks.candidates.submissions import check_all
+            from backproof.checks.grading.submissions import check_all
 
-            return check_all(args, PROGRAM)
+            return check_all(args, program)
         report = verify_project(args)
         if args.junit:
             junit.write(args.junit, junit.suites_of_report(as_json(report)))
     except BadInput as error:
-        complain(PROGRAM, error)
+        complain(program, error)
         return BAD_INPUT
     except KeyboardInterrupt:
-        complain(PROGRAM, "interrupted before the verification was complete; nothing was concluded.")
+        complain(
+            program, "interrupted before the verification was complete; nothing was concluded."
+        )
         return INTERRUPTED
     except BrokenPipeError:  # whoever reads the output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
     symptoms = _symptoms(args)
     if args.json:
-        print(json.dumps(as_json(report) | {"symptoms": [symptom.as_json() for symptom in symptoms]}))
+        print(
+            json.dumps(as_json(report) | {"symptoms": [symptom.as_json() for symptom in symptoms]})
+        )
     else:
         print("\n".join([*(f"symptom {symptom.line}" for symptom in symptoms), *as_text(report)]))
-    return GOOD if report.outcome == "pass" else WRONG
+    if report.outcome == "pass":
+        return GOOD
+    return WRONG
 
 
-def parse_args(argv: list[str] | None) -> Namespace:
+def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
     """The contract of the command line."""
-    parser = Parser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
+    parser = Parser(prog=program, description=__doc__, epilog=EPILOG)
     parser.add_argument(
         "candidates",
         type=Path,
         nargs="*",
         metavar="CANDIDATE.py",
-        help="somebody's own gradients(W, b, x, y) or step(W, b, x, y, learning_rate); several are checked in parallel",
+        help="somebody's own gradients(W, b, x, y) or step(W, b, x, y, learning_rate); several "
+        "are checked in parallel",
     )
-    parser.add_argument("--run", type=Path, metavar="DIR", help="verify the weights of this run on its own data")
-    parser.add_argument("--sizes", type=whole_number(1), nargs="+", metavar="N", help="units, such as 784 16 16 10")
-    parser.add_argument("--batch", type=whole_number(1), metavar="N", help="samples in a problem (default: varies)")
-    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="of the first problem (default: 0)")
-    parser.add_argument("--problems", type=whole_number(1), metavar="N", help=f"how many (default: {len(HARD_KINDS)})")
-    parser.add_argument("--device", type=one_of("cpu", "cuda"), default="cpu", metavar="cpu|cuda", help="(default: cpu)")
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="verify the weights of this run on its own data"
+    )
+    parser.add_argument(
+        "--sizes", type=whole_number(1), nargs="+", metavar="N", help="units, such as 784 16 16 10"
+    )
+    parser.add_argument(
+        "--batch", type=whole_number(1), metavar="N", help="samples in a problem (default: varies)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0),
+        default=0,
+        metavar="N",
+        help="of the first problem (default: 0)",
+    )
+    parser.add_argument(
+        "--problems",
+        type=whole_number(1),
+        metavar="N",
+        help=f"how many (default: {len(HARD_KINDS)})",
+    )
+    parser.add_argument(
+        "--device",
+        type=one_of("cpu", "cuda"),
+        default="cpu",
+        metavar="cpu|cuda",
+        help="(default: cpu)",
+    )
     parser.add_argument(
         "--dtype",
         type=one_of("float64", "float32"),
@@ -86,15 +118,24 @@ def parse_args(argv: list[str] | None) -> Namespace:
         metavar="float64|float32",
         help="precision of the torch witnesses (default: float64)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object (a line for each candidate)")
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML, too")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object (a line for each candidate)"
+    )
+    parser.add_argument(
+        "--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML, too"
+    )
     parser.add_argument(
         "--time-limit",
         type=finite(above=0.0),
         metavar="S",
-        help="seconds that a candidate has for one call; three times that for its import, six times for all calls (default: 10)",
+        help="seconds that a candidate has for one call; three times that for its import, six "
+        "times for all calls (default: 10)",
     )
-    parser.add_argument("--explain", action="store_true", help="walk through one sample with its numbers, by default of 2 3 2")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="walk through one sample with its numbers, by default of 2 3 2",
+    )
     parser.add_argument(
         "--notation",
         type=one_of("backproof", "3blue1brown", "nielsen"),
@@ -104,31 +145,46 @@ def parse_args(argv: list[str] | None) -> Namespace:
     args = parser.parse_intermixed_args(argv)
     if args.sizes and (len(args.sizes) < 2 or args.sizes[-1] < 2):
         given = " ".join(map(str, args.sizes))
-        parser.error(f"--sizes: expected an input size and at least one layer, the last of 2 classes or more, got {given}.")
-    if args.candidates and (args.run or args.problems or (args.device, args.dtype) != ("cpu", "float64")):
         parser.error(
-            "--run, --problems, --device and --dtype: expected no candidate beside them, got one. Leave one of the two out."
+            "--sizes: expected an input size and at least one layer, the last of 2 classes or "
+            f"more, got {given}."
+        )
+    if args.candidates and (
+        args.run or args.problems or (args.device, args.dtype) != ("cpu", "float64")
+    ):
+        parser.error(
+            "--run, --problems, --device and --dtype: expected no candidate beside them, got one. "
+            "Leave one of the two out."
         )
     if args.explain and (args.candidates or args.json or args.junit or args.problems or args.batch):
-        parser.error("--explain: expected no candidate, --json, --junit, --problems or --batch beside it. It explains one sample.")
+        parser.error(
+            "--explain: expected no candidate, --json, --junit, --problems or --batch beside it. "
+            "It explains one sample."
+        )
     if args.notation and not args.explain:
-        parser.error("--notation: expected --explain beside it, whose symbols it chooses. Add --explain.")
+        parser.error(
+            "--notation: expected --explain beside it, whose symbols it chooses. Add --explain."
+        )
     if args.time_limit and not args.candidates:
         parser.error("--time-limit: expected a candidate, whose calls it limits. Name a file.")
-    args.notation, args.time_limit = args.notation or "backproof", args.time_limit or 10.0
+    args.notation = args.notation or "backproof"
+    args.time_limit = args.time_limit or 10.0
     return args
 
 
 EPILOG = """\
-A candidate runs in a process of its own, with limits; what it does there (crash, hang, print, edit its arguments) is a finding. It
-says in constants where it differs from the defaults: LAYOUT, EXAMPLES, LABELS, OUTPUT, COST, REDUCTION, BIAS, SIZES, BATCH,
-LEARNING_RATE. docs/check-yours.md shows how.
+A candidate runs in a process of its own, with limits; what it does there (crash, hang, print,
+edit its arguments) is a finding. It says in constants where it differs from the defaults: LAYOUT,
+EXAMPLES, LABELS, OUTPUT, COST, REDUCTION, BIAS, SIZES, BATCH, LEARNING_RATE.
+docs/check-yours.md shows how.
 
-Columns of the report on the project itself: how many comparisons fail, the largest error in units of what rounding explains (above
-1 fails), the quantity where it is, how many comparisons, the problem. Tags such as (B2) are equations of checks/EQUATIONS.md.
+Columns of the report on the project itself: how many comparisons fail, the largest error in units
+of what rounding explains (above 1 fails), the quantity where it is, how many comparisons, the
+problem. Tags such as (B2) are equations of checks/EQUATIONS.md.
 
-exit code: 0 everything is right, 1 something is wrong (a candidate that is no valid Python or defines neither function, too),
-           2 bad usage, or a file that is not there or is no .py file, 130 interrupted
+exit code: 0 everything is right, 1 something is wrong (a candidate that is no valid Python or
+           defines neither function, too), 2 bad usage, or a file that is not there or is no .py
+           file, 130 interrupted
 
 examples:
   python -m checks
@@ -144,31 +200,39 @@ def verify_project(args: Namespace) -> Report:
     with importing():  # here, so that --help and bad usage answer without waiting for it
         import torch
 
-        from checks.witnesses import verify
-        from model.device import usable
+        from backproof.checks.witnesses.verify import verify
+        from backproof.model.device import usable
 
-    torch.set_num_threads(1)  # the problems are small: waking a second thread costs more than it computes
+    # the problems are small: waking a second thread costs more than it computes
+    torch.set_num_threads(1)
 
-    device, problems = usable(args.device), list(_problems(args))
-    start, verdicts = time.perf_counter(), []
+    device = usable(args.device)
+    problems = list(_problems(args))
+    start = time.perf_counter()
+    verdicts = []
     for problem in problems:
         verdicts += verify(problem, device=device, dtype=args.dtype)
-    parameters = sum(sum(array.size for array in (*problem.W.values(), *problem.b.values())) for problem in problems)
-    return Report(verdicts, len(problems), parameters, device, args.dtype, time.perf_counter() - start)
+    parameters = sum(
+        sum(array.size for array in (*problem.W.values(), *problem.b.values()))
+        for problem in problems
+    )
+    return Report(
+        verdicts, len(problems), parameters, device, args.dtype, time.perf_counter() - start
+    )
 
 
 def _symptoms(args: Namespace) -> list[Symptom]:
     """Why the network of --run does not learn, as far as its weights and data show it."""
     if not args.run:
         return []
-    from checks.of_training import symptoms_of_run
+    from backproof.checks.witnesses.of_training import symptoms_of_run
 
     return symptoms_of_run(args.run)
 
 
 def walk(args: Namespace) -> str:
     """The page of --explain, on the first problem that the same flags would verify."""
-    from checks.walkthrough import explain
+    from backproof.checks.walkthrough.text import explain
 
     one = Namespace(**vars(args) | {"sizes": args.sizes or [2, 3, 2], "batch": 1, "problems": 1})
     return explain(_problems(one)[0], args.notation)
@@ -177,11 +241,15 @@ def walk(args: Namespace) -> str:
 def _problems(args: Namespace) -> list[Problem]:
     """From a run, or drawn."""
     if args.run:
-        from checks.of_training import problems_of_run
+        from backproof.checks.witnesses.of_training import problems_of_run
 
-        problems = problems_of_run(args.run, count=args.problems or 4, batch=args.batch or 16, seed=args.seed)
+        problems = problems_of_run(
+            args.run, count=args.problems or 4, batch=args.batch or 16, seed=args.seed
+        )
     else:
-        problems = list(standard(args.problems or len(HARD_KINDS), args.seed, args.sizes, args.batch))
+        problems = list(
+            standard(args.problems or len(HARD_KINDS), args.seed, args.sizes, args.batch)
+        )
     return [problem.rounded_to(args.dtype) for problem in problems]
 
 

@@ -1,7 +1,7 @@
 """One test problem: sizes, batch, seed and regime -> x, y, W, b and a printable id.
 
-The regimes are where gradient code breaks in different ways. They are constructed, not trained, so that a problem is a pure
-function of its seed and owes nothing to the code that it will test.
+The regimes are where gradient code breaks in different ways. They are constructed, not trained, so
+that a problem is a pure function of its seed and owes nothing to the code that it will test.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from checks.by_hand import HEADS
+from backproof.checks.by_hand import HEADS
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Int64
@@ -26,7 +26,8 @@ LABELS = ("any", "missing-class", "one-class")
 
 @dataclass(frozen=True)
 class Problem:
-    """Inputs, labels and a network to differentiate; float64 always, rounded to float32 where `dtype` says so."""
+    """Inputs, labels and a network to differentiate; float64 always, rounded to float32 where
+    `dtype` says so."""
 
     x: Float64[np.ndarray, "N n_0"]
     y: Int64[np.ndarray, " N"]
@@ -54,14 +55,18 @@ class Problem:
         return f"{shape} N={len(self.y)} {self.output}+{self.cost} {self.name} {self.dtype}"
 
     def rounded_to(self, dtype: str) -> Problem:
-        """The same problem with every number representable in `dtype`, so that all precisions see one problem."""
+        """The same problem with every number representable in `dtype`, so that all precisions see
+        one problem."""
         if dtype == "float64":
             return self
 
         def rounded(array: np.ndarray) -> np.ndarray:
             return array.astype(dtype).astype(np.float64)
 
-        W, b = ({layer: rounded(array) for layer, array in layers.items()} for layers in (self.W, self.b))
+        W, b = (
+            {layer: rounded(array) for layer, array in layers.items()}
+            for layers in (self.W, self.b)
+        )
         return replace(self, x=rounded(self.x), W=W, b=b, dtype=dtype)
 
 
@@ -88,24 +93,31 @@ def draw(
     """Draw a problem.
 
     Args:
-        sizes: units of the input and of each layer; the last is the number of classes, or 1 for a single output that tells two.
+        sizes: units of the input and of each layer; the last is the number of classes, or 1 for a
+            single output that tells two.
         N: samples.
         seed: everything random comes from here.
-        regime: "fresh" as initialised; "mid-training" and "converged" with a last layer fitted to the labels, softly or hard;
-            "stationary" answers the class frequencies whatever goes in, so that gradients cancel over the batch; "saturated"
-            has hidden units at 0 and 1; "extreme-logits" has logits up to 1e4 in magnitude.
+        regime: "fresh" as initialised; "mid-training" and "converged" with a last layer fitted to
+            the labels, softly or hard; "stationary" answers the class frequencies whatever goes in,
+            so that gradients cancel over the batch; "saturated" has hidden units at 0 and 1;
+            "extreme-logits" has logits up to 1e4 in magnitude.
         labels: "any", "missing-class" (one never occurs) or "one-class" (all samples alike).
         output, cost: the head.
     Returns: the problem.
     Raises: ValueError for an unknown regime or kind of labels.
     """
     if regime not in REGIMES or labels not in LABELS:
-        raise ValueError(f"expected a regime of {REGIMES} and labels of {LABELS}, got {regime!r} and {labels!r}")
+        raise ValueError(
+            f"expected a regime of {REGIMES} and labels of {LABELS}, got {regime!r} and {labels!r}"
+        )
     random = np.random.default_rng([seed, *sizes, N])
     x = random.normal(size=(N, sizes[0]))
-    occurring = {"any": classes(sizes[-1]), "missing-class": max(sizes[-1] - 1, 1), "one-class": 1}[labels]
+    occurring = {"any": classes(sizes[-1]), "missing-class": max(sizes[-1] - 1, 1), "one-class": 1}[
+        labels
+    ]
     y = random.integers(occurring, size=N)
-    W, b = {}, {}
+    W = {}
+    b = {}
     for layer in range(1, len(sizes)):
         W[layer] = random.normal(size=(sizes[layer], sizes[layer - 1])) / np.sqrt(sizes[layer - 1])
         b[layer] = random.normal(size=sizes[layer])
@@ -114,8 +126,11 @@ def draw(
     return Problem(x, y, W, b, output, cost, name)
 
 
-def standard(count: int, seed: int = 0, sizes: Sequence[int] | None = None, batch: int | None = None) -> Iterator[Problem]:
-    """The problems of `python -m checks`: first one of each hard kind, then as many random ones as asked for.
+def standard(
+    count: int, seed: int = 0, sizes: Sequence[int] | None = None, batch: int | None = None
+) -> Iterator[Problem]:
+    """The problems of `python -m checks`: first one of each hard kind, then as many random ones as
+    asked for.
 
     Args:
         count: how many.
@@ -128,16 +143,24 @@ def standard(count: int, seed: int = 0, sizes: Sequence[int] | None = None, batc
             shape, N, regime, labels = HARD_KINDS[i]
         else:
             hidden = random.integers(1, 12, size=random.integers(0, 5))
-            shape, N = (
-                (int(random.integers(1, 12)), *map(int, hidden), int(random.integers(2, 12))),
-                int(random.integers(1, 20)),
-            )
-            regime, labels = str(random.choice(REGIMES)), str(random.choice(LABELS, p=[0.8, 0.1, 0.1]))
+            shape = (int(random.integers(1, 12)), *map(int, hidden), int(random.integers(2, 12)))
+            N = int(random.integers(1, 20))
+            regime = str(random.choice(REGIMES))
+            labels = str(random.choice(LABELS, p=[0.8, 0.1, 0.1]))
         output, cost = HEADS[i % len(HEADS)]
-        yield draw(sizes or shape, batch or N, seed + i, regime=regime, labels=labels, output=output, cost=cost)
+        yield draw(
+            sizes or shape,
+            batch or N,
+            seed + i,
+            regime=regime,
+            labels=labels,
+            output=output,
+            cost=cost,
+        )
 
 
-# Depths 0 to 4, every regime under softmax with either cost, N = 1, equal neighbouring widths, repeated and missing labels.
+# Depths 0 to 4, every regime under softmax with either cost, N = 1, equal neighbouring widths,
+# repeated and missing labels.
 HARD_KINDS: tuple[tuple[tuple[int, ...], int, str, str], ...] = (
     ((4, 7, 6, 3), 5, "fresh", "any"),
     ((5, 4, 3), 6, "fresh", "any"),
@@ -173,10 +196,12 @@ def _enter(regime: str, x: np.ndarray, y: np.ndarray, W: Layers, b: Layers) -> N
         margin = {"mid-training": 2.0, "converged": 14.0}[regime]
         logits = margin * (2 * np.eye(len(b[L]))[y] - 1)
         fitted = np.linalg.lstsq(np.column_stack([a, np.ones(len(a))]), logits, rcond=1e-3)[0]
-        W[L], b[L] = fitted[:-1].T.copy(), fitted[-1].copy()
+        W[L] = fitted[:-1].T.copy()
+        b[L] = fitted[-1].copy()
     elif regime == "stationary":
         W[L] *= 0
         b[L] = np.log((np.bincount(y, minlength=len(b[L])) + 1e-3) / len(y))
     elif regime == "extreme-logits":
         largest = np.abs(a @ W[L].T + b[L]).max()
-        W[L], b[L] = W[L] * (1e4 / largest), b[L] * (1e4 / largest)
+        W[L] = W[L] * (1e4 / largest)
+        b[L] = b[L] * (1e4 / largest)

@@ -1,13 +1,15 @@
-"""What is compared, by name: `z[1]`, `a[1]`, `p`, `losses`, `dz[2]`, `dW[2]` ..., in the order in which it is computed.
+"""What is compared, by name: `z[1]`, `a[1]`, `p`, `losses`, `dz[2]`, `dW[2]` ..., in the order in
+which it is computed.
 
-The order is what makes "the first wrong step" a meaningful phrase, and the equation of each name is where to look.
+The order is what makes "the first wrong step" a meaningful phrase, and the equation of each name is
+where to look.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from checks.by_hand import Backward, Forward
+from backproof.checks.by_hand import Backward, Forward
 
 Quantities = dict[str, np.ndarray]
 
@@ -15,8 +17,15 @@ Quantities = dict[str, np.ndarray]
 def names(L: int, output: str, cost: str) -> list[str]:
     """Every quantity of a network of L layers, each after all that it is computed from."""
     forward = [name for layer in range(1, L) for name in (f"z[{layer}]", f"a[{layer}]")]
-    head = ["dp", "J"] if (output, cost) == ("softmax", "quadratic") else ["dp"] if cost == "quadratic" else []
-    backward = [f"{name}[{layer}]" for layer in range(L, 0, -1) for name in ("da", "dz", "dW", "db")]
+    if (output, cost) == ("softmax", "quadratic"):
+        head = ["dp", "J"]
+    elif cost == "quadratic":
+        head = ["dp"]
+    else:
+        head = []
+    backward = [
+        f"{name}[{layer}]" for layer in range(L, 0, -1) for name in ("da", "dz", "dW", "db")
+    ]
     return [*forward, f"z[{L}]", "p", "losses", *head, *backward[1:]]
 
 
@@ -35,18 +44,27 @@ def equation(quantity: str, L: int, output: str, cost: str) -> str:
             ("sigmoid", "cross-entropy"): "(B9)",
         }[output, cost]
     if quantity == "dp":
-        return "(B7)" if output == "softmax" else "(B8)"
+        if output == "softmax":
+            return "(B7)"
+        return "(B8)"
     fixed = {"z": "(F1)", "a": "(F2)", "p": "(F3)", "losses": "(F4)", "J": "(B6)"}
-    return (fixed | {"dz": "(B5)", "dW": "(B2)", "db": "(B3)", "da": "(B4)"})[quantity.split("[")[0]]
+    return (fixed | {"dz": "(B5)", "dW": "(B2)", "db": "(B3)", "da": "(B4)"})[
+        quantity.split("[")[0]
+    ]
 
 
 def collect(passed: Forward, losses: np.ndarray, gone_back: Backward) -> Quantities:
-    """All that one forward and one backward pass computed, by name; the input a[0] is given, not computed."""
+    """All that one forward and one backward pass computed, by name; the input a[0] is given, not
+    computed."""
     found: Quantities = {"p": passed.p, "losses": losses}
-    found |= by_name("z", passed.z) | by_name("a", {layer: a for layer, a in passed.a.items() if layer > 0})
+    found |= by_name("z", passed.z) | by_name(
+        "a", {layer: a for layer, a in passed.a.items() if layer > 0}
+    )
     for name in ("dz", "da", "dW", "db"):
         found |= by_name(name, getattr(gone_back, name))
-    found |= {name: value for name in ("dp", "J") if (value := getattr(gone_back, name)) is not None}
+    found |= {
+        name: value for name in ("dp", "J") if (value := getattr(gone_back, name)) is not None
+    }
     return found
 
 

@@ -1,4 +1,5 @@
-"""Two arrays and a bound -> a verdict. Every doubtful case fails: another shape, NaN, nothing compared, no bound."""
+"""Two arrays and a bound -> a verdict. Every doubtful case fails: another shape, NaN, nothing
+compared, no bound."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 Outcome = Literal["pass", "fail", "untested"]
-SIX_DIGITS = 1e-6  # of the largest entry: what is the same so far looks the same; for words, never for passing
+# of the largest entry: what is the same so far looks the same; for words, never for passing
+SIX_DIGITS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Verdict:
         equation: the tag of the equation that computes it, such as "(B2)".
         pair: who says the first and who the second of `values`.
         outcome: "untested" where both sides are below what the bound can tell from zero.
-        worst_index: the entry with the largest error in units of what is allowed; empty for a scalar.
+        worst_index: the entry with the largest error in units of what is allowed; empty for a
+            scalar.
         values: both sides at that entry.
         error, allowed: |difference| there, and what the bound permits.
         ratio: error over allowed; above 1 fails, NaN where there is nothing to divide.
@@ -64,39 +67,66 @@ def judge(
     """
     named = (problem, quantity, equation, pair)
     if not first.shape == second.shape == allowed.shape:
-        return Verdict(*named, "fail", reason=f"shape {first.shape} against {second.shape}, bound of shape {allowed.shape}")
+        return Verdict(
+            *named,
+            "fail",
+            reason=f"shape {first.shape} against {second.shape}, bound of shape {allowed.shape}",
+        )
     if first.size == 0:
         return Verdict(*named, "fail", reason=f"nothing to compare: shape {first.shape}")
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         error = np.abs(first - second)
         ratio = np.asarray(error / allowed)
-    worst, out = int(ratio.argmax()), 0  # argmax takes NaN for the largest
+    # argmax takes NaN for the largest
+    worst = int(ratio.argmax())
+    out = 0
     if not (ratio.item(worst) <= 1 and allowed.min() >= 0 and allowed.max() < np.inf):
         ratio = np.where(error == 0, 0.0, ratio)
         ratio[~(np.isfinite(first) & np.isfinite(second) & np.isfinite(allowed))] = np.inf
-        worst, out = int(ratio.argmax()), int((ratio > 1).sum())
+        worst = int(ratio.argmax())
+        out = int((ratio > 1).sum())
     at = tuple(int(i) for i in np.unravel_index(worst, ratio.shape))
-    outcome: Outcome = "fail" if out else "untested" if _invisible(first, second, allowed, at) else "pass"
+    outcome: Outcome = (
+        "fail" if out else "untested" if _invisible(first, second, allowed, at) else "pass"
+    )
     reason = _reason(first, second, allowed, np.asarray(ratio > 1)) if out else ""
     values = (first.item(at), second.item(at))
-    return Verdict(*named, outcome, at, values, error.item(at), allowed.item(at), ratio.item(at), out, first.size, reason)
+    return Verdict(
+        *named,
+        outcome,
+        at,
+        values,
+        error.item(at),
+        allowed.item(at),
+        ratio.item(at),
+        out,
+        first.size,
+        reason,
+    )
 
 
-def missing(problem: str, quantity: str, equation: str, pair: tuple[str, str], reason: str) -> Verdict:
+def missing(
+    problem: str, quantity: str, equation: str, pair: tuple[str, str], reason: str
+) -> Verdict:
     """The failing verdict on something that was never computed."""
     return Verdict(problem, quantity, equation, pair, "fail", reason=reason)
 
 
 def _reason(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, out: np.ndarray) -> str:
-    """What the entries look like that a bound shows to be out; only where there is no such entry, that a bound is missing."""
+    """What the entries look like that a bound shows to be out; only where there is no such entry,
+    that a bound is missing."""
     unknown = np.asarray(np.isfinite(first) & np.isfinite(second) & ~np.isfinite(allowed))
     if (out & ~unknown).any():
         return describe(first, second, np.asarray(out & ~unknown))
-    return f"the bound is not finite at {int(unknown.sum())} of {unknown.size} entries, so nothing is known there"
+    return (
+        f"the bound is not finite at {int(unknown.sum())} of {unknown.size} entries, so "
+        "nothing is known there"
+    )
 
 
 def describe(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> str:
-    """What the difference looks like: a factor, a sign, a transpose, rows, one entry; says only what the numbers show."""
+    """What the difference looks like: a factor, a sign, a transpose, rows, one entry; says only
+    what the numbers show."""
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return _not_finite(first, second)
     if _same(first, np.asarray(-second)):
@@ -112,8 +142,11 @@ def describe(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> str:
     return _where(out)
 
 
-def _invisible(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, at: tuple[int, ...]) -> bool:
-    """Whether zero would have been accepted in place of either side, everywhere; nearly always the entry `at` shows it already."""
+def _invisible(
+    first: np.ndarray, second: np.ndarray, allowed: np.ndarray, at: tuple[int, ...]
+) -> bool:
+    """Whether zero would have been accepted in place of either side, everywhere; nearly always the
+    entry `at` shows it already."""
     if abs(first.item(at)) > allowed.item(at):
         return False
     return bool((np.maximum(np.abs(first), np.abs(second)) <= allowed).all())
@@ -126,21 +159,28 @@ def digits(factor: float) -> int:
 
 def _not_finite(first: np.ndarray, second: np.ndarray) -> str:
     """Whose entries, and how many."""
-    counts = {who: int((~np.isfinite(side)).sum()) for side, who in ((first, "the first"), (second, "the second"))}
+    counts = {
+        who: int((~np.isfinite(side)).sum())
+        for side, who in ((first, "the first"), (second, "the second"))
+    }
     said = [f"{count} of {first.size} entries of {who}" for who, count in counts.items() if count]
     return f"{' and '.join(said)} {'is' if sum(counts.values()) == 1 else 'are'} not finite"
 
 
 def _factor(first: np.ndarray, second: np.ndarray) -> float | None:
-    """The number that, times `second`, is `first`; None where there is none, or it cannot be told from 1."""
+    """The number that, times `second`, is `first`; None where there is none, or it cannot be told
+    from 1."""
     if first.size < 2 or not second.any():
         return None
     factor = float((first * second).sum() / (second * second).sum())
-    return factor if abs(factor - 1) > SIX_DIGITS and _same(first, np.asarray(factor * second)) else None
+    if abs(factor - 1) > SIX_DIGITS and _same(first, np.asarray(factor * second)):
+        return factor
+    return None
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> bool:
-    """Equal to six digits of the largest entry: for wording a sentence, never for passing a check."""
+    """Equal to six digits of the largest entry: for wording a sentence, never for passing a
+    check."""
     return bool(np.abs(first - second).max() <= SIX_DIGITS * np.abs(first).max())
 
 
@@ -153,5 +193,8 @@ def _where(out: np.ndarray) -> str:
         for axis, word in enumerate(("row", "column")):
             lines = np.unique(indices[:, axis])
             if len(lines) <= max(1, out.shape[axis] // 2) and len(indices) > len(lines):
-                return f"only in {word}{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:8]))}"
+                return (
+                    f"only in {word}{'s' if len(lines) > 1 else ''} "
+                    f"{', '.join(map(str, lines[:8]))}"
+                )
     return f"{len(indices)} of {out.size} entries"

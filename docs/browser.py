@@ -1,6 +1,8 @@
-"""A headless Chromium that is driven through a pipe, by its DevTools protocol: open a page, see its errors, take its picture.
+"""A headless Chromium that is driven through a pipe, by its DevTools protocol: open a page, see its
+errors, take its picture.
 
-The protocol's messages are JSON objects that end with a zero byte: https://chromedevtools.github.io/devtools-protocol/
+The protocol's messages are JSON objects that end with a zero byte:
+https://chromedevtools.github.io/devtools-protocol/
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
-    "--enable-unsafe-swiftshader",  # the projector draws with WebGL, which then needs no graphics card
+    # the projector draws with WebGL, which then needs no graphics card
+    "--enable-unsafe-swiftshader",
     "--no-first-run",
     "--hide-scrollbars",
     "--disable-background-networking",
@@ -30,7 +33,8 @@ FLAGS = (
     "--disable-sync",
 )
 ANSWERS_WITHIN_S = 60
-# The browser reads from file 3 and writes to file 4, whatever numbers the pipes have here; 10 is out of their way.
+# The browser reads from file 3 and writes to file 4, whatever numbers the pipes have here; 10 is
+# out of their way.
 _EXCHANGE = """
 import fcntl, os, sys
 read, write = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
@@ -43,7 +47,8 @@ _TEXT = """
   if (node.nodeType === Node.TEXT_NODE) return node.data;
   if (["STYLE", "SCRIPT", "TEMPLATE"].includes(node.nodeName)) return "";
   if (node.contentDocument && node.contentDocument.body) return texts(node.contentDocument.body);
-  const inside = [...(node.shadowRoot ? node.shadowRoot.childNodes : []), ...node.childNodes].map(texts);
+  const shadow = node.shadowRoot ? node.shadowRoot.childNodes : [];
+  const inside = [...shadow, ...node.childNodes].map(texts);
   return [node.nodeName === "INPUT" ? node.value : "", ...inside].join(" ");
 })(document.body).replace(/\\s+/g, " ")
 """
@@ -55,7 +60,8 @@ def installed() -> str | None:
 
 
 class Browser:
-    """One window, with a profile of its own that is thrown away: `with Browser(installed(), 1600, 1200) as browser: ...`."""
+    """One window, with a profile of its own that is thrown away: `with Browser(installed(), 1600,
+    1200) as browser: ...`."""
 
     def __init__(self, program: str, width: int, height: int) -> None:
         self.program, self.size = program, (width, height)
@@ -64,10 +70,25 @@ class Browser:
     def __enter__(self) -> Browser:
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         (theirs_in, self.to), (self.back, theirs_out) = os.pipe(), os.pipe()
-        flags = [*FLAGS, f"--user-data-dir={self.profile.name}", "--remote-debugging-pipe", "about:blank"]
-        command = [sys.executable, "-c", _EXCHANGE, str(theirs_in), str(theirs_out), self.program, *flags]
+        flags = [
+            *FLAGS,
+            f"--user-data-dir={self.profile.name}",
+            "--remote-debugging-pipe",
+            "about:blank",
+        ]
+        command = [
+            sys.executable,
+            "-c",
+            _EXCHANGE,
+            str(theirs_in),
+            str(theirs_out),
+            self.program,
+            *flags,
+        ]
         quiet = subprocess.DEVNULL
-        self.process = subprocess.Popen(command, pass_fds=(theirs_in, theirs_out), stdin=quiet, stdout=quiet, stderr=quiet)
+        self.process = subprocess.Popen(
+            command, pass_fds=(theirs_in, theirs_out), stdin=quiet, stdout=quiet, stderr=quiet
+        )
         os.close(theirs_in)
         os.close(theirs_out)
         self.unread, self.asked, self.session, self.loading = b"", 0, "", dict[str, float]()
@@ -78,7 +99,12 @@ class Browser:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
         self.process.terminate()
         self.process.wait(ANSWERS_WITHIN_S)
         os.close(self.to)
@@ -86,12 +112,15 @@ class Browser:
         self.profile.cleanup()
 
     def open(self, address: str, limit_s: float = 60.0, pause_s: float = 1.0) -> None:
-        """Go there, and wait until nothing loads and the picture has stayed the same for three pauses.
+        """Go there, and wait until nothing loads and the picture has stayed the same for three
+        pauses.
 
-        A page that moves for ever, such as the projector, which turns, is there when it has loaded nothing for ten pauses. Errors
-        of an earlier page are forgotten; a page that goes on loading beyond the limit adds one.
+        A page that moves for ever, such as the projector, which turns, is there when it has loaded
+        nothing for ten pauses. Errors of an earlier page are forgotten; a page that goes on loading
+        beyond the limit adds one.
         """
-        self.ask("Page.navigate", url="about:blank")  # so that an address that differs after the # alone is loaded afresh
+        # so that an address that differs after the # alone is loaded afresh
+        self.ask("Page.navigate", url="about:blank")
         self.listen(0.2)
         self.errors, self.loading = [], {}
         self.ask("Page.navigate", url=address)
@@ -108,10 +137,13 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """The value of some JavaScript in the page."""
-        return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+        return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get(
+            "value"
+        )
 
     def text(self) -> str:
-        """Every text of the page, those inside of web components, frames and fields that can be edited, too."""
+        """Every text of the page, those inside of web components, frames and fields that can be
+        edited, too."""
         return str(self.run(_TEXT))
 
     def snapshot(self) -> bytes:
@@ -125,13 +157,19 @@ class Browser:
         """
         self.asked += 1
         message = {"id": self.asked, "method": method, "params": parameters}
-        os.write(self.to, json.dumps(message | ({"sessionId": self.session} if self.session else {})).encode() + b"\0")
+        os.write(
+            self.to,
+            json.dumps(message | ({"sessionId": self.session} if self.session else {})).encode()
+            + b"\0",
+        )
         end = time.monotonic() + ANSWERS_WITHIN_S
         while time.monotonic() < end:
             for received in self._messages(0.1):
                 if received.get("id") == self.asked:
                     if "error" in received:
-                        raise RuntimeError(f"{method}: expected an answer, got: {received['error']['message']}.")
+                        raise RuntimeError(
+                            f"{method}: expected an answer, got: {received['error']['message']}."
+                        )
                     return received["result"]
         raise RuntimeError(f"{method}: expected an answer within {ANSWERS_WITHIN_S} s, got none.")
 
@@ -147,10 +185,17 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
         width, height = self.size
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def _waiting(self) -> bool:
-        """Whether something still loads. A request of more than 10 s is none: of a worker's, the page isn't told the end."""
+        """Whether something still loads. A request of more than 10 s is none: of a worker's, the
+        page isn't told the end."""
         return any(time.monotonic() - sent < 10 for sent in self.loading.values())
 
     def _messages(self, wait_s: float) -> list[dict[str, Any]]:
@@ -173,14 +218,20 @@ class Browser:
 
 
 def _error(message: dict[str, Any]) -> str | None:
-    """The text of a message that tells of an error in the page: thrown, printed, or something that could not be loaded."""
+    """The text of a message that tells of an error in the page: thrown, printed, or something that
+    could not be loaded."""
     details = message.get("params", {})
     match message.get("method"):
         case "Runtime.exceptionThrown":
             thrown = details["exceptionDetails"]
-            return str(thrown.get("exception", {}).get("description", thrown["text"])).splitlines()[0]
+            return str(thrown.get("exception", {}).get("description", thrown["text"])).splitlines()[
+                0
+            ]
         case "Runtime.consoleAPICalled" if details["type"] in ("error", "assert"):
-            return " ".join(str(argument.get("value", argument.get("description", ""))) for argument in details["args"])
+            return " ".join(
+                str(argument.get("value", argument.get("description", "")))
+                for argument in details["args"]
+            )
         case "Log.entryAdded" if details["entry"]["level"] == "error":
             return f"{details['entry']['text']} {details['entry'].get('url', '')}".strip()
     return None

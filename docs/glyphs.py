@@ -1,6 +1,8 @@
-"""Draw the letters of the dashboard's pictures, model/tensorboard/glyphs.npz, from a font of Pillow's: python -m docs.glyphs
+"""Draw the letters of the dashboard's pictures, model/tensorboard/glyphs.npz, from a font of
+Pillow's: python -m docs.glyphs
 
-The signs of ASCII from the space on, side by side, each as wide as it is; how dark every pixel is, in LEVELS steps.
+The signs of ASCII from the space on, side by side, each as wide as it is; how dark every pixel is,
+in LEVELS steps.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import ImageFont
 
-from model.tensorboard.lettering import FILE, SIGNS, SIZE, drawn
+from backproof.model.tensorboard.lettering import FILE, SIGNS, SIZE, drawn
 
 
 def main() -> int:
@@ -21,7 +23,10 @@ def main() -> int:
 def glyphs() -> dict[str, np.ndarray]:
     """The file's arrays: all signs side by side, and where each one ends."""
     signs = [drawn(sign, ImageFont.load_default(SIZE)) for sign in SIGNS]
-    return {"ink": np.hstack(signs), "ends": np.cumsum([sign.shape[1] for sign in signs]).astype(np.uint16)}
+    return {
+        "ink": np.hstack(signs),
+        "ends": np.cumsum([sign.shape[1] for sign in signs]).astype(np.uint16),
+    }
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Every number on why-half.md and softmax.md: a name, and the function that computes its text.
 
-A page keeps a number between `<!-- n:NAME -->` and `<!-- /n -->`, and figures.py rewrites or checks what stands there.
+A page keeps a number between `<!-- n:NAME -->` and `<!-- /n -->`, and figures.py rewrites or checks
+what stands there.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from functools import cache
 
 import numpy as np
 
+from backproof.checks import by_hand
+from backproof.checks.learning import descent
+from backproof.checks.learning.symptoms import look
+from backproof.checks.learning.vital_signs import vital_signs
+from backproof.checks.problem import Problem, standard
+from backproof.checks.walkthrough.notation import BACKPROOF
+from backproof.checks.walkthrough.text import walkthrough
 from benchmarks import remedies, spread
 from benchmarks.remedies import REMEDIES, Remedy, X, Y
-from checks import by_hand
-from checks.learning import descent
-from checks.learning.symptoms import look
-from checks.learning.vital_signs import vital_signs
-from checks.notation import BACKPROOF
-from checks.problem import Problem, standard
-from checks.walkthrough import walkthrough
 
 Layers = dict[int, np.ndarray]
 SEEDS = range(10)
@@ -31,12 +32,17 @@ def findings() -> str:
     """What is said about the original network before its first step."""
     found = look(*remedies.weights("row-constant", 0), X, Y, output="sigmoid", cost="quadratic")
     lines = [f"{symptom.name} in {symptom.where}: {symptom.evidence}" for symptom in found]
-    return block("\n".join("\n".join(textwrap.wrap(line, 80, subsequent_indent="    ")) for line in lines))
+    return block(
+        "\n".join("\n".join(textwrap.wrap(line, 80, subsequent_indent="    ")) for line in lines)
+    )
 
 
 def spread_table() -> str:
     """The spread of the outputs after 20,000 right steps, for every head."""
-    lines = ["| output | cost | spread of output 0 | spread of output 1 |", "| --- | --- | ---: | ---: |"]
+    lines = [
+        "| output | cost | spread of output 0 | spread of output 1 |",
+        "| --- | --- | ---: | ---: |",
+    ]
     for output, cost in by_hand.HEADS:
         W, b = remedies.weights("row-constant", 0)
         W, b = descent.steps(W, b, X, Y, output=output, cost=cost, learning_rate=0.01, count=20_000)
@@ -51,8 +57,12 @@ def remedy_table() -> str:
 
 
 def steps_table() -> str:
-    """Steps until every output is within 0.1 of what it should be, with random weights and right gradients."""
-    lines = ["| learning rate | sigmoid, quadratic | softmax, cross-entropy |", "| ---: | ---: | ---: |"]
+    """Steps until every output is within 0.1 of what it should be, with random weights and right
+    gradients."""
+    lines = [
+        "| learning rate | sigmoid, quadratic | softmax, cross-entropy |",
+        "| ---: | ---: | ---: |",
+    ]
     for rate, every in ((1.0, 10), (0.01, 500)):
         counts = [_steps_needed(remedy, rate, every) for remedy in (CURED, REMEDIES[6])]
         lines.append(f"| {rate:g} | {counts[0]:,} | {counts[1]:,} |")
@@ -60,7 +70,8 @@ def steps_table() -> str:
 
 
 def stale_ratio() -> str:
-    """How many times too long the original's gradient of W[1] is after the first four samples, the median of ten networks."""
+    """How many times too long the original's gradient of W[1] is after the first four samples, the
+    median of ten networks."""
     return f"{np.median([_stale_against_right(seed, 1)[0] for seed in SEEDS]):.1f}"
 
 
@@ -76,7 +87,8 @@ def stale_ratio_later() -> str:
 
 
 def outputs_at_first() -> str:
-    """How far below 1 the outputs of the original program are after its 100 steps, the median of ten networks."""
+    """How far below 1 the outputs of the original program are after its 100 steps, the median of
+    ten networks."""
     below = []
     for seed in SEEDS:
         W, b = remedies.train(ORIGINAL, seed, 100, 0.01)
@@ -85,8 +97,12 @@ def outputs_at_first() -> str:
 
 
 def cancelled_at_start() -> str:
-    """|mean of the samples' gradients of W[1]| over the mean of their lengths, for the original, as drawn."""
-    ratios = [_cancellation(*remedies.weights("row-constant", seed), "sigmoid", "quadratic") for seed in SEEDS]
+    """|mean of the samples' gradients of W[1]| over the mean of their lengths, for the
+    original, as drawn."""
+    ratios = [
+        _cancellation(*remedies.weights("row-constant", seed), "sigmoid", "quadratic")
+        for seed in SEEDS
+    ]
     return f"{min(ratios):.2f} to {max(ratios):.2f}"
 
 
@@ -104,7 +120,10 @@ def answer_when_stuck() -> str:
 def page() -> str:
     """The walkthrough of softmax and cross-entropy, from the logits to their gradient."""
     lines = walkthrough(softmax_problem("cross-entropy"), BACKPROOF)
-    start, end = (next(at for at, line in enumerate(lines) if line.startswith(tag)) for tag in ("(F3)", "(B2)"))
+    start, end = (
+        next(at for at, line in enumerate(lines) if line.startswith(tag))
+        for tag in ("(F3)", "(B2)")
+    )
     return block("\n".join(lines[start:end]).rstrip())
 
 
@@ -139,7 +158,11 @@ def output_gradient(p_right: float, cost: str) -> float:
     """d loss / d z of the right class, of two, at its probability."""
     z = np.array([[np.log(p_right / (1 - p_right)), 0.0]])
     passed = by_hand.Forward({1: z}, {0: np.zeros((1, 1))}, by_hand.softmax(z))
-    return float(by_hand.backward(passed, {1: np.zeros((2, 1))}, np.array([0]), output="softmax", cost=cost).dz[1][0, 0])
+    return float(
+        by_hand.backward(
+            passed, {1: np.zeros((2, 1))}, np.array([0]), output="softmax", cost=cost
+        ).dz[1][0, 0]
+    )
 
 
 def block(text: str) -> str:
@@ -153,10 +176,13 @@ def table(lines: list[str]) -> str:
 
 
 def _steps_needed(remedy: Remedy, rate: float, every: int) -> int:
-    """Full-batch steps until every output is within 0.1 of its target, counted in units of `every`; seed 0."""
+    """Full-batch steps until every output is within 0.1 of its target, counted in units of `every`;
+    seed 0."""
     W, b = remedies.weights(remedy.weights, 0)
     for count in range(every, 200_001, every):
-        W, b = descent.steps(W, b, X, Y, output=remedy.output, cost=remedy.cost, learning_rate=rate, count=every)
+        W, b = descent.steps(
+            W, b, X, Y, output=remedy.output, cost=remedy.cost, learning_rate=rate, count=every
+        )
         p = by_hand.forward(X, W, b, output=remedy.output).p
         if np.abs(p - by_hand.one_hot(Y, p)).max() < 0.1:
             return count
@@ -165,7 +191,8 @@ def _steps_needed(remedy: Remedy, rate: float, every: int) -> int:
 
 @cache
 def _stale_against_right(seed: int, steps: int) -> tuple[float, float]:
-    """Length and cosine of the original's gradient of W[1] against the right one, at the last of so many steps."""
+    """Length and cosine of the original's gradient of W[1] against the right one, at the last of so
+    many steps."""
     (W, b), carried = remedies.weights("row-constant", seed), dict[int, np.ndarray]()
     for _ in range(steps):
         wrong = remedies.gradients(ORIGINAL, W, b, carried)
@@ -180,9 +207,12 @@ def _stale_against_right(seed: int, steps: int) -> tuple[float, float]:
 
 @cache
 def _stuck() -> tuple[Layers, Layers]:
-    """The original weights after 5,000 right steps with softmax and cross-entropy at learning rate 0.01."""
+    """The original weights after 5,000 right steps with softmax and cross-entropy at learning rate
+    0.01."""
     W, b = remedies.weights("row-constant", 0)
-    return descent.steps(W, b, X, Y, output="softmax", cost="cross-entropy", learning_rate=0.01, count=5_000)
+    return descent.steps(
+        W, b, X, Y, output="softmax", cost="cross-entropy", learning_rate=0.01, count=5_000
+    )
 
 
 def _cancellation(W: Layers, b: Layers, output: str, cost: str) -> float:

@@ -1,8 +1,10 @@
-"""Take a screenshot of every active page of TensorBoard in a real browser, and fail if a page reports an error.
+"""Take a screenshot of every active page of TensorBoard in a real browser, and fail if a page
+reports an error.
 
     python -m docs.screenshot --logdir runs --output docs/figures
 
-It serves the runs on a port of this machine that is free, and opens each page in headless Chromium with a profile of its own.
+It serves the runs on a port of this machine that is free, and opens each page in headless Chromium
+with a profile of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     program = installed()
     if program is None:
-        print(f"screenshot.py: expected one of {', '.join(NAMES)}, got none. Install Chromium.", file=sys.stderr)
+        print(
+            f"screenshot.py: expected one of {', '.join(NAMES)}, got none. Install Chromium.",
+            file=sys.stderr,
+        )
         return 2
     args.output.mkdir(parents=True, exist_ok=True)
     good = True
@@ -39,17 +44,41 @@ def main(argv: list[str] | None = None) -> int:
             browser.open(f"{address}/#{page}")
             (args.output / f"{page}.png").write_bytes(browser.snapshot())
             good &= not browser.errors
-            print(f"{page:<16} {args.output / page}.png", *(f"    error: {error}" for error in browser.errors), sep="\n")
+            print(
+                f"{page:<16} {args.output / page}.png",
+                *(f"    error: {error}" for error in browser.errors),
+                sep="\n",
+            )
     return 0 if good else 1
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--logdir", type=Path, default=Path("runs"), help="folder of runs (default: runs)")
-    parser.add_argument("--output", type=Path, default=Path("docs/figures"), help="folder of the pictures (default: docs/figures)")
-    parser.add_argument("--pages", nargs="+", metavar="NAME", help="such as scalars hparams (default: all that have data)")
-    parser.add_argument("--size", type=int, nargs=2, default=(1600, 1200), help="of the window, in pixels (default: 1600 1200)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--logdir", type=Path, default=Path("runs"), help="folder of runs (default: runs)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("docs/figures"),
+        help="folder of the pictures (default: docs/figures)",
+    )
+    parser.add_argument(
+        "--pages",
+        nargs="+",
+        metavar="NAME",
+        help="such as scalars hparams (default: all that have data)",
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        default=(1600, 1200),
+        help="of the window, in pixels (default: 1600 1200)",
+    )
     return parser.parse_args(argv)
 
 
@@ -59,11 +88,26 @@ def served(logdir: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        "--logdir",
+        str(logdir),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     address = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as server,
+    ):
         try:
-            wait_until(lambda: runs(address), FOUND_WITHIN_S, f"TensorBoard to find runs in {logdir}")
+            wait_until(
+                lambda: runs(address), FOUND_WITHIN_S, f"TensorBoard to find runs in {logdir}"
+            )
             settle(address)
             yield address
         finally:
@@ -75,7 +119,9 @@ def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> No
     end = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > end:
-            raise SystemExit(f"screenshot.py: expected {what} within {limit_s} s, got nothing. Train first.")
+            raise SystemExit(
+                f"screenshot.py: expected {what} within {limit_s} s, got nothing. Train first."
+            )
         time.sleep(0.5)
 
 
@@ -86,7 +132,8 @@ def runs(address: str) -> list[str]:
 
 
 def settle(address: str) -> None:
-    """Wait until the list of active pages has been the same for three seconds: runs are read one after another."""
+    """Wait until the list of active pages has been the same for three seconds: runs are read one
+    after another."""
     end, since, before = time.monotonic() + LOADED_WITHIN_S, time.monotonic(), active(address)
     while time.monotonic() < end and not (before and time.monotonic() - since > 3):
         time.sleep(0.5)
@@ -97,7 +144,11 @@ def settle(address: str) -> None:
 def active(address: str) -> list[str]:
     """The pages that have data, by TensorBoard's own names."""
     plugins = ask(f"{address}/data/plugins_listing")
-    return sorted(name for name, plugin in plugins.items() if plugin["enabled"]) if isinstance(plugins, dict) else []
+    return (
+        sorted(name for name, plugin in plugins.items() if plugin["enabled"])
+        if isinstance(plugins, dict)
+        else []
+    )
 
 
 def ask(address: str) -> object:

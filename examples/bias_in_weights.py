@@ -1,4 +1,5 @@
-"""The bias is the last column of each weight matrix, and every input carries a 1. Binary cross-entropy, summed. Right."""
+"""The bias is the last column of each weight matrix, and every input carries a 1. Binary
+cross-entropy, summed. Right."""
 
 import numpy as np
 

@@ -1,4 +1,5 @@
-"""Column vectors, one example at a time, half the squared error; sigma' is taken of what is a sigmoid already. Wrong."""
+"""Column vectors, one example at a time, half the squared error; sigma' is taken of what is a
+sigmoid already. Wrong."""
 
 import numpy as np
 

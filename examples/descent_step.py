@@ -1,4 +1,5 @@
-"""Nothing but a training step with the learning rate built in; the hidden error skips the output's derivative. Wrong."""
+"""Nothing but a training step with the learning rate built in; the hidden error skips the output's
+derivative. Wrong."""
 
 import numpy as np
 

@@ -1,4 +1,5 @@
-"""A dictionary of W1, b1, W2, b2, written for one hidden layer of a fixed size; examples are columns. Right."""
+"""A dictionary of W1, b1, W2, b2, written for one hidden layer of a fixed size; examples are
+columns. Right."""
 
 import numpy as np
 

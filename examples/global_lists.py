@@ -1,4 +1,5 @@
-"""Global lists that grow and are overwritten, one example after the other, as in many first programs. Right."""
+"""Global lists that grow and are overwritten, one example after the other, as in many first
+programs. Right."""
 
 import math
 

@@ -1,4 +1,5 @@
-"""A class that updates itself in place, from the back: each W is changed before the error passes through it. Wrong."""
+"""A class that updates itself in place, from the back: each W is changed before the error passes
+through it. Wrong."""
 
 import numpy as np
 

@@ -1,6 +1,8 @@
-"""One sample after the other, added up in a buffer for dC/da that nothing ever sets back to zero. Wrong.
+"""One sample after the other, added up in a buffer for dC/da that nothing ever sets back to zero.
+Wrong.
 
-The network of the question that began this project, written anew: sigmoid everywhere, the sum of squared errors.
+The network of the question that began this project, written anew: sigmoid everywhere, the sum of
+squared errors.
 """
 
 import numpy as np

@@ -1,4 +1,5 @@
-"""A layer as a torch.autograd.Function with a backward of its own, in which the sum over samples became a mean. Wrong."""
+"""A layer as a torch.autograd.Function with a backward of its own, in which the sum over samples
+became a mean. Wrong."""
 
 import torch
 import torch.nn.functional as F

@@ -1,1 +1,2 @@
-"""The network that beginners write by hand, in PyTorch. Importing the package itself imports nothing heavy."""
+"""The network that beginners write by hand, in PyTorch. Importing the package itself imports
+nothing heavy."""

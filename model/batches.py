@@ -1,4 +1,5 @@
-"""Batches out of samples in memory: gathered many at a time, without a loop over samples, into memory that is used again."""
+"""Batches out of samples in memory: gathered many at a time, without a loop over samples, into
+memory that is used again."""
 
 from __future__ import annotations
 
@@ -12,10 +13,11 @@ from torch import Tensor
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
 
-# Gathered at once. On a CPU: long enough for both cores to fetch from memory, short enough to stay in their caches.
-# On CUDA: as many steps as are worth recording together.
+# Gathered at once. On a CPU: long enough for both cores to fetch from memory, short enough to stay
+# in their caches. On CUDA: as many steps as are worth recording together.
 BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 8 << 20}
-MOST_PLACES = 100  # in a block, however small its batches are: a step is bound, and on CUDA recorded, for each
+# in a block, however small its batches are: a step is bound, and on CUDA recorded, for each
+MOST_PLACES = 100
 
 
 class Batches:
@@ -24,20 +26,35 @@ class Batches:
     Args:
         x, y: the samples, where the arithmetic is.
         batch_size: samples a batch, of all processes together; of fewer samples, all are one batch.
-        rank, world: which process this is, and of how many. Each gets every `world`-th row of every batch.
+        rank, world: which process this is, and of how many. Each gets every `world`-th row of every
+            batch.
     Attributes:
         batch_size: samples a full batch, of all processes together.
-        places: x and y of this process's part of each batch that one block of memory holds, as views of it. Batches come to lie in
-            them again and again, so whatever is done to a batch can be bound to its place once.
+        places: x and y of this process's part of each batch that one block of memory holds, as
+            views of it. Batches come to lie in them again and again, so whatever is done to a batch
+            can be bound to its place once.
     """
 
-    def __init__(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], batch_size: int, rank: int = 0, world: int = 1) -> None:
-        self._x, self._y, self._rank, self._world = x, y, rank, world
+    def __init__(
+        self,
+        x: Float[Tensor, "N n_0"],
+        y: Int64[Tensor, " N"],
+        batch_size: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._x = x
+        self._y = y
+        self._rank = rank
+        self._world = world
         self.batch_size = min(batch_size, len(y))
         self._mine = len(range(rank, self.batch_size, world))
-        count = max(1, BLOCK_BYTES[x.device.type] // max(1, self._mine * x.shape[1] * x.element_size()))
+        count = max(
+            1, BLOCK_BYTES[x.device.type] // max(1, self._mine * x.shape[1] * x.element_size())
+        )
         block = min(count, MOST_PLACES, len(y) // self.batch_size) * self._mine
-        self._block_x, self._block_y = x.new_empty(block, x.shape[1]), y.new_empty(block)
+        self._block_x = x.new_empty(block, x.shape[1])
+        self._block_y = y.new_empty(block)
         pair = torch.split(self._block_x, self._mine), torch.split(self._block_y, self._mine)
         self.places = list(zip(*pair, strict=True))
 
@@ -53,6 +70,7 @@ class Batches:
             yield len(together)
 
     def share(self, rows: Int64[Tensor, " N"]) -> tuple[Tensor, Tensor]:
-        """x and y of this process's share of a batch that may have fewer samples than the others, in memory of their own."""
+        """x and y of this process's share of a batch that may have fewer samples than the others,
+        in memory of their own."""
         mine = rows[self._rank :: self._world]
         return self._x[mine], self._y[mine]

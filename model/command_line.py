@@ -1,6 +1,8 @@
-"""What the three programs share: one-line errors, exit codes, and converters that explain what they expected.
+"""What the three programs share: one-line errors, exit codes, and converters that explain what they
+expected.
 
-Exit codes: 0 good; 1 the thing that was checked is wrong, or training diverged; 2 bad usage or bad input; 130 interrupted.
+Exit codes: 0 good; 1 the thing that was checked is wrong, or training diverged; 2 bad usage or bad
+    input; 130 interrupted.
 """
 
 import argparse
@@ -14,19 +16,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-GOOD, WRONG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+GOOD = 0
+WRONG = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
 LARGEST = 1e30  # magnitude of a number typed: itself and its tenfold stay finite in float32
 
 
 class BadInput(Exception):
-    """Something that came from outside cannot be used. The text says what was expected, what came, and what to do."""
+    """Something that came from outside cannot be used. The text says what was expected, what came,
+    and what to do."""
 
 
 class Parser(argparse.ArgumentParser):
     """argparse whose every refusal is one line and exit code 2."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings
+        )
 
     def error(self, message: str) -> NoReturn:
         """Print `<program>: <message>` and exit with 2."""
@@ -40,7 +48,8 @@ def complain(program: str, message: object) -> None:
 
 
 def unwritable(program: str, error: OSError) -> int:
-    """Say what could not be written, and return the exit code. A reader who has gone, as `| head -1` does, is no error."""
+    """Say what could not be written, and return the exit code. A reader who has gone, as
+    `| head -1` does, is no error."""
     where = error.filename2 or error.filename
     if where is None:  # what standard output still holds must not fail once more when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -48,16 +57,18 @@ def unwritable(program: str, error: OSError) -> int:
         return INTERRUPTED
     complain(
         program,
-        f"{where or 'the output'}: expected a file or folder that can be written, got: {error.strerror}. Free or rename it.",
+        f"{where or 'the output'}: expected a file or folder that can be written, got: "
+        f"{error.strerror}. Free or rename it.",
     )
     return BAD_INPUT
 
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Look for no garbage while something is imported, nor in it later: it stays, and there is so much of it that looking through
-    it takes a third of importing torch."""
-    collects, before = gc.isenabled(), len(sys.modules)
+    """Look for no garbage while something is imported, nor in it later: it stays, and there is so
+    much of it that looking through it takes a third of importing torch."""
+    collects = gc.isenabled()
+    before = len(sys.modules)
     gc.disable()
     try:
         yield
@@ -69,7 +80,8 @@ def importing() -> Iterator[None]:
 
 
 def folder(text: str) -> Path:
-    """A converter that refuses the empty name, which an unset shell variable leaves: it would mean the current folder."""
+    """A converter that refuses the empty name, which an unset shell variable leaves: it would mean
+    the current folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError(f"expected the name of a folder, got {text!r}.")
     return Path(text)
@@ -96,15 +108,23 @@ def whole_number(at_least: int, at_most: int = 2**32 - 1) -> Callable[[str], int
             number = at_least - 1
         if not at_least <= number <= at_most:
             bounds = f"of at most {at_most}" if number > at_most else f"of at least {at_least}"
-            raise argparse.ArgumentTypeError(f"expected a whole number {bounds}, got {text.strip()!r}.")
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number {bounds}, got {text.strip()!r}."
+            )
         return number
 
     return convert
 
 
 def finite(at_least: float = -math.inf, above: float = -math.inf) -> Callable[[str], float]:
-    """A converter for numbers that float32 holds, optionally bounded from below (`above` excludes its bound)."""
-    condition = f" above {above:g}" if above > -math.inf else f" of at least {at_least:g}" if at_least > -math.inf else ""
+    """A converter for numbers that float32 holds, optionally bounded from below (`above` excludes
+    its bound)."""
+    if above > -math.inf:
+        condition = f" above {above:g}"
+    elif at_least > -math.inf:
+        condition = f" of at least {at_least:g}"
+    else:
+        condition = ""
 
     def convert(text: str) -> float:
         try:
@@ -114,7 +134,9 @@ def finite(at_least: float = -math.inf, above: float = -math.inf) -> Callable[[s
         if not (math.isfinite(number) and number >= at_least and number > above):
             raise argparse.ArgumentTypeError(f"expected a finite number{condition}, got {text!r}.")
         if abs(number) > LARGEST:
-            raise argparse.ArgumentTypeError(f"expected a number of at most {LARGEST:g}, got {text!r}.")
+            raise argparse.ArgumentTypeError(
+                f"expected a number of at most {LARGEST:g}, got {text!r}."
+            )
         return number
 
     return convert
@@ -122,7 +144,10 @@ def finite(at_least: float = -math.inf, above: float = -math.inf) -> Callable[[s
 
 def _plain(message: str, program: str) -> str:
     """argparse's own wording, turned into: where, what was expected, what came, what to do."""
-    advice = f"See python {program} --help." if program.endswith(".py") else f"See {program} --help."
+    if program.endswith(".py"):
+        advice = f"See python {program} --help."
+    else:
+        advice = f"See {program} --help."
     if unknown := re.fullmatch(r"unrecognized arguments: (.*)", message):
         return f"expected the flags of --help, got {unknown[1]}. {advice}"
     if missing := re.fullmatch(r"argument (\S+): expected (at least one|one) argument", message):

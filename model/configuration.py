@@ -1,4 +1,5 @@
-"""Flags -> every setting of a run, with the defaults of its data set, or those of the run that is resumed."""
+"""Flags -> every setting of a run, with the defaults of its data set, or those of the run that is
+resumed."""
 
 from __future__ import annotations
 
@@ -7,14 +8,28 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from model.command_line import LARGEST, BadInput
+from backproof.model.command_line import LARGEST, BadInput
 
-BY_DATA: dict[str, dict[str, Any]] = {  # settings that learn each data set in seconds, found by trying
-    "digits": {"hidden": (64, 32), "epochs": 40, "batch_size": 32, "lr": 0.005, "optimizer": "adam"},
+BY_DATA: dict[
+    str, dict[str, Any]
+] = {  # settings that learn each data set in seconds, found by trying
+    "digits": {
+        "hidden": (64, 32),
+        "epochs": 40,
+        "batch_size": 32,
+        "lr": 0.005,
+        "optimizer": "adam",
+    },
     "bars": {"hidden": (8,), "epochs": 300, "batch_size": 4, "lr": 2.0, "optimizer": "sgd"},
     "mnist": {"hidden": (100,), "epochs": 10, "batch_size": 32, "lr": 0.5, "optimizer": "sgd"},
 }
-TABLE: dict[str, Any] = {"hidden": (32,), "epochs": 100, "batch_size": 32, "lr": 0.005, "optimizer": "adam"}
+TABLE: dict[str, Any] = {
+    "hidden": (32,),
+    "epochs": 100,
+    "batch_size": 32,
+    "lr": 0.005,
+    "optimizer": "adam",
+}
 INITS = ("pytorch", "xavier", "normal", "row-constant", "constant", "zeros")
 CHANGEABLE = ("epochs", "data_dir")  # what a resumed run may be told anew
 
@@ -55,7 +70,8 @@ def resolve(given: Mapping[str, Any]) -> Configuration:
     configuration = Configuration(**{"data": data, **BY_DATA.get(data, TABLE), **_said(given)})
     if configuration.momentum and configuration.optimizer == "adam":
         raise BadInput(
-            f"--momentum: expected --optimizer sgd, whose momentum it is, got adam for {Path(data).name}. Add --optimizer sgd."
+            "--momentum: expected --optimizer sgd, whose momentum it is, got adam for "
+            f"{Path(data).name}. Add --optimizer sgd."
         )
     return configuration
 
@@ -72,19 +88,30 @@ def resume(given: Mapping[str, Any], saved: Mapping[str, Any], run: Path) -> Con
     for name, is_valid in VALID.items():
         if name in saved and not is_valid(saved[name]):
             came = f"{name} {saved[name]!r}"
-            raise BadInput(f"{run}/config.json: expected a setting that train.py knows, got {came}. Choose another run.")
+            raise BadInput(
+                f"{run}/config.json: expected a setting that train.py knows, got {came}. Choose "
+                "another run."
+            )
     try:
         before = Configuration(**{**saved, "hidden": tuple(saved["hidden"])})
     except (TypeError, KeyError) as error:
-        raise BadInput(f"{run}/config.json: expected every setting of a run, got {error}. Choose another run.") from error
+        raise BadInput(
+            f"{run}/config.json: expected every setting of a run, got {error}. Choose another run."
+        ) from error
     for name, value in _said(given).items():
         old = getattr(before, name)
         if name not in CHANGEABLE and value != old:
             raise BadInput(
-                f"--{name.replace('_', '-')}: expected the run's own {_words(old)}, got {_words(value)}. "
+                f"--{name.replace('_', '-')}: expected the run's own {_words(old)}, got "
+                f"{_words(value)}. "
                 f"Leave it out to resume {run}, or start a new run without --resume."
             )
-    return Configuration(**{**before.as_json(), **{name: value for name, value in _said(given).items() if name in CHANGEABLE}})
+    return Configuration(
+        **{
+            **before.as_json(),
+            **{name: value for name, value in _said(given).items() if name in CHANGEABLE},
+        }
+    )
 
 
 def _whole(value: Any, at_least: int) -> bool:
@@ -116,7 +143,11 @@ VALID: dict[str, Callable[[Any], bool]] = {  # what may stand in config.json, wh
 
 def _said(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the command line does mention, in the form of Configuration."""
-    said = {field.name: given[field.name] for field in fields(Configuration) if given.get(field.name) is not None}
+    said = {
+        field.name: given[field.name]
+        for field in fields(Configuration)
+        if given.get(field.name) is not None
+    }
     if "hidden" in said:
         said["hidden"] = tuple(said["hidden"])
     if "data" in said:
@@ -128,8 +159,12 @@ def _said(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _locate(data: str) -> str:
     """A file by its absolute path, so that a run finds it from anywhere; a name as it is."""
-    return str(Path(data).resolve()) if Path(data).suffix.lower() in (".csv", ".npz") else data
+    if Path(data).suffix.lower() in (".csv", ".npz"):
+        return str(Path(data).resolve())
+    return data
 
 
 def _words(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return str(value)

@@ -1,4 +1,5 @@
-"""A name or a file -> Dataset: samples, labels, class names, the split, and what the network expects as its input."""
+"""A name or a file -> Dataset: samples, labels, class names, the split, and what the network
+expects as its input."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike
 
-from model.command_line import BadInput
-from model.files.csv_file import read_csv
-from model.files.mnist import read_mnist
-from model.files.npz_file import read_npz
-from model.files.tables import SMALL, Table
-from model.preprocessing import Preprocessing, scaling, standardisation
+from backproof.model.command_line import BadInput
+from backproof.model.files.csv_file import read_csv
+from backproof.model.files.mnist import read_mnist
+from backproof.model.files.npz_file import read_npz
+from backproof.model.files.tables import SMALL, Table
+from backproof.model.preprocessing import Preprocessing, scaling, standardisation
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Int64, Real
@@ -57,7 +58,8 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """12 hex digits that change with any sample, label or class name: they tell whether a run had the same data."""
+        """12 hex digits that change with any sample, label or class name: they tell whether a run
+        had the same data."""
         sha = hashlib.sha256()
         for array in (self.x, self.y):
             sha.update(f"{array.shape} {array.dtype.str} ".encode())
@@ -65,11 +67,15 @@ class Dataset:
         sha.update("\0".join(self.classes).encode())
         return sha.hexdigest()[:12]
 
-    def training(self, dtype: DTypeLike = np.float64) -> tuple[Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
+    def training(
+        self, dtype: DTypeLike = np.float64
+    ) -> tuple[Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
         """The training samples, preprocessed, and their labels."""
         return self.preprocessing(self.x[self.train], dtype), self.y[self.train]
 
-    def testing(self, dtype: DTypeLike = np.float64) -> tuple[Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
+    def testing(
+        self, dtype: DTypeLike = np.float64
+    ) -> tuple[Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
         """The test samples, preprocessed, and their labels."""
         return self.preprocessing(self.x[self.test], dtype), self.y[self.test]
 
@@ -86,19 +92,26 @@ def load(data: str, data_dir: Path | None = None, download: bool = False) -> Dat
     if data == "mnist":
         return _mnist(data_dir or Path("data/mnist"), download)
     if data in ("digits", "bars"):
-        return _digits() if data == "digits" else _bars()
+        if data == "digits":
+            return _digits()
+        return _bars()
     path = Path(data)
     if path.suffix.lower() not in READERS:
         raise BadInput(
-            f"expected digits, bars, mnist, a .csv or a .npz file, got {data!r}. Choose one of the names, or give a file's path."
+            f"expected digits, bars, mnist, a .csv or a .npz file, got {data!r}. Choose one of "
+            "the names, or give a file's path."
         )
     return _from_table(path.stem, READERS[path.suffix.lower()](path))
 
 
-def split(y: Int64[np.ndarray, " N"]) -> tuple[Int64[np.ndarray, " n_train"], Int64[np.ndarray, " n_test"]]:
-    """Divide samples into 80% for training and 20% for test, every class alike, always in the same way.
+def split(
+    y: Int64[np.ndarray, " N"],
+) -> tuple[Int64[np.ndarray, " n_train"], Int64[np.ndarray, " n_test"]]:
+    """Divide samples into 80% for training and 20% for test, every class alike, always in the same
+    way.
 
-    A class keeps at least one sample for training. Fewer than 20 samples aren't divided: each is for training and for test.
+    A class keeps at least one sample for training. Fewer than 20 samples aren't divided: each is
+    for training and for test.
 
     Args:
         y: the class of each sample.
@@ -107,7 +120,8 @@ def split(y: Int64[np.ndarray, " N"]) -> tuple[Int64[np.ndarray, " n_train"], In
     samples = np.arange(len(y))
     if len(y) < SMALL:
         return samples, samples
-    order = np.random.RandomState(0).permutation(len(y))  # the generator whose numbers NumPy promises never to change
+    # the generator whose numbers NumPy promises never to change
+    order = np.random.RandomState(0).permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]  # class by class
     count = np.bincount(y)
     n = np.repeat(count, count)  # size of the sample's class
@@ -120,14 +134,18 @@ def split(y: Int64[np.ndarray, " N"]) -> tuple[Int64[np.ndarray, " n_train"], In
 def _bars() -> Dataset:
     """The four pictures of the question that started the project."""
     x = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 1]], dtype=np.uint8)
-    y, samples = np.array([0, 0, 1, 1]), np.arange(4)
-    return Dataset("bars", x, y, ("horizontal", "vertical"), scaling(4, 1.0), samples, samples, (2, 2))
+    y = np.array([0, 0, 1, 1])
+    samples = np.arange(4)
+    return Dataset(
+        "bars", x, y, ("horizontal", "vertical"), scaling(4, 1.0), samples, samples, (2, 2)
+    )
 
 
 def _digits() -> Dataset:
     """The embedded digits: see digits.NOTICE.md."""
     with np.load(DIGITS, allow_pickle=False) as arrays:
-        x, y = arrays["x"], arrays["y"].astype(np.int64)
+        x = arrays["x"]
+        y = arrays["y"].astype(np.int64)
     halves = Preprocessing(np.full(64, 8.0), np.full(64, 8.0))  # paper is -1, ink is 1
     return Dataset("digits", x, y, tuple("0123456789"), halves, *split(y), (8, 8))
 
@@ -135,15 +153,33 @@ def _digits() -> Dataset:
 def _mnist(folder: Path, download: bool) -> Dataset:
     """The standard split: 60,000 for training, 10,000 for test."""
     arrays = read_mnist(folder, download)
-    x = np.concatenate([arrays[f"{part}-images-idx3-ubyte"].reshape(-1, 784) for part in ("train", "t10k")])
-    y = np.concatenate([arrays[f"{part}-labels-idx1-ubyte"] for part in ("train", "t10k")]).astype(np.int64)
+    x = np.concatenate(
+        [arrays[f"{part}-images-idx3-ubyte"].reshape(-1, 784) for part in ("train", "t10k")]
+    )
+    y = np.concatenate([arrays[f"{part}-labels-idx1-ubyte"] for part in ("train", "t10k")]).astype(
+        np.int64
+    )
     train, test = np.split(np.arange(len(y)), [len(arrays["train-labels-idx1-ubyte"])])
     return Dataset("mnist", x, y, tuple("0123456789"), scaling(784, 255.0), train, test, (28, 28))
 
 
 def _from_table(name: str, table: Table) -> Dataset:
-    """Tables are standardised; pictures are divided by their largest value, so that no pixel that is rarely lit dominates."""
+    """Tables are standardised; pictures are divided by their largest value, so that no pixel that
+    is rarely lit dominates."""
     train, test = split(table.y)
     fitted = table.x[train]
-    preprocessing = scaling(fitted.shape[1], float(np.abs(fitted).max()) or 1.0) if table.picture else standardisation(fitted)
-    return Dataset(name, table.x, table.y, table.classes, preprocessing, train, test, table.picture, table.columns)
+    if table.picture:
+        preprocessing = scaling(fitted.shape[1], float(np.abs(fitted).max()) or 1.0)
+    else:
+        preprocessing = standardisation(fitted)
+    return Dataset(
+        name,
+        table.x,
+        table.y,
+        table.classes,
+        preprocessing,
+        train,
+        test,
+        table.picture,
+        table.columns,
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from model.command_line import BadInput
+from backproof.model.command_line import BadInput
 
 
 def usable(name: str) -> str:
@@ -15,31 +15,39 @@ def usable(name: str) -> str:
     Raises: BadInput where CUDA is asked for and there is none.
     """
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        if torch.cuda.is_available():
+            return "cuda"
+        return "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise BadInput(
-            f"--device: expected a CUDA device, got a machine where torch {torch.__version__} sees none. Use --device cpu."
+            f"--device: expected a CUDA device, got a machine where torch {torch.__version__} "
+            "sees none. Use --device cpu."
         )
     return name
 
 
-A_THREADS_SHARE = 800_000  # multiply-adds of a forward pass; with less, threads wait for each other longer than they compute
+# multiply-adds of a forward pass; with less, threads wait for each other longer than they compute
+A_THREADS_SHARE = 800_000
 
 
 def threads_for(sizes: Sequence[int], batch_size: int) -> int:
     """How many threads a step of this size is worth, of as many as there are cores.
 
-    A function of the sizes and the machine alone, so that a resumed run rounds as the run before it did.
+    A function of the sizes and the machine alone, so that a resumed run rounds as the run before it
+    did.
     """
     work = batch_size * sum(n * n_in for n_in, n in itertools.pairwise(sizes))
     return max(1, min(work // A_THREADS_SHARE, os.cpu_count() or 1))
 
 
-COPIES = 6  # of each parameter: itself, its gradient, two moments, and the state that is kept while the next is computed
+# of each parameter: itself, its gradient, two moments, and the state that is kept while the next is
+# computed
+COPIES = 6
 
 
 def bytes_for(sizes: Sequence[int], itemsize: int) -> int:
-    """What training a network of these sizes takes at least; its first weights are drawn in float64, 8 bytes each."""
+    """What training a network of these sizes takes at least; its first weights are drawn in
+    float64, 8 bytes each."""
     parameters = sum(n * (n_in + 1) for n_in, n in itertools.pairwise(sizes))
     return parameters * max(COPIES * itemsize, 3 * 8)
 
@@ -47,4 +55,6 @@ def bytes_for(sizes: Sequence[int], itemsize: int) -> int:
 def memory() -> int:
     """Bytes that this machine has; where it doesn't say, more than any has."""
     known = getattr(os, "sysconf_names", {})
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if "SC_PHYS_PAGES" in known else 2**63
+    if "SC_PHYS_PAGES" in known:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return 2**63

@@ -1,7 +1,9 @@
-"""The few lines that make the same script run under torchrun: one process of several, or the only one.
+"""The few lines that make the same script run under torchrun: one process of several, or the only
+one.
 
-Every process draws the same weights and the same shuffles, takes its rows of every batch, and adds its gradients to those of the
-others before each step. So all of them hold the same weights at every moment, and nothing but gradients travels.
+Every process draws the same weights and the same shuffles, takes its rows of every batch, and adds
+its gradients to those of the others before each step. So all of them hold the same weights at every
+moment, and nothing but gradients travels.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from types import FrameType
 import torch
 from torch import Tensor
 
-SILENCE = timedelta(minutes=5)  # after which a process that has not been heard of counts as lost; one that died is noticed at once
+# after which a process that has not been heard of counts as lost; one that died is noticed at once
+SILENCE = timedelta(minutes=5)
 
 
 class LostProcess(Exception):
@@ -55,17 +58,23 @@ class Processes:
         return tensor
 
     def add_up_all(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors of one dtype, in place, by their sums over all processes, in a single message.
+        """Replace tensors of one dtype, in place, by their sums over all processes, in a single
+        message.
 
         Raises: LostProcess if a process is gone.
         """
         flat = self.add_up(torch.cat([tensor.reshape(-1) for tensor in tensors]))
-        for tensor, total in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+        for tensor, total in zip(
+            tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True
+        ):
             tensor.copy_(total.view_as(tensor))
 
     def any(self, here: bool) -> bool:
-        """Whether something is so in at least one process: what all must agree on before they go on."""
-        return bool(self.add_up(torch.tensor(float(here), device=device_of_messages())) > 0) if self.world > 1 else here
+        """Whether something is so in at least one process: what all must agree on before they go
+        on."""
+        if self.world > 1:
+            return bool(self.add_up(torch.tensor(float(here), device=device_of_messages())) > 0)
+        return here
 
 
 @contextmanager
@@ -81,7 +90,8 @@ def join(device: str) -> Processes:
     """Join the other processes that torchrun started, or be the only one.
 
     Args:
-        device: "cpu", whose processes talk through gloo, or "cuda", through nccl; each takes the card of its local rank.
+        device: "cpu", whose processes talk through gloo, or "cuda", through nccl; each takes the
+            card of its local rank.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
@@ -90,13 +100,16 @@ def join(device: str) -> Processes:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     signal.signal(signal.SIGTERM, _end)  # what torchrun sends to the others when one is lost
     torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=SILENCE)
-    return Processes(torch.distributed.get_rank(), world, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return Processes(
+        torch.distributed.get_rank(), world, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    )
 
 
 def leave(processes: Processes) -> None:
     """Say goodbye, so that nobody counts this process as lost.
 
-    A DistributedDataParallel that outlives the group ends the program with "terminate called": let go of it before.
+    A DistributedDataParallel that outlives the group ends the program with "terminate called": let
+    go of it before.
     """
     if processes.world > 1 and torch.distributed.is_initialized():
         gc.collect()  # it refers to itself
@@ -105,9 +118,12 @@ def leave(processes: Processes) -> None:
 
 def device_of_messages() -> str:
     """Where a tensor must lie to travel."""
-    return "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+    if torch.distributed.get_backend() == "nccl":
+        return "cuda"
+    return "cpu"
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows is writing the state to disk
+    # once is enough: what follows is writing the state to disk
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise LostProcess("torchrun ended this process")

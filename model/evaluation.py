@@ -1,4 +1,5 @@
-"""How good a network is: its mean loss and how often it is right, over more samples than would fit into a step."""
+"""How good a network is: its mean loss and how often it is right, over more samples than would fit
+into a step."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from model.distributed import Processes
-from model.network import MLP
-from model.products import linear
+from backproof.model.distributed import Processes
+from backproof.model.network import MLP
+from backproof.model.products import linear
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
@@ -55,9 +56,16 @@ def evaluate(
         parts: gets the logits of this process's first samples, part by part.
     """
     processes = processes or Processes()
-    loss, right, rank, world = 0.0, 0, processes.rank, processes.world
+    loss = 0.0
+    right = 0
+    rank = processes.rank
+    world = processes.world
     mine = Samples(samples.x[rank::world], samples.y[rank::world])
-    for x, y in zip(torch.split(mine.x, LARGEST_EVALUATION), torch.split(mine.y, LARGEST_EVALUATION), strict=True):
+    for x, y in zip(
+        torch.split(mine.x, LARGEST_EVALUATION),
+        torch.split(mine.y, LARGEST_EVALUATION),
+        strict=True,
+    ):
         if len(y):
             logits = _logits(network, x)
             if parts is not None and len(parts) * LARGEST_EVALUATION < KEPT:

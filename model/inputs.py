@@ -1,4 +1,5 @@
-"""What somebody wants labelled -> rows: numbers and tables as in rows.py, pictures as in drawing.py, folders, patterns."""
+"""What somebody wants labelled -> rows: numbers and tables as in rows.py, pictures as in
+drawing.py, folders, patterns."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.checkpoint import SavedModel
-from model.command_line import BadInput
-from model.drawing import SUFFIXES, for_network
-from model.rows import TABLES, Rows, read_rows
+from backproof.model.checkpoint import SavedModel
+from backproof.model.command_line import BadInput
+from backproof.model.drawing import SUFFIXES, for_network
+from backproof.model.rows import TABLES, Rows, read_rows
 
 MANY = 50  # pictures: from here on reading takes seconds, and shows progress
 
@@ -21,7 +22,8 @@ def read_inputs(inputs: Sequence[str], model: SavedModel, run: Path) -> Rows:
     """Read everything, in the order given.
 
     Args:
-        inputs: numbers, which together are one row; or files, folders of files, patterns such as "drawings/*.png"; or "-".
+        inputs: numbers, which together are one row; or files, folders of files, patterns such as
+            "drawings/*.png"; or "-".
         model: what the network expects: how many numbers, or pictures of which size.
         run: its folder, for what is said when an input does not fit.
     Raises: BadInput for anything that cannot be labelled by this network.
@@ -29,17 +31,28 @@ def read_inputs(inputs: Sequence[str], model: SavedModel, run: Path) -> Rows:
     names = [name for text in inputs for name in _expanded(text)]
     if not any(_is_picture(name) for name in names):
         return read_rows(names, model.sizes[0], run)
-    parts = [_picture(name, model) if _is_picture(name) else read_rows([name], model.sizes[0], run) for name in _shown(names)]
-    return Rows([name for part in parts for name in part.names], np.concatenate([part.x for part in parts]))
+    parts = [
+        _picture(name, model) if _is_picture(name) else read_rows([name], model.sizes[0], run)
+        for name in _shown(names)
+    ]
+    return Rows(
+        [name for part in parts for name in part.names], np.concatenate([part.x for part in parts])
+    )
 
 
 def _expanded(text: str) -> list[str]:
-    """A folder is the pictures and tables in it, a pattern the files that it matches, anything else itself."""
+    """A folder is the pictures and tables in it, a pattern the files that it matches, anything else
+    itself."""
     path = Path(text)
     if text.strip() and path.is_dir():  # no name at all is not the current folder
-        names = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in (*SUFFIXES, *TABLES))
+        names = sorted(
+            str(file) for file in path.iterdir() if file.suffix.lower() in (*SUFFIXES, *TABLES)
+        )
         if not names:
-            raise BadInput(f"{text}: expected a folder with pictures or tables, got none in it. Name another folder, or files.")
+            raise BadInput(
+                f"{text}: expected a folder with pictures or tables, got none in it. Name another "
+                "folder, or files."
+            )
         return names
     if glob.has_magic(text) and not path.exists():
         names = sorted(glob.glob(text))
@@ -55,7 +68,8 @@ def _is_picture(name: str) -> bool:
 
 def _picture(name: str, model: SavedModel) -> Rows:
     """One picture, as the network's own data set would have had it."""
-    full_ink = float(model.preprocessing.mean[0] + model.preprocessing.scale[0])  # what becomes 1 is the largest raw value
+    # what becomes 1 is the largest raw value
+    full_ink = float(model.preprocessing.mean[0] + model.preprocessing.scale[0])
     row = for_network(Path(name), model.picture, model.data, full_ink)
     return Rows([Path(name).name], row[None])
 

@@ -1,4 +1,5 @@
-"""The network as PyTorch has it: an nn.Module whose hidden layers are sigmoid and whose output is logits."""
+"""The network as PyTorch has it: an nn.Module whose hidden layers are sigmoid and whose output is
+logits."""
 
 from __future__ import annotations
 
@@ -21,11 +22,13 @@ ROW_CONSTANTS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8)  # what the original network
 class MLP(nn.Module):
     """x -> linear -> sigmoid -> ... -> linear -> logits; layers are numbered 1..L, as on the page.
 
-    `W[layer]` and `b[layer]` are the parameters themselves, `linear(layer)` and `sigmoid(layer)` the modules.
+    `W[layer]` and `b[layer]` are the parameters themselves, `linear(layer)` and `sigmoid(layer)`
+    the modules.
 
     Args:
         sizes: units of the input and of every layer, such as (784, 16, 16, 10).
-        init: how to draw the first weights: a key of INITS; None leaves the memory as it is, for whoever fills it.
+        init: how to draw the first weights: a key of INITS; None leaves the memory as it is, for
+            whoever fills it.
         seed: the same seed gives the same weights on every device and in every dtype.
         dtype, device: where the parameters live.
     Raises: ValueError for fewer than two sizes, a size below 1, or an unknown init.
@@ -42,7 +45,9 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"expected an input size and at least one layer, each 1 or more, got {tuple(sizes)}")
+            raise ValueError(
+                f"expected an input size and at least one layer, each 1 or more, got {tuple(sizes)}"
+            )
         if init not in (None, *INITS):
             raise ValueError(f"expected one of {', '.join(INITS)}, got {init!r}")
         self.sizes = tuple(sizes)
@@ -81,7 +86,9 @@ class MLP(nn.Module):
                 parameter.copy_(torch.as_tensor(layers[layer]))
 
     @staticmethod
-    def layers_of(state: Mapping[str, np.ndarray], prefix: str = "") -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
+    def layers_of(
+        state: Mapping[str, np.ndarray], prefix: str = ""
+    ) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
         """W and b by layer, out of a state dictionary whose names begin with `prefix`."""
         depth = sum(name.startswith(prefix) and name.endswith(".weight") for name in state)
         W = {layer: state[f"{prefix}layers.linear{layer}.weight"] for layer in range(1, depth + 1)}
@@ -106,7 +113,10 @@ class MLP(nn.Module):
     @property
     def W(self) -> dict[int, nn.Parameter]:
         """Weights by layer, each (n_l, n_{l-1})."""
-        return {layer: cast(nn.Parameter, linear.weight) for layer, linear in enumerate(self._linear, start=1)}
+        return {
+            layer: cast(nn.Parameter, linear.weight)
+            for layer, linear in enumerate(self._linear, start=1)
+        }
 
     @property
     def b(self) -> dict[int, nn.Parameter]:
@@ -123,14 +133,18 @@ class MLP(nn.Module):
 
 
 class _Linear(nn.Linear):
-    """nn.Linear that draws no first weights of its own. (Making it on the "meta" device would import a quarter of torch again.)"""
+    """nn.Linear that draws no first weights of its own. (Making it on the "meta" device would
+    import a quarter of torch again.)"""
 
     def reset_parameters(self) -> None:
         """Leave the memory as it is: `MLP` fills it."""
 
 
-def _modules(sizes: Sequence[int], dtype: torch.dtype, device: torch.device | str) -> list[tuple[str, nn.Module]]:
-    """linear1, sigmoid1, ..., linearL: parameters not yet filled, so that no global random state is touched."""
+def _modules(
+    sizes: Sequence[int], dtype: torch.dtype, device: torch.device | str
+) -> list[tuple[str, nn.Module]]:
+    """linear1, sigmoid1, ..., linearL: parameters not yet filled, so that no global random state is
+    touched."""
     modules: list[tuple[str, nn.Module]] = []
     for layer in range(1, len(sizes)):
         linear = _Linear(sizes[layer - 1], sizes[layer], dtype=dtype, device=device)
@@ -138,7 +152,8 @@ def _modules(sizes: Sequence[int], dtype: torch.dtype, device: torch.device | st
     return modules[:-1]
 
 
-# Each draws one layer, W (n, n_in) and b (n,), in float64 on the CPU, so that a seed means the same network everywhere.
+# Each draws one layer, W (n, n_in) and b (n,), in float64 on the CPU, so that a seed means the same
+# network everywhere.
 Init = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
 
 
@@ -154,7 +169,9 @@ def _pytorch(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Ten
 
 def _xavier(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Uniform within sqrt(6 / (n_in + n)), biases 0 (Glorot and Bengio, 2010, equation 16)."""
-    return _uniform((n, n_in), math.sqrt(6 / (n_in + n)), generator), torch.zeros(n, dtype=torch.float64)
+    return _uniform((n, n_in), math.sqrt(6 / (n_in + n)), generator), torch.zeros(
+        n, dtype=torch.float64
+    )
 
 
 def _normal(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -164,7 +181,8 @@ def _normal(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tens
 
 
 def _row_constant(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The original network's: one number a unit for all its weights, one number a layer for all its biases."""
+    """The original network's: one number a unit for all its weights, one number a layer for all its
+    biases."""
     numbers = torch.tensor(ROW_CONSTANTS, dtype=torch.float64)
     drawn = numbers[torch.randint(len(numbers), (n + 1,), generator=generator)]
     return drawn[:n, None].expand(n, n_in), drawn[n:].expand(n)
@@ -172,7 +190,9 @@ def _row_constant(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor
 
 def _constant(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Every weight and bias 0.5."""
-    return torch.full((n, n_in), 0.5, dtype=torch.float64), torch.full((n,), 0.5, dtype=torch.float64)
+    return torch.full((n, n_in), 0.5, dtype=torch.float64), torch.full(
+        (n,), 0.5, dtype=torch.float64
+    )
 
 
 def _zeros(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

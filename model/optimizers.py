@@ -1,9 +1,11 @@
-"""Gradient descent and Adam, each in one operation on the whole network (two where only the weights decay).
+"""Gradient descent and Adam, each in one operation on the whole network (two where only the weights
+decay).
 
-They compute what torch.optim.SGD and torch.optim.Adam compute (a test compares the weights after many steps). They stand here
-because making any torch.optim object imports torch's compiler, which takes almost as long as importing torch itself, and
-because its bookkeeping would take longer than the arithmetic of a small network's step. The operations are those that torch's
-own optimizers call with `fused=True`; nothing is allocated, and on CUDA a step can be captured in a graph.
+They compute what torch.optim.SGD and torch.optim.Adam compute (a test compares the weights after
+many steps). They stand here because making any torch.optim object imports torch's compiler, which
+takes almost as long as importing torch itself, and because its bookkeeping would take longer than
+the arithmetic of a small network's step. The operations are those that torch's own optimizers call
+with `fused=True`; nothing is allocated, and on CUDA a step can be captured in a graph.
 """
 
 from __future__ import annotations
@@ -15,12 +17,16 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1
+# Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1
+BETA_1 = 0.9
+BETA_2 = 0.999
+EPSILON = 1e-8
 
 
 @runtime_checkable
 class Optimizer(Protocol):
-    """Changes parameters by their gradients; its state is tensors by name, to be saved with the weights."""
+    """Changes parameters by their gradients; its state is tensors by name, to be saved with the
+    weights."""
 
     def step(self) -> None:
         """Update every parameter from its .grad."""
@@ -43,15 +49,26 @@ class SGD:
     """
 
     def __init__(
-        self, weights: Sequence[Tensor], biases: Sequence[Tensor], learning_rate: float, momentum: float, weight_decay: float
+        self,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor],
+        learning_rate: float,
+        momentum: float,
+        weight_decay: float,
     ) -> None:
         self._groups = _groups(weights, biases, weight_decay)
-        self._learning_rate, self._momentum = learning_rate, momentum
-        self._velocity = [[torch.zeros_like(value) for value in values] if momentum else [] for _, values, _ in self._groups]
+        self._learning_rate = learning_rate
+        self._momentum = momentum
+        self._velocity = [
+            [torch.zeros_like(value) for value in values] if momentum else []
+            for _, values, _ in self._groups
+        ]
 
     def step(self) -> None:
         """Update every parameter from its .grad."""
-        for (parameters, values, weight_decay), velocity in zip(self._groups, self._velocity, strict=True):
+        for (parameters, values, weight_decay), velocity in zip(
+            self._groups, self._velocity, strict=True
+        ):
             torch._fused_sgd_(
                 values,
                 _gradients(parameters),
@@ -75,7 +92,8 @@ class SGD:
 
 
 class Adam:
-    """m and v follow g and g**2; W <- W - learning_rate m / (sqrt(v) + epsilon), each corrected for having started at 0.
+    """m and v follow g and g**2; W <- W - learning_rate m / (sqrt(v) + epsilon), each corrected for
+    having started at 0.
 
     Args:
         weights, biases: the parameters; weight decay is for the weights alone.
@@ -84,18 +102,27 @@ class Adam:
     Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1.
     """
 
-    def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor], learning_rate: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor],
+        learning_rate: float,
+        weight_decay: float,
+    ) -> None:
         self._groups = _groups(weights, biases, weight_decay)
         self._learning_rate = learning_rate
         self._m = [[torch.zeros_like(value) for value in values] for _, values, _ in self._groups]
         self._v = [[torch.zeros_like(value) for value in values] for _, values, _ in self._groups]
-        # A count of steps where the parameters are; exact in float32 up to 2**24 steps, and at 2**24 both corrections are 1.
+        # A count of steps where the parameters are; exact in float32 up to 2**24 steps, and at
+        # 2**24 both corrections are 1.
         self._steps = torch.zeros((), dtype=torch.float32, device=weights[0].device)
 
     def step(self) -> None:
         """Update every parameter from its .grad."""
         self._steps += 1
-        for (parameters, values, weight_decay), m, v in zip(self._groups, self._m, self._v, strict=True):
+        for (parameters, values, weight_decay), m, v in zip(
+            self._groups, self._m, self._v, strict=True
+        ):
             torch._fused_adam_(
                 values,
                 _gradients(parameters),
@@ -123,13 +150,22 @@ class Adam:
         self._steps.copy_(state["steps"])
 
 
-Group = tuple[list[Tensor], list[Tensor], float]  # parameters, the same memory without the wish to be differentiated, their lambda
+# parameters, the same memory without the wish to be differentiated, their lambda
+Group = tuple[list[Tensor], list[Tensor], float]
 
 
-def _groups(weights: Sequence[Tensor], biases: Sequence[Tensor], weight_decay: float) -> list[Group]:
+def _groups(
+    weights: Sequence[Tensor], biases: Sequence[Tensor], weight_decay: float
+) -> list[Group]:
     """Parameters that are updated in one operation: all together where lambda is 0."""
-    chosen = [(weights, weight_decay), (biases, 0.0)] if weight_decay else [([*weights, *biases], 0.0)]
-    return [(list(parameters), [parameter.detach() for parameter in parameters], decay) for parameters, decay in chosen]
+    if weight_decay:
+        chosen = [(weights, weight_decay), (biases, 0.0)]
+    else:
+        chosen = [([*weights, *biases], 0.0)]
+    return [
+        (list(parameters), [parameter.detach() for parameter in parameters], decay)
+        for parameters, decay in chosen
+    ]
 
 
 def _gradients(parameters: list[Tensor]) -> list[Tensor]:

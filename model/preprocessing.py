@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Inexact, Real
 
-BLOCK = 1 << 16  # numbers that are computed at once: half a MiB of float64, which a core keeps in its cache
+# numbers that are computed at once: half a MiB of float64, which a core keeps in its cache
+BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,24 @@ class Preprocessing:
     scale: Float64[np.ndarray, " n_0"]
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all() and self.scale.all()):
-            raise ValueError("expected a finite mean and a finite scale other than 0 for each feature")
+        if not (
+            np.isfinite(self.mean).all() and np.isfinite(self.scale).all() and self.scale.all()
+        ):
+            raise ValueError(
+                "expected a finite mean and a finite scale other than 0 for each feature"
+            )
 
-    def __call__(self, x: Real[np.ndarray, "N n_0"], dtype: DTypeLike = np.float64) -> Inexact[np.ndarray, "N n_0"]:
+    def __call__(
+        self, x: Real[np.ndarray, "N n_0"], dtype: DTypeLike = np.float64
+    ) -> Inexact[np.ndarray, "N n_0"]:
         """The network's input, computed in float64 and then rounded to `dtype`.
 
         Raises: ValueError if a row of x has not n_0 numbers.
         """
         if x.shape[1:] != self.mean.shape:
-            raise ValueError(f"expected rows of {len(self.mean)} numbers, got an array of shape {x.shape}")
+            raise ValueError(
+                f"expected rows of {len(self.mean)} numbers, got an array of shape {x.shape}"
+            )
         result = np.empty(x.shape, dtype)
         rows = max(1, BLOCK // x.shape[1])
         for start in range(0, len(x), rows):
@@ -48,9 +57,12 @@ class Preprocessing:
 
 def standardisation(x: Real[np.ndarray, "N n_0"]) -> Preprocessing:
     """Bring each feature of x to mean 0 and standard deviation 1, a constant one to 0."""
-    mean, deviation = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+    mean = x.mean(axis=0, dtype=np.float64)
+    deviation = x.std(axis=0, dtype=np.float64)
     constant = x.min(axis=0) == x.max(axis=0)  # where rounding may leave a deviation of 1e-17
-    return Preprocessing(np.where(constant, x[0], mean), np.where(constant | (deviation == 0), 1.0, deviation))
+    return Preprocessing(
+        np.where(constant, x[0], mean), np.where(constant | (deviation == 0), 1.0, deviation)
+    )
 
 
 def scaling(n_0: int, scale: float) -> Preprocessing:

@@ -1,11 +1,13 @@
 """Matrix products, each in the way that is fastest for its shape, decided once and made many times.
 
-`torch.mm` calls MKL, and MKL shares a small product badly: its threads wait for each other longer than they multiply. Cut its rows
-into one part a thread, and it is several whole products, which `torch.bmm` deals out without any talk between threads. The smallest
-are made by one thread, while the others sleep. The largest go to oneDNN, where there is one and the processor is not Intel's: MKL,
-which is, leaves the widest registers of others unused; but calling oneDNN takes longer, so it would lose on small products.
-benchmarks/products.py measures all of that. The choice depends on the shape, the number of threads and the machine alone, so a
-resumed run rounds as the run before it did.
+`torch.mm` calls MKL, and MKL shares a small product badly: its threads wait for each other longer
+than they multiply. Cut its rows into one part a thread, and it is several whole products, which
+`torch.bmm` deals out without any talk between threads. The smallest are made by one thread, while
+the others sleep. The largest go to oneDNN, where there is one and the processor is not Intel's:
+MKL, which is, leaves the widest registers of others unused; but calling oneDNN takes longer, so it
+would lose on small products. benchmarks/products.py measures all of that. The choice depends on the
+shape, the number of threads and the machine alone, so a resumed run rounds as the run before it
+did.
 """
 
 from __future__ import annotations
@@ -26,9 +28,12 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
     Matrix = Float[Tensor, "_ _"]
 
-Run = Callable[[], object]  # does what it was bound to do, a product or a whole step, with what its memory holds now
-Product = Callable[[Tensor], Run]  # binds the second factor: views of it are made here, and a view takes as long as a small product
-# Of the first factor, where the product goes, what the sums start at, and how often the product is added to that.
+# does what it was bound to do, a product or a whole step, with what its memory holds now
+Run = Callable[[], object]
+# binds the second factor: views of it are made here, and a view takes as long as a small product
+Product = Callable[[Tensor], Run]
+# Of the first factor, where the product goes, what the sums start at, and how often the product is
+# added to that.
 Way = Callable[[Tensor, Tensor, Tensor | None, float], Product]
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -38,21 +43,31 @@ def is_by_intel() -> bool:
     """Whether Intel made the processor, as far as the system tells."""
     try:
         with CPUINFO.open() as file:
-            about = file.read(4096)  # the first core's lines: a large machine takes long to write all of them
+            # the first core's lines: a large machine takes long to write all of them
+            about = file.read(4096)
     except OSError:
         about = platform.processor()
     return "GenuineIntel" in about
 
 
-WORTH_IT = math.inf if is_by_intel() else 12_000_000  # multiply-adds from which oneDNN is the faster one
+# multiply-adds from which oneDNN is the faster one
+WORTH_IT = math.inf if is_by_intel() else 12_000_000
 WORTH_SHARING = 200_000  # multiply-adds from which two threads are faster than one
-WORTH_TALK = 12_000_000  # multiply-adds from which MKL shares well, if only because in parts every thread rearranges all of B ...
+# multiply-adds from which MKL shares well, if only because in parts every thread rearranges all of
+# B ...
+WORTH_TALK = 12_000_000
 WIDE = 8  # ... and B has so many times as many columns as A has rows that this takes long
-WORTH_COPYING = 128  # columns of the second factor from which that is so where the first is a transposed view, for oneDNN copies it
-WORTH_MOVING = 256  # terms of a sum from which that is so, for oneDNN leaves its product elsewhere, from where it must be fetched
+# columns of the second factor from which that is so where the first is a transposed view, for
+# oneDNN copies it
+WORTH_COPYING = 128
+# terms of a sum from which that is so, for oneDNN leaves its product elsewhere, from where it must
+# be fetched
+WORTH_MOVING = 256
 
 
-def product(A: Matrix, n: int, into: Matrix, start: Matrix | None = None, times: float = 1.0) -> Product:
+def product(
+    A: Matrix, n: int, into: Matrix, start: Matrix | None = None, times: float = 1.0
+) -> Product:
     """How to multiply A, (m, k), by any B, (k, n): start + times A B.
 
     Args:
@@ -77,7 +92,9 @@ def fastest(A: Matrix, n: int, into: Matrix) -> Way:
         return alone
     if m * k * n >= WORTH_TALK and n >= WIDE * m:
         return whole
-    return in_parts if parts_of(m) > 1 else whole
+    if parts_of(m) > 1:
+        return in_parts
+    return whole
 
 
 def whole(A: Matrix, into: Matrix, start: Matrix | None = None, times: float = 1.0) -> Product:
@@ -95,7 +112,8 @@ def alone(A: Matrix, into: Matrix, start: Matrix | None = None, times: float = 1
         multiply = bind(B)
 
         def run() -> None:
-            threads = torch.get_num_threads()  # now: it may be another number than when the factors were bound
+            # now: it may be another number than when the factors were bound
+            threads = torch.get_num_threads()
             torch.set_num_threads(1)
             try:
                 multiply()
@@ -108,13 +126,17 @@ def alone(A: Matrix, into: Matrix, start: Matrix | None = None, times: float = 1
 
 
 def in_parts(A: Matrix, into: Matrix, start: Matrix | None = None, times: float = 1.0) -> Product:
-    """The rows of A in equal parts; all are multiplied by the same B, which is not copied for that."""
+    """The rows of A in equal parts; all are multiplied by the same B, which is not copied for
+    that."""
     parts = parts_of(len(A))
-    As, intos = _cut(A, parts), _cut(into, parts)
+    As = _cut(A, parts)
+    intos = _cut(into, parts)
     if start is None:
         return lambda B: partial(torch.bmm, As, B.expand(parts, *B.shape), out=intos)
     starts = _cut(start.expand_as(into), parts)
-    return lambda B: partial(torch.baddbmm, starts, As, B.expand(parts, *B.shape), alpha=times, out=intos)
+    return lambda B: partial(
+        torch.baddbmm, starts, As, B.expand(parts, *B.shape), alpha=times, out=intos
+    )
 
 
 def parts_of(m: int) -> int:
@@ -127,10 +149,13 @@ def _cut(rows: Matrix, parts: int) -> Float[Tensor, "parts _ _"]:
 
 
 def by_onednn(A: Matrix, into: Matrix, start: Matrix | None = None, times: float = 1.0) -> Product:
-    """By what torch.compile calls for a linear layer: into memory of its own, from where it is fetched by a second operation."""
+    """By what torch.compile calls for a linear layer: into memory of its own, from where it is
+    fetched by a second operation."""
     if start is None:
         return lambda B: partial(lambda B_T: into.copy_(_onednn_linear(A, B_T)), B.t())
-    return lambda B: partial(lambda B_T: torch.add(start, _onednn_linear(A, B_T), alpha=times, out=into), B.t())
+    return lambda B: partial(
+        lambda B_T: torch.add(start, _onednn_linear(A, B_T), alpha=times, out=into), B.t()
+    )
 
 
 def _onednn_linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
@@ -143,7 +168,9 @@ def is_worth_it(m: int, k: int, n: int, transposed: bool = False) -> bool:
     return m * k * n >= WORTH_IT and k >= WORTH_MOVING and (not transposed or n >= WORTH_COPYING)
 
 
-def linear(x: Float[Tensor, "N n_in"], W: Float[Tensor, "n n_in"], b: Float[Tensor, " n"]) -> Float[Tensor, "N n"]:
+def linear(
+    x: Float[Tensor, "N n_in"], W: Float[Tensor, "n n_in"], b: Float[Tensor, " n"]
+) -> Float[Tensor, "N n"]:
     """x @ W.T + b, one sample a row, where no gradient is wanted."""
     if has_onednn(x) and len(x) * W.numel() >= WORTH_IT:
         return _onednn_linear(x, W, b)
@@ -151,7 +178,12 @@ def linear(x: Float[Tensor, "N n_in"], W: Float[Tensor, "n n_in"], b: Float[Tens
 
 
 def has_onednn(like: Tensor) -> bool:
-    """Whether oneDNN can multiply matrices of this dtype on this device: float32 on an x86 CPU, in most builds of torch."""
-    usable = like.device.type == "cpu" and like.dtype == torch.float32 and platform.machine() in ("x86_64", "AMD64")
+    """Whether oneDNN can multiply matrices of this dtype on this device: float32 on an x86 CPU, in
+    most builds of torch."""
+    usable = (
+        like.device.type == "cpu"
+        and like.dtype == torch.float32
+        and platform.machine() in ("x86_64", "AMD64")
+    )
     built_in = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return usable and built_in and hasattr(torch.ops.mkldnn, "_linear_pointwise")

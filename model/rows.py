@@ -1,4 +1,5 @@
-"""What somebody wants labelled -> rows of raw numbers, each with a name: typed numbers, .csv and .npy files, standard input."""
+"""What somebody wants labelled -> rows of raw numbers, each with a name: typed numbers, .csv and
+.npy files, standard input."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.command_line import LARGEST, BadInput
-from model.files.csv_text import read_text
+from backproof.model.command_line import LARGEST, BadInput
+from backproof.model.files.csv_text import read_text
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64
@@ -39,26 +40,36 @@ def read_rows(inputs: Sequence[str], n_0: int, run: Path) -> Rows:
     """Read every input.
 
     Args:
-        inputs: numbers, which together are one row; or names of tables; or "-" for rows on standard input.
+        inputs: numbers, which together are one row; or names of tables; or "-" for rows on standard
+            input.
         n_0: how many numbers the network takes.
         run: its folder, for what is said when they do not fit.
-    Raises: BadInput for text, a missing or empty file, a wrong number of numbers, or numbers that are not finite.
+    Raises: BadInput for text, a missing or empty file, a wrong number of numbers, or numbers that
+    are not finite.
     """
     typed = [_number(text) for text in inputs]
     if None in typed and any(number is not None for number in typed):
         wrong = inputs[typed.index(None)]
-        raise BadInput(f"expected {n_0} numbers, or files alone, got {wrong!r} among numbers. Correct it, or leave it out.")
+        raise BadInput(
+            f"expected {n_0} numbers, or files alone, got {wrong!r} among numbers. Correct it, or "
+            "leave it out."
+        )
     if typed and None not in typed:
         x = np.array([typed], dtype=np.float64)
         _check(x, ["the command line"], n_0, run)
         return Rows([" ".join(text.strip() for text in inputs)], x)
     parts = [_read(name, n_0, run) for name in inputs]
-    return Rows([name for part in parts for name in part.names], np.concatenate([part.x for part in parts]))
+    return Rows(
+        [name for part in parts for name in part.names], np.concatenate([part.x for part in parts])
+    )
 
 
 def _number(text: str) -> float | None:
     try:
-        return None if "_" in text else float(text)  # Python reads 1_000, tables don't
+        # Python reads 1_000, tables don't
+        if "_" in text:
+            return None
+        return float(text)
     except ValueError:
         return None
 
@@ -72,9 +83,13 @@ def _read(name: str, n_0: int, run: Path) -> Rows:
         path = Path(name)
         if path.suffix.lower() not in TABLES:
             raise BadInput(
-                f"expected {n_0} numbers, a {' or '.join(TABLES)} file, or - for standard input, got {name!r}. See --help."
+                f"expected {n_0} numbers, a {' or '.join(TABLES)} file, or - for standard input, "
+                f"got {name!r}. See --help."
             )
-        lines, x = _array(path, n_0, run) if path.suffix.lower() == ".npy" else _parse(name, read_text(path), n_0, run)
+        if path.suffix.lower() == ".npy":
+            lines, x = _array(path, n_0, run)
+        else:
+            lines, x = _parse(name, read_text(path), n_0, run)
         called = path.name
     names = [f"{called}:{line}" for line in lines]
     _check(x, names, n_0, run)
@@ -87,7 +102,9 @@ def _standard_input() -> str:
         return sys.stdin.read().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         byte = f"0x{error.object[error.start]:02x}"
-        raise BadInput(f"standard input: expected UTF-8 text, got byte {byte}. Save it as UTF-8.") from None
+        raise BadInput(
+            f"standard input: expected UTF-8 text, got byte {byte}. Save it as UTF-8."
+        ) from None
 
 
 def _array(path: Path, n_0: int, run: Path) -> tuple[Sequence[int], np.ndarray]:
@@ -96,25 +113,46 @@ def _array(path: Path, n_0: int, run: Path) -> tuple[Sequence[int], np.ndarray]:
         with path.open("rb") as file:  # NumPy itself would leave an archive open
             array = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
-        raise BadInput(f"{path}: expected an .npy file of numbers, got {_reason(error)}. Write it with numpy.save.") from error
-    if not (isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.size and array.ndim):
-        raise BadInput(f"{path}: expected an array of numbers, one row an input, got {_kind(array)}. Write it with numpy.save.")
+        raise BadInput(
+            f"{path}: expected an .npy file of numbers, got {_reason(error)}. Write it with "
+            "numpy.save."
+        ) from error
+    if not (
+        isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.size and array.ndim
+    ):
+        raise BadInput(
+            f"{path}: expected an array of numbers, one row an input, got {_kind(array)}. Write "
+            "it with numpy.save."
+        )
     x = array.reshape(1, -1) if array.ndim == 1 else array.reshape(len(array), -1)
     return range(1, len(x) + 1), x.astype(np.float64)
 
 
 def _parse(name: str, text: str, n_0: int, run: Path) -> tuple[Sequence[int], np.ndarray]:
-    """Line numbers and numbers of a text: NumPy's fast reader, and where it stumbles a slow one that finds the line."""
+    """Line numbers and numbers of a text: NumPy's fast reader, and where it stumbles a slow one
+    that finds the line."""
     first = text.lstrip().split("\n", 1)[0]
     if not first:
-        raise BadInput(f"{name}: expected rows of {n_0} numbers, got an empty file. Put one input on a line.")
+        raise BadInput(
+            f"{name}: expected rows of {n_0} numbers, got an empty file. Put one input on a line."
+        )
     separator = next((mark for mark in (",", ";", "\t") if mark in first), None)
-    header = all(_number(field) is None for field in first.split(separator))  # a row with a slip in it is none
+    # a row with a slip in it is none
+    header = all(_number(field) is None for field in first.split(separator))
     full = [line for line, content in enumerate(text.split("\n"), 1) if content.strip()][header:]
     if not full:
-        raise BadInput(f"{name}: expected rows of {n_0} numbers below the header, got none. Put one input on a line.")
+        raise BadInput(
+            f"{name}: expected rows of {n_0} numbers below the header, got none. Put one input on "
+            "a line."
+        )
     try:
-        x = np.loadtxt(io.StringIO(text), delimiter=separator, ndmin=2, comments=None, skiprows=_lines_of(text, header))
+        x = np.loadtxt(
+            io.StringIO(text),
+            delimiter=separator,
+            ndmin=2,
+            comments=None,
+            skiprows=_lines_of(text, header),
+        )
     except ValueError:
         return _parse_slowly(name, text, separator, header, n_0, run)
     return full, x
@@ -122,22 +160,32 @@ def _parse(name: str, text: str, n_0: int, run: Path) -> tuple[Sequence[int], np
 
 def _lines_of(text: str, header: bool) -> int:
     """How many lines to skip: those up to and with the header."""
-    return text[: len(text) - len(text.lstrip())].count("\n") + 1 if header else 0
+    if header:
+        return text[: len(text) - len(text.lstrip())].count("\n") + 1
+    return 0
 
 
 def _parse_slowly(
     name: str, text: str, separator: str | None, header: bool, n_0: int, run: Path
 ) -> tuple[Sequence[int], np.ndarray]:
     """Line by line, to say which one is wrong."""
-    full = [(line, content) for line, content in enumerate(text.split("\n"), 1) if content.strip()][header:]
+    full = [(line, content) for line, content in enumerate(text.split("\n"), 1) if content.strip()][
+        header:
+    ]
     for line, content in full:
         fields = content.strip().split(separator)
         wrong = next((field.strip() for field in fields if _number(field) is None), None)
         if wrong is not None:
-            raise BadInput(f"{name} line {line}: expected numbers alone, got {wrong!r}. Correct it, or remove the column.")
+            raise BadInput(
+                f"{name} line {line}: expected numbers alone, got {wrong!r}. Correct it, or "
+                "remove the column."
+            )
         if len(fields) != n_0:
             raise BadInput(_wrong_count(f"{name} line {line}", len(fields), n_0, run))
-    raise BadInput(f"{name}: expected rows of {n_0} numbers, got something NumPy cannot read. Put one input on a line.")
+    raise BadInput(
+        f"{name}: expected rows of {n_0} numbers, got something NumPy cannot read. Put one input "
+        "on a line."
+    )
 
 
 def _check(x: np.ndarray, names: Sequence[str], n_0: int, run: Path) -> None:
@@ -148,15 +196,22 @@ def _check(x: np.ndarray, names: Sequence[str], n_0: int, run: Path) -> None:
     if not usable.all():
         row, column = np.argwhere(~usable)[0]
         came = f"{x[row, column]:g} in place {column + 1}"
-        raise BadInput(f"{names[row]}: expected finite numbers of at most {LARGEST:g}, got {came}. Correct it.")
+        raise BadInput(
+            f"{names[row]}: expected finite numbers of at most {LARGEST:g}, got {came}. Correct it."
+        )
 
 
 def _wrong_count(where: str, count: int, n_0: int, run: Path) -> str:
-    return f"{where}: expected {n_0} numbers for the network in {run}, got {count}. Give {n_0}, or choose another run with --run."
+    return (
+        f"{where}: expected {n_0} numbers for the network in {run}, got {count}. Give {n_0}, "
+        "or choose another run with --run."
+    )
 
 
 def _kind(array: object) -> str:
-    return f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+    if isinstance(array, np.ndarray):
+        return f"{array.dtype} of shape {array.shape}"
+    return type(array).__name__
 
 
 def _reason(error: Exception) -> str:

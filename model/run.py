@@ -1,4 +1,5 @@
-"""One training run: its folder, its settings, its data and its network, from the first epoch or from where it stopped."""
+"""One training run: its folder, its settings, its data and its network, from the first epoch or
+from where it stopped."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.checkpoint import (
+from backproof.model.checkpoint import (
     CHECKPOINT,
     CONFIG,
     MODEL,
@@ -24,14 +25,14 @@ from model.checkpoint import (
     save_model,
     save_state,
 )
-from model.command_line import BadInput
-from model.configuration import Configuration, resume
-from model.data import Dataset, load
-from model.device import bytes_for, memory, threads_for
-from model.distributed import Processes
-from model.evaluation import Samples
-from model.network import MLP
-from model.training import Record, Settings, Training
+from backproof.model.command_line import BadInput
+from backproof.model.configuration import Configuration, resume
+from backproof.model.data import Dataset, load
+from backproof.model.device import bytes_for, memory, threads_for
+from backproof.model.distributed import Processes
+from backproof.model.evaluation import Samples
+from backproof.model.network import MLP
+from backproof.model.training import Record, Settings, Training
 
 SECONDS_BETWEEN_WRITES = 1.0  # forcing files to disk takes longer than an epoch of a small network
 
@@ -64,22 +65,27 @@ class Run:
         return self.training.network.sizes
 
     def keep(self, record: Record) -> None:
-        """Remember the state after an epoch, and write it to disk unless that was done less than a second ago."""
-        self.last, self._state = record, self.training.state()
+        """Remember the state after an epoch, and write it to disk unless that was done less than a
+        second ago."""
+        self.last = record
+        self._state = self.training.state()
         if time.monotonic() - self._written_at >= SECONDS_BETWEEN_WRITES:
             self.write()
 
     def write(self) -> None:
-        """Write the state of the last epoch kept: what is needed to resume first, then what is needed to label."""
+        """Write the state of the last epoch kept: what is needed to resume first, then what is
+        needed to label."""
         if self.last is None or self._state is None:
             return
         arrays, facts = self._state
         save_state(self.folder, arrays, {**facts, "digest": self.dataset.digest})
         save_model(self.folder, self._saved_model(self.last, arrays))
-        self._state, self._written_at = None, time.monotonic()
+        self._state = None
+        self._written_at = time.monotonic()
 
     def _saved_model(self, record: Record, arrays: dict[str, np.ndarray]) -> SavedModel:
-        settings, data = self.configuration, self.dataset
+        settings = self.configuration
+        data = self.dataset
         W, b = MLP.layers_of(arrays, prefix="network.")
         facts = {
             "epoch": record.epoch,
@@ -87,7 +93,17 @@ class Run:
             "digest": data.digest,
             "seed": settings.seed,
         }
-        return SavedModel(W, b, data.preprocessing, data.classes, data.name, settings.output, settings.cost, data.picture, facts)
+        return SavedModel(
+            W,
+            b,
+            data.preprocessing,
+            data.classes,
+            data.name,
+            settings.output,
+            settings.cost,
+            data.picture,
+            facts,
+        )
 
 
 def start_run(
@@ -103,12 +119,14 @@ def start_run(
 
     Args:
         configuration: its settings.
-        folder: where it will be written, by the process that leads; None for the next free one in `runs`.
+        folder: where it will be written, by the process that leads; None for the next free one in
+            `runs`.
         runs: the folder of all runs.
         device: "cpu" or "cuda".
         download: whether missing MNIST files may be fetched.
         processes: that share the work; None for this one alone.
-    Raises: BadInput if the data cannot be used, the network does not fit into memory, or the folder holds a run already.
+    Raises: BadInput if the data cannot be used, the network does not fit into memory, or the folder
+    holds a run already.
     """
     dataset = load(configuration.data, _path(configuration.data_dir), download)
     training = _training(configuration, dataset, device, processes)
@@ -124,16 +142,22 @@ def _empty(folder: Path) -> Path:
     """A folder that somebody named, if it holds no run yet."""
     taken = next((name for name in (MODEL, CHECKPOINT, CONFIG) if (folder / name).exists()), None)
     if taken:
-        raise BadInput(f"--run-dir {folder}: expected a folder without a run, got one with {taken}. Give another, or --resume it.")
+        raise BadInput(
+            f"--run-dir {folder}: expected a folder without a run, got one with {taken}. Give "
+            "another, or --resume it."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def resume_run(given: dict[str, Any], folder: Path, *, device: str, processes: Processes | None = None) -> Run:
+def resume_run(
+    given: dict[str, Any], folder: Path, *, device: str, processes: Processes | None = None
+) -> Run:
     """Go on with a run from its last saved epoch.
 
     Args:
-        given: the flags of the command line, which may raise the number of epochs and must not contradict the run.
+        given: the flags of the command line, which may raise the number of epochs and must not
+            contradict the run.
         folder: the run's, which every process must be able to read.
         device: "cpu" or "cuda".
         processes: that share the work; None for this one alone.
@@ -143,29 +167,37 @@ def resume_run(given: dict[str, Any], folder: Path, *, device: str, processes: P
     arrays, facts = load_state(folder)
     dataset = load(configuration.data, _path(configuration.data_dir))
     if facts.get("digest") != dataset.digest:
-        raise BadInput(f"{configuration.data}: expected the data that {folder} was trained on, got other data. Start a new run.")
+        raise BadInput(
+            f"{configuration.data}: expected the data that {folder} was trained on, got other "
+            "data. Start a new run."
+        )
     training = _training(configuration, dataset, device, processes)
     try:
         training.restore(arrays, facts)
     except ValueError as error:
         raise BadInput(
-            f"{folder}/{CHECKPOINT}: expected the state of {training.network.sizes}, got {error}. Train again."
+            f"{folder}/{CHECKPOINT}: expected the state of {training.network.sizes}, got {error}. "
+            "Train again."
         ) from error
     if configuration.epochs <= training.epoch:
         raise BadInput(
-            f"--epochs: expected more than the {training.epoch} that {folder} has, got {configuration.epochs}. Give more."
+            f"--epochs: expected more than the {training.epoch} that {folder} has, got "
+            f"{configuration.epochs}. Give more."
         )
     if training.processes.leads:
         save_config(folder, configuration.as_json())
     return Run(folder, configuration, dataset, training, resumed_after=training.epoch)
 
 
-def _training(configuration: Configuration, dataset: Dataset, device: str, processes: Processes | None) -> Training:
+def _training(
+    configuration: Configuration, dataset: Dataset, device: str, processes: Processes | None
+) -> Training:
     """Network, data and optimizer on the device, before the first step."""
     processes = processes or Processes()
     if configuration.batch_size < processes.world:
         raise BadInput(
-            f"--batch-size: expected a sample or more for each of {processes.world} processes, got {configuration.batch_size}. "
+            f"--batch-size: expected a sample or more for each of {processes.world} processes, "
+            f"got {configuration.batch_size}. "
             "Give more, or start fewer processes."
         )
     sizes = (dataset.x.shape[1], *configuration.hidden, len(dataset.classes))
@@ -175,14 +207,24 @@ def _training(configuration: Configuration, dataset: Dataset, device: str, proce
         torch.set_num_threads(max(1, threads // processes.local_world))
     shape = "-".join(map(str, sizes))
     if bytes_for(sizes, np.dtype(configuration.dtype).itemsize) > memory():
-        raise BadInput(f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units.")
+        raise BadInput(
+            f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units."
+        )
     try:
-        network = MLP(sizes, init=configuration.init, seed=configuration.seed, dtype=dtype, device=device)
+        network = MLP(
+            sizes, init=configuration.init, seed=configuration.seed, dtype=dtype, device=device
+        )
         train, test = (
-            _samples(*part, device) for part in (dataset.training(configuration.dtype), dataset.testing(configuration.dtype))
+            _samples(*part, device)
+            for part in (
+                dataset.training(configuration.dtype),
+                dataset.testing(configuration.dtype),
+            )
         )
     except (RuntimeError, MemoryError) as error:
-        raise BadInput(f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units.") from error
+        raise BadInput(
+            f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units."
+        ) from error
     settings = Settings(
         batch_size=configuration.batch_size,
         learning_rate=configuration.lr,
@@ -208,4 +250,6 @@ def _save_samples(folder: Path, dataset: Dataset, count: int = 10) -> None:
 
 
 def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
+    if text:
+        return Path(text)
+    return None

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from model.run import Run
-    from model.training import Record
+    from backproof.model.run import Run
+    from backproof.model.training import Record
 
 LINES_SHOWN = 10  # epochs that get a line of their own on the screen; TensorBoard has them all
 
@@ -17,34 +17,51 @@ def introduction(run: Run) -> list[str]:
     """What would be needed to repeat the run."""
     import torch
 
-    data, settings = run.dataset, run.configuration
+    data = run.dataset
+    settings = run.configuration
     samples = f"{len(data.train):,} training and {len(data.test):,} test samples"
     if len(data.train) == len(data.y) == len(data.test):
-        samples = f"{len(data.train):,} samples, too few to set some apart: tested on those that it learns"
+        samples = (
+            f"{len(data.train):,} samples, too few to set some apart: tested on those that "
+            "it learns"
+        )
     samples += f", {len(data.classes)} classes"
     arithmetic = f"{settings.dtype} on {run.training.train.x.device.type}"
-    head, passes = f"{settings.output} output, {settings.cost}", counted(settings.epochs, "epoch")
+    head = f"{settings.output} output, {settings.cost}"
+    passes = counted(settings.epochs, "epoch")
     lines = [
         f"{data.name}: {samples}, digest {data.digest}",
-        f"{'-'.join(map(str, run.sizes))}: {head}, {settings.init} weights, seed {settings.seed}, {arithmetic}",
-        f"{settings.optimizer}: learning rate {settings.lr:g}, batches of {settings.batch_size}, {passes}",
+        f"{'-'.join(map(str, run.sizes))}: {head}, {settings.init} weights, seed {settings.seed}, "
+        f"{arithmetic}",
+        f"{settings.optimizer}: learning rate {settings.lr:g}, batches of {settings.batch_size}, "
+        f"{passes}",
         f"torch {torch.__version__}, run {run.folder}",
     ]
-    return [*lines, f"resumed after epoch {run.resumed_after}"] if run.resumed_after is not None else lines
+    if run.resumed_after is not None:
+        return [*lines, f"resumed after epoch {run.resumed_after}"]
+    return lines
 
 
 def progress(run: Run) -> Iterator[Record]:
-    """The records of the run's epochs, with a bar on a terminal and a line for about ten of them."""
+    """The records of the run's epochs, with a bar on a terminal and a line for about ten of
+    them."""
     from tqdm import tqdm
 
-    first, last = run.training.epoch, run.configuration.epochs
+    first = run.training.epoch
+    last = run.configuration.epochs
     shown = {first + round(part * (last - first) / LINES_SHOWN) for part in range(LINES_SHOWN + 1)}
     print("epoch  train loss  test loss  train right  test right")
-    with tqdm(total=last - first, unit="epoch", disable=not sys.stderr.isatty(), leave=False) as bar:
+    with tqdm(
+        total=last - first, unit="epoch", disable=not sys.stderr.isatty(), leave=False
+    ) as bar:
         for record in run.training.fit(last):
             if record.epoch in shown:
-                train, test = record.train, record.test
-                line = f"{record.epoch:5}  {train.loss:10.4f}  {test.loss:9.4f}  {train.accuracy:11.2%}  {test.accuracy:10.2%}"
+                train = record.train
+                test = record.test
+                line = (
+                    f"{record.epoch:5}  {train.loss:10.4f}  {test.loss:9.4f}  "
+                    f"{train.accuracy:11.2%}  {test.accuracy:10.2%}"
+                )
                 bar.write(line, file=sys.stdout)
             bar.update(record.epoch > first)
             yield record

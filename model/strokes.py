@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.ink import box
+from backproof.model.ink import box
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Bool, Float64
 
-EDGE = 0.3  # of full ink, where the bounding box begins: redrawn MNIST digits come back with the smallest error
-PEN = (2.0, 3.5)  # width of a stroke, in pixels of the 20x20 box: seven in ten of MNIST's digits are between, 2.4 is the median
+# of full ink, where the bounding box begins: redrawn MNIST digits come back with the smallest error
+EDGE = 0.3
+# width of a stroke, in pixels of the 20x20 box: seven in ten of MNIST's digits are between, 2.4 is
+# the median
+PEN = (
+    2.0,
+    3.5,
+)
 FINE = 8  # pixels in which a stroke's width is changed, per pixel of the box
 
 
@@ -31,7 +37,8 @@ def cropped(ink: Float64[np.ndarray, "h w"]) -> Float64[np.ndarray, "h2 w2"]:
     fine /= fine.max()
     on = fine > 0.5
     edges = np.count_nonzero(np.diff(on, axis=0)) + np.count_nonzero(np.diff(on, axis=1))
-    width = 2 * on.sum() / (np.pi / 4 * edges)  # area over length; a line that isn't straight has pi/4 of its pixels' edges
+    # area over length; a line that isn't straight has pi/4 of its pixels' edges
+    width = 2 * on.sum() / (np.pi / 4 * edges)
     steps = round((np.clip(width, PEN[0] * FINE, PEN[1] * FINE) - width) / 2)
     if steps == 0:
         return crop
@@ -54,7 +61,8 @@ def dilated(bitmap: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
 
 
 def eroded(bitmap: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """Turn off what has a pixel that is off, or the edge of the bitmap, above, below, left or right of it."""
+    """Turn off what has a pixel that is off, or the edge of the bitmap, above, below, left or right
+    of it."""
     padded = np.pad(bitmap, 1)
     return bitmap & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
 
@@ -62,17 +70,27 @@ def eroded(bitmap: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
 def upright(bitmap: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Shift rows until the leftmost pixels near the top and near the bottom lie in one column."""
     rows = np.flatnonzero(bitmap.any(axis=1))
-    top, bottom = rows[0] + 2, rows[-1] - 2  # the very first and last rows are noisy
+    # the very first and last rows are noisy
+    top = rows[0] + 2
+    bottom = rows[-1] - 2
     if top >= bottom or not (bitmap[top].any() and bitmap[bottom].any()):
         return bitmap
     slope = (int(bitmap[top].argmax()) - int(bitmap[bottom].argmax())) / (bottom - top)
     shifts = np.rint((np.arange(len(bitmap)) - len(bitmap) // 2) * slope).astype(int)
     padded = np.pad(bitmap, ((0, 0), (len(bitmap), len(bitmap))))
-    return np.stack([np.roll(row, shift)[len(bitmap) : -len(bitmap)] for row, shift in zip(padded, shifts, strict=True)])
+    return np.stack(
+        [
+            np.roll(row, shift)[len(bitmap) : -len(bitmap)]
+            for row, shift in zip(padded, shifts, strict=True)
+        ]
+    )
 
 
-def resized(ink: Float64[np.ndarray, "h w"], height: int, width: int, *, separately: bool = False) -> Float64[np.ndarray, "h2 w2"]:
-    """Resampled with anti-aliasing; `separately`, each new pixel is the mean of its own old ones and of no others."""
+def resized(
+    ink: Float64[np.ndarray, "h w"], height: int, width: int, *, separately: bool = False
+) -> Float64[np.ndarray, "h2 w2"]:
+    """Resampled with anti-aliasing; `separately`, each new pixel is the mean of its own old ones
+    and of no others."""
     from PIL import Image
 
     how = Image.Resampling.BOX if separately else Image.Resampling.HAMMING

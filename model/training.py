@@ -1,7 +1,7 @@
 """One step, one epoch, all epochs. Yields records, prints nothing, writes nothing.
 
-What happens in an epoch is a function of the seed, the epoch's number and the state before it, so that a run which was stopped
-and resumed ends with the weights of one that was not, bit for bit.
+What happens in an epoch is a function of the seed, the epoch's number and the state before it, so
+that a run which was stopped and resumed ends with the weights of one that was not, bit for bit.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.backward import Backward
-from model.batches import Batches
-from model.costs import cost_of
-from model.distributed import Processes, leave, noticing_loss
-from model.evaluation import Samples, Score, evaluate
-from model.network import MLP
-from model.optimizers import SGD, Adam, Optimizer
-from model.products import Run
-from model.replay import Replay, in_turn
+from backproof.model.backward import Backward
+from backproof.model.batches import Batches
+from backproof.model.costs import cost_of
+from backproof.model.distributed import Processes, leave, noticing_loss
+from backproof.model.evaluation import Samples, Score, evaluate
+from backproof.model.network import MLP
+from backproof.model.optimizers import SGD, Adam, Optimizer
+from backproof.model.products import Run
+from backproof.model.replay import Replay, in_turn
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
@@ -68,7 +68,8 @@ class Record:
         learning_rate: that it used.
         gradient_norms: Euclidean norm of dW by layer, of the epoch's last step; empty at epoch 0.
         elapsed_s: of the epoch, evaluation included.
-        logits: of the test samples, or of the first 10,000 and some more; None where several processes share them.
+        logits: of the test samples, or of the first 10,000 and some more; None where several
+            processes share them.
     """
 
     epoch: int
@@ -86,21 +87,39 @@ class Record:
 
 
 class Training:
-    """A network on its way: `fit` goes on from `epoch`, `state` and `restore` move it to disk and back."""
+    """A network on its way: `fit` goes on from `epoch`, `state` and `restore` move it to disk and
+    back."""
 
-    def __init__(self, network: MLP, train: Samples, test: Samples, settings: Settings, processes: Processes | None = None) -> None:
-        self.network, self.train, self.test, self.settings = network, train, test, settings
+    def __init__(
+        self,
+        network: MLP,
+        train: Samples,
+        test: Samples,
+        settings: Settings,
+        processes: Processes | None = None,
+    ) -> None:
+        self.network = network
+        self.train = train
+        self.test = test
+        self.settings = settings
         self.processes = processes or Processes()
         self.cost = cost_of(settings.output, settings.cost)
         self.optimizer = _optimizer(network, settings)
         self.epoch = 0
-        self._batches = Batches(train.x, train.y, settings.batch_size, self.processes.rank, self.processes.world)
+        self._batches = Batches(
+            train.x, train.y, settings.batch_size, self.processes.rank, self.processes.world
+        )
         self._descend = _descend(settings, self.processes)
-        self._by_size: dict[tuple[int, int, float | None], Backward] = {}  # an epoch has one for its batches, one for its last
-        self._shared = _shared(network, self.processes) if settings.backward == "autograd" else network
+        # an epoch has one for its batches, one for its last
+        self._by_size: dict[tuple[int, int, float | None], Backward] = {}
+        if settings.backward == "autograd":
+            self._shared = _shared(network, self.processes)
+        else:
+            self._shared = network
 
     def fit(self, epochs: int) -> Iterator[Record]:
-        """Train up to `epochs` epochs in all, yielding a record after each; the first is of the state as it is.
+        """Train up to `epochs` epochs in all, yielding a record after each; the first is of the
+        state as it is.
 
         A diverged epoch is yielded, and is the last one.
         """
@@ -108,7 +127,11 @@ class Training:
         while self.epoch < epochs:
             start = time.perf_counter()
             self.run_epoch()
-            norms = {layer: float(W.grad.norm()) for layer, W in self.network.W.items() if W.grad is not None}
+            norms = {
+                layer: float(W.grad.norm())
+                for layer, W in self.network.W.items()
+                if W.grad is not None
+            }
             record = self._record(start, norms)
             yield record
             if record.diverged:
@@ -117,22 +140,36 @@ class Training:
     def _record(self, start: float, norms: dict[int, float]) -> Record:
         """Evaluate the network as it is, after an epoch that began at `start`."""
         parts: list[Tensor] = []
-        train, test = self.evaluate(self.train), self.evaluate(self.test, parts)
+        train = self.evaluate(self.train)
+        test = self.evaluate(self.test, parts)
         logits = torch.cat(parts) if self.processes.world == 1 else None
-        return Record(self.epoch, train, test, self.settings.learning_rate, norms, time.perf_counter() - start, logits)
+        return Record(
+            self.epoch,
+            train,
+            test,
+            self.settings.learning_rate,
+            norms,
+            time.perf_counter() - start,
+            logits,
+        )
 
     def evaluate(self, samples: Samples, parts: list[Tensor] | None = None) -> Score:
-        """Mean loss and accuracy over samples as the network is; `parts` gets the logits of the first."""
+        """Mean loss and accuracy over samples as the network is; `parts` gets the logits of the
+        first."""
         return evaluate(self.network, samples, self.cost, self.processes, parts)
 
     def run_epoch(self) -> None:
         """Every training sample once, in the order of `shuffle`."""
-        order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))).to(self.train.y.device)
+        order = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))).to(
+            self.train.y.device
+        )
         size = min(self.settings.batch_size, len(order))
-        # The last step leaves its gradients to be looked at: where the others do not, or where it has fewer samples, it is another.
+        # The last step leaves its gradients to be looked at: where the others do not, or where it
+        # has fewer samples, it is another.
         last = len(order) % size or (size if self._descend else 0)
         many, few = torch.split(order, [len(order) - last, last])
-        # By hand, nothing is recorded and nothing that outlives the epoch is made: torch need not keep track of either.
+        # By hand, nothing is recorded and nothing that outlives the epoch is made: torch need not
+        # keep track of either.
         with torch.inference_mode(self.settings.backward == "by-hand"):
             for count in self._batches(many.view(-1, size)):
                 self._run(count)
@@ -142,16 +179,28 @@ class Training:
 
     @cached_property
     def _steps(self) -> list[Run]:
-        """The step on each of the places where full batches come to lie; it need not leave its gradients."""
-        return [self.bound(x, y, self._batches.batch_size, seen=False) for x, y in self._batches.places]
+        """The step on each of the places where full batches come to lie; it need not leave its
+        gradients."""
+        return [
+            self.bound(x, y, self._batches.batch_size, seen=False) for x, y in self._batches.places
+        ]
 
     @cached_property
     def _run(self) -> Callable[[int], None]:
-        """Runs so many of these steps; on CUDA it replays them, but autograd and messages cannot be recorded so."""
-        replays = self.train.x.is_cuda and self.settings.backward == "by-hand" and self.processes.world == 1
-        return Replay(self._steps) if replays else partial(in_turn, self._steps)
+        """Runs so many of these steps; on CUDA it replays them, but autograd and messages cannot be
+        recorded so."""
+        replays = (
+            self.train.x.is_cuda
+            and self.settings.backward == "by-hand"
+            and self.processes.world == 1
+        )
+        if replays:
+            return Replay(self._steps)
+        return partial(in_turn, self._steps)
 
-    def step(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None) -> None:
+    def step(
+        self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None
+    ) -> None:
         """One batch forward, backward, and the optimizer's step; leaves its gradients.
 
         Args:
@@ -160,12 +209,21 @@ class Training:
         """
         self.bound(x, y, whole)()
 
-    def bound(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None, *, seen: bool = True) -> Run:
-        """`step`, bound to where its batch lies, for batches that come to lie there again and again.
+    def bound(
+        self,
+        x: Float[Tensor, "N n_0"],
+        y: Int64[Tensor, " N"],
+        whole: int | None = None,
+        *,
+        seen: bool = True,
+    ) -> Run:
+        """`step`, bound to where its batch lies, for batches that come to lie there again and
+        again.
 
         Args:
             x, y, whole: as for `step`; or memory that will hold them.
-            seen: whether anybody will look at the gradients. Plain descent by hand need not store them otherwise.
+            seen: whether anybody will look at the gradients. Plain descent by hand need not store
+                them otherwise.
         """
         if self.settings.backward == "autograd":
             return partial(self._step_by_autograd, x, y, whole)
@@ -178,7 +236,9 @@ class Training:
         """Passes that leave their gradients, and the optimizer's step."""
         passes()
         if self.processes.world > 1:
-            self.processes.add_up_all([g for parameter in self.network.parameters() if (g := parameter.grad) is not None])
+            self.processes.add_up_all(
+                [g for parameter in self.network.parameters() if (g := parameter.grad) is not None]
+            )
         self.optimizer.step()
 
     def _step_by_autograd(self, x: Tensor, y: Tensor, whole: int | None) -> None:
@@ -188,25 +248,35 @@ class Training:
         self.optimizer.step()
 
     def _by_hand(self, N: int, whole: int, descend: float | None = None) -> Backward:
-        """The hand-written passes for batches of N samples, or parts of N samples of a larger one."""
+        """The hand-written passes for batches of N samples, or parts of N samples of a larger
+        one."""
         form = N, whole, descend
         if form not in self._by_size:
             with torch.inference_mode(False):  # its memory outlives the epoch
                 head = self.settings.output, self.settings.cost
-                self._by_size[form] = Backward(self.network, N, *head, mean_over=whole, descend=descend)
+                self._by_size[form] = Backward(
+                    self.network, N, *head, mean_over=whole, descend=descend
+                )
         return self._by_size[form]
 
     def _loss(self, x: Tensor, y: Tensor, whole: int | None) -> Tensor:
-        """The mean loss of a batch; for a part of one, what makes the mean over the processes' gradients that of the batch."""
+        """The mean loss of a batch; for a part of one, what makes the mean over the processes'
+        gradients that of the batch."""
         if self.processes.world == 1:
             loss: Tensor = self.cost(self.network(x), y)
             return loss
-        losses: Tensor = cost_of(self.settings.output, self.settings.cost, reduction="none")(self._shared(x), y)
+        losses: Tensor = cost_of(self.settings.output, self.settings.cost, reduction="none")(
+            self._shared(x), y
+        )
         return losses.sum() * (self.processes.world / (whole or len(y)))
 
     def next_batch(self) -> Samples:
         """The batch that the next epoch begins with: what a gradient check should look at."""
-        rows = torch.from_numpy(shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))[: self.settings.batch_size])
+        rows = torch.from_numpy(
+            shuffle(self.settings.seed, self.epoch + 1, len(self.train.y))[
+                : self.settings.batch_size
+            ]
+        )
         rows = rows.to(self.train.y.device)
         return Samples(self.train.x[rows], self.train.y[rows])
 
@@ -216,20 +286,29 @@ class Training:
         leave(self.processes)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and facts that `restore` needs: copies, so that they stay what they are while training goes on."""
-        arrays = {f"network.{name}": _array(tensor) for name, tensor in self.network.state_dict().items()}
-        arrays |= {f"optimizer.{name}": _array(tensor) for name, tensor in self.optimizer.state().items()}
+        """Arrays and facts that `restore` needs: copies, so that they stay what they are while
+        training goes on."""
+        arrays = {
+            f"network.{name}": _array(tensor) for name, tensor in self.network.state_dict().items()
+        }
+        arrays |= {
+            f"optimizer.{name}": _array(tensor) for name, tensor in self.optimizer.state().items()
+        }
         return arrays, {"epoch": self.epoch}
 
     def restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
         """Go back to a state.
 
-        Raises: ValueError if it is of another network, precision or optimizer; nothing is changed then.
+        Raises: ValueError if it is of another network, precision or optimizer; nothing is changed
+        then.
         """
-        expected, found = _forms(self.state()[0]), _forms(arrays)
+        expected = _forms(self.state()[0])
+        found = _forms(arrays)
         if expected != found:
             name = min({name for name, _ in set(expected.items()) ^ set(found.items())})
-            raise ValueError(f"{name} of {found.get(name, 'no')} numbers, not {expected.get(name, 'no')}")
+            raise ValueError(
+                f"{name} of {found.get(name, 'no')} numbers, not {expected.get(name, 'no')}"
+            )
         epoch = facts.get("epoch")
         if type(epoch) is not int or epoch < 0:
             raise ValueError(f"{epoch!r} as its number of epochs")
@@ -239,36 +318,47 @@ class Training:
 
 
 def shuffle(seed: int, epoch: int, N: int) -> Int64[np.ndarray, " N"]:
-    """The order of the training samples in an epoch: a pure function of its arguments, on every machine and device."""
+    """The order of the training samples in an epoch: a pure function of its arguments, on every
+    machine and device."""
     return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(N)
 
 
 def _shared(network: MLP, processes: Processes) -> nn.Module:
-    """The network as autograd runs it: with other processes, inside torch's DistributedDataParallel, which averages gradients."""
-    return nn.parallel.DistributedDataParallel(network) if processes.world > 1 else network
+    """The network as autograd runs it: with other processes, inside torch's
+    DistributedDataParallel, which averages gradients."""
+    if processes.world > 1:
+        return nn.parallel.DistributedDataParallel(network)
+    return network
 
 
 def _optimizer(network: MLP, settings: Settings) -> Optimizer:
     """The one that the settings name."""
-    weights, biases = list(network.W.values()), list(network.b.values())
+    weights = list(network.W.values())
+    biases = list(network.b.values())
     if settings.optimizer == "adam":
         return Adam(weights, biases, settings.learning_rate, settings.weight_decay)
     return SGD(weights, biases, settings.learning_rate, settings.momentum, settings.weight_decay)
 
 
 def _descend(settings: Settings, processes: Processes) -> float | None:
-    """The learning rate, where a step is no more than that times the gradient, which one process has computed by hand.
+    """The learning rate, where a step is no more than that times the gradient, which one process
+    has computed by hand.
 
-    Weight decay is left to the optimizer: W times 1 - learning_rate lambda would keep a wrong share of it in float32, where that
-    number is rounded to a multiple of 6e-8, alike in every step.
+    Weight decay is left to the optimizer: W times 1 - learning_rate lambda would keep a wrong share
+    of it in float32, where that number is rounded to a multiple of 6e-8, alike in every step.
     """
     plain = settings.optimizer == "sgd" and not settings.momentum and not settings.weight_decay
-    return settings.learning_rate if plain and settings.backward == "by-hand" and processes.world == 1 else None
+    if plain and settings.backward == "by-hand" and processes.world == 1:
+        return settings.learning_rate
+    return None
 
 
 def _forms(arrays: dict[str, np.ndarray]) -> dict[str, str]:
     """Shape and precision by name."""
-    return {name: f"{'x'.join(map(str, array.shape)) or 1} {array.dtype}" for name, array in arrays.items()}
+    return {
+        name: f"{'x'.join(map(str, array.shape)) or 1} {array.dtype}"
+        for name, array in arrays.items()
+    }
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -276,4 +366,8 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 
 def _tensors(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): torch.from_numpy(array) for name, array in arrays.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): torch.from_numpy(array)
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

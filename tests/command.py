@@ -1,4 +1,5 @@
-"""`python -m checks` as a person types it: in a process of its own, where types are not checked at run time and time is real."""
+"""`python -m checks` as a person types it: in a process of its own, where types are not checked at
+run time and time is real."""
 
 from __future__ import annotations
 
@@ -30,8 +31,11 @@ class Done:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-def once(factory: pytest.TempPathFactory, worker: str, name: str, run: Callable[[Path], Done]) -> Done:
-    """What a command did in a folder of that name: run by the first worker that wants it, and read by the others."""
+def once(
+    factory: pytest.TempPathFactory, worker: str, name: str, run: Callable[[Path], Done]
+) -> Done:
+    """What a command did in a folder of that name: run by the first worker that wants it, and read
+    by the others."""
     if worker == "master":
         return run(factory.mktemp(name))
     folder = factory.getbasetemp().parent / name
@@ -45,7 +49,10 @@ def once(factory: pytest.TempPathFactory, worker: str, name: str, run: Callable[
 
 def checks(*arguments: object, folder: Path = ROOT) -> Done:
     """Run the program in a folder."""
-    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from checks.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    start = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from backproof.checks.__main__ "
+        "import main; sys.exit(main(sys.argv[1:]))"
+    )
     command = [sys.executable, "-P", "-c", start, *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return Done(done.returncode, done.stdout, done.stderr)

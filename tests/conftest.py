@@ -1,4 +1,5 @@
-"""Shapes in annotations are enforced in every test: jaxtyping's checks are installed before model or checks is imported."""
+"""Shapes in annotations are enforced in every test: jaxtyping's checks are installed before model
+or checks is imported."""
 
 import os
 import pkgutil
@@ -8,13 +9,21 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-# A diagnosis calls a hundred thousand small functions, and a check of each takes longer than calling it: one test of
-# test_diagnosis.py enforces the shapes of these two in a process of its own.
-HOT = {"diagnosis", "suspects"}
+# A diagnosis calls a hundred thousand small functions, and a check of each takes longer than
+# calling it: one test of test_diagnosis.py enforces the shapes of these two in a process of its
+# own.
+HOT = {"diagnosis", "bugs"}
 CHECKS = pkgutil.iter_modules([str(Path(__file__).parent.parent / "checks")])
-install_import_hook(["model", *(f"checks.{module.name}" for module in CHECKS if module.name not in HOT)], "beartype.beartype")
+install_import_hook(
+    [
+        "backproof.model",
+        *(f"backproof.checks.{module.name}" for module in CHECKS if module.name not in HOT),
+    ],
+    "beartype.beartype",
+)
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores: threads of their own would only wait for each other
+# two workers on two cores: threads of their own would only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,9 +33,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mnist = os.environ.get("BACKPROOF_MNIST")
     for item in items:
         if item.get_closest_marker("cuda") and not torch.cuda.is_available():
-            item.add_marker(pytest.mark.skip(reason=f"torch {torch.__version__} sees no CUDA device"))
+            item.add_marker(
+                pytest.mark.skip(reason=f"torch {torch.__version__} sees no CUDA device")
+            )
         if item.get_closest_marker("mnist") and not mnist:
-            item.add_marker(pytest.mark.skip(reason="BACKPROOF_MNIST does not name the folder of the MNIST files"))
+            item.add_marker(
+                pytest.mark.skip(
+                    reason="BACKPROOF_MNIST does not name the folder of the MNIST files"
+                )
+            )
 
 
 @pytest.fixture
@@ -47,6 +62,6 @@ def with_threads() -> Iterator[Callable[[int], None]]:
 
 @pytest.fixture
 def without_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A diagnosis that looks for no two bugs at once, which takes it most of its time; that pairs name nothing that is neither of
-    them is benchmarks/diagnosis.py's to count."""
-    monkeypatch.setattr("checks.diagnosis.choice.Search.pairs", lambda search: iter(()))
+    """A diagnosis that looks for no two bugs at once, which takes it most of its time; that pairs
+    name nothing that is neither of them is benchmarks/diagnosis.py's to count."""
+    monkeypatch.setattr("backproof.checks.diagnosis.choice.Search.pairs", lambda search: iter(()))

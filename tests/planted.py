@@ -1,8 +1,10 @@
-"""Candidates with bugs planted on purpose, sample by sample in plain loops, owing nothing to checks/suspects/.
+"""Candidates with bugs planted on purpose, sample by sample in plain loops, owing nothing to
+checks/bugs/.
 
-`Planted` is one implementation in which each bug of the catalogue is a switch, so that any set of bugs can be planted together and
-in every convention. It is asked through the very code that asks a file (translation, collection, splitting into calls), without the
-process around it. What a suspect predicts in one matrix product is written here as somebody would have written it by mistake.
+`Planted` is one implementation in which each bug of the catalogue is a switch, so that any set of
+bugs can be planted together and in every convention. It is asked through the very code that asks a
+file (translation, collection, splitting into calls), without the process around it. What a suspect
+predicts in one matrix product is written here as somebody would have written it by mistake.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from checks.candidates.conventions import Conventions
-from checks.candidates.file import CandidateFile
-from checks.candidates.returned import COLLECT, Refused
-from checks.candidates.sandbox import Sandbox
-from checks.candidates.watching import Watch
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.file import CandidateFile
+from backproof.checks.candidates.inside.returned import COLLECT, Refused
+from backproof.checks.candidates.inside.watching import Watch
+from backproof.checks.candidates.sandbox import Sandbox
 
 
 class InProcess(Sandbox):
@@ -28,7 +30,9 @@ class InProcess(Sandbox):
     def __init__(self, functions: dict[str, Any]) -> None:
         self.functions, self.path, self.calls = functions, Path("planted.py"), 0
 
-    def call(self, header: dict[str, Any], given: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def call(
+        self, header: dict[str, Any], given: dict[str, np.ndarray]
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         self.calls += 1
         kind, L = header["call"], header["layers"]
         copies = {name: array.copy() for name, array in given.items()}
@@ -49,9 +53,17 @@ class InProcess(Sandbox):
                 reply = {"complaint": f"{kind} {refused}"}
             except (ValueError, IndexError, TypeError, KeyError) as error:
                 reply = {"complaint": f"{kind} raised {type(error).__name__}: {error}"}
-        now = {f"W{i + 1}": w for i, w in enumerate(W)} | {f"b{i + 1}": v for i, v in enumerate(b)} | copies
+        now = (
+            {f"W{i + 1}": w for i, w in enumerate(W)}
+            | {f"b{i + 1}": v for i, v in enumerate(b)}
+            | copies
+        )
         now |= {f"W{i + 1}": w for i, w in enumerate(W)} | {f"b{i + 1}": v for i, v in enumerate(b)}
-        changed = [name for name in given if given[name].shape != now[name].shape or (given[name] != now[name]).any()]
+        changed = [
+            name
+            for name in given
+            if given[name].shape != now[name].shape or (given[name] != now[name]).any()
+        ]
         return {**reply, "changed": changed, "seed": header["seed"]}, arrays
 
 
@@ -81,7 +93,9 @@ class Planted:
     buffers: dict[str, Any] = field(default_factory=dict)
 
     def candidate(self) -> CandidateFile:
-        return in_process({self.conventions.protocol: getattr(self, self.conventions.protocol)}, self.conventions)
+        return in_process(
+            {self.conventions.protocol: getattr(self, self.conventions.protocol)}, self.conventions
+        )
 
     def has(self, id: str, layer: int | None = None, **wanted: Any) -> bool:
         bug = self.bugs.get(id)
@@ -94,7 +108,9 @@ class Planted:
         dW, db = self.backprop(W, b, x, y, self.bugs.get("updated-weights", {}).get("eta", 0.3))
         return self.theirs(dW, db)
 
-    def step(self, W: list, b: list, x: Any, y: Any, learning_rate: float) -> tuple[list, list] | None:
+    def step(
+        self, W: list, b: list, x: Any, y: Any, learning_rate: float
+    ) -> tuple[list, list] | None:
         eta = self.bugs.get("hard-coded", {}).get("eta", learning_rate)
         W_mine, b_mine, x, y = self.mine(W, b, x, y)
         dW, db = self.backprop(W_mine, b_mine, x, y, eta)
@@ -158,7 +174,9 @@ class Planted:
             return sig(logits[n])
         if self.has("softmax-axis"):
             e = np.exp(logits - logits.max())
-            return e[n] / (e.sum(axis=0) if self.bugs["softmax-axis"]["form"] == "samples" else e.sum())
+            return e[n] / (
+                e.sum(axis=0) if self.bugs["softmax-axis"]["form"] == "samples" else e.sum()
+            )
         return soft(logits[n])
 
     def target(self, y: Any, n: int, K: int) -> Any:
@@ -215,10 +233,15 @@ class Planted:
     def slope(self, z: Any, a: Any, layer: int) -> Any:
         if self.has("in-place", layer, form="z"):
             return sig(z) * (1 - sig(z))
-        if self.has("sigmoid-twice", layer) and self.bugs["sigmoid-twice"].get("form", "hidden") != "output":
+        if (
+            self.has("sigmoid-twice", layer)
+            and self.bugs["sigmoid-twice"].get("form", "hidden") != "output"
+        ):
             return sig(a) * (1 - sig(a))
         if self.has("no-hidden-derivative", layer):
-            return {"one": 1.0 + 0 * a, "a": a, "rest": 1 - a}[self.bugs["no-hidden-derivative"]["form"]]
+            return {"one": 1.0 + 0 * a, "a": a, "rest": 1 - a}[
+                self.bugs["no-hidden-derivative"]["form"]
+            ]
         if self.has("in-place", layer, form="derivative"):
             a *= 1 - a
             return a
@@ -228,7 +251,9 @@ class Planted:
         """A buffer, fresh unless the bug keeps it."""
         bug = self.bugs.get("stale-accumulator", {})
         kept = (
-            bug.get("buffer") == name.split()[0] and (when in bug["when"]) and self.has("stale-accumulator", int(name.split()[1]))
+            bug.get("buffer") == name.split()[0]
+            and (when in bug["when"])
+            and self.has("stale-accumulator", int(name.split()[1]))
         )
         if not kept or name not in self.buffers:
             self.buffers[name] = np.zeros(shape)
@@ -251,14 +276,19 @@ class Planted:
             raws.append(raw)
         used = SimpleNamespace(W=W)
         if self.has("updated-weights"):
-            grads = [sum(np.outer(deltas[n][layer], acts[n][layer]) for n in range(N)) * weight for layer in range(L)]
+            grads = [
+                sum(np.outer(deltas[n][layer], acts[n][layer]) for n in range(N)) * weight
+                for layer in range(L)
+            ]
             changed = list(W)
             for layer in range(L - 1, 0, -1):
                 if self.has("updated-weights", layer):
                     for n in range(N):
                         delta, raw = self.back_one(W, zs[n], acts[n], self.target(y, n, K), changed)
                         deltas[n], raws[n] = delta, raw
-                    grad = sum(np.outer(deltas[n][layer], acts[n][layer]) for n in range(N)) * weight
+                    grad = (
+                        sum(np.outer(deltas[n][layer], acts[n][layer]) for n in range(N)) * weight
+                    )
                     changed[layer] = W[layer] - eta * grad
             for n in range(N):
                 deltas[n], raws[n] = self.back_one(W, zs[n], acts[n], self.target(y, n, K), changed)
@@ -271,7 +301,9 @@ class Planted:
         dW, db = self.sums(deltas, acts, N, L, b, weight, W)
         return self.finish(dW, db, W, N, K, L, eta)
 
-    def back_one(self, W: list, z: list, a: list, t: Any, changed: list | None) -> tuple[list, list]:
+    def back_one(
+        self, W: list, z: list, a: list, t: Any, changed: list | None
+    ) -> tuple[list, list]:
         L = len(W)
         W_back = changed or W
         delta: list[Any] = [None] * L
@@ -286,7 +318,10 @@ class Planted:
             if self.has("wrong-layer", layer, form="product") and layer + 2 < L:
                 sent, matrix = delta[layer + 2], W_back[layer + 2]
             come = matrix.T @ sent
-            if "stale-accumulator" in self.bugs and self.bugs["stale-accumulator"]["buffer"] == "da":
+            if (
+                "stale-accumulator" in self.bugs
+                and self.bugs["stale-accumulator"]["buffer"] == "da"
+            ):
                 self.buffers[f"da {layer}"] += come
                 come = self.buffers[f"da {layer}"].copy()
             raw[layer] = come
@@ -300,10 +335,15 @@ class Planted:
             return delta.astype(self.bugs["low-precision"]["dtype"]).astype(float)
         return delta
 
-    def sums(self, deltas: list, acts: list, N: int, L: int, b: list, weight: float, W: list) -> tuple[list, list]:
+    def sums(
+        self, deltas: list, acts: list, N: int, L: int, b: list, weight: float, W: list
+    ) -> tuple[list, list]:
         dW, db = [], []
         for layer in range(L):
-            total, bias = self.reset_sum(f"dW {layer}", W[layer].shape), self.reset_sum(f"db {layer}", len(b[layer]))
+            total, bias = (
+                self.reset_sum(f"dW {layer}", W[layer].shape),
+                self.reset_sum(f"db {layer}", len(b[layer])),
+            )
             outer_total, bias_total = 0.0, 0.0
             stale = self.bugs.get("stale-accumulator", {})
             for n in range(N):
@@ -336,7 +376,11 @@ class Planted:
         rows = np.array([delta[layer] for delta in deltas]) * weight
         if self.has("bias-scalar", layer):
             number = rows.sum()
-            return number if self.bugs["bias-scalar"].get("form") == "number" else np.full(rows.shape[1], number)
+            return (
+                number
+                if self.bugs["bias-scalar"].get("form") == "number"
+                else np.full(rows.shape[1], number)
+            )
         if self.has("bias-not-summed", layer):
             return rows if self.bugs["bias-not-summed"]["form"] == "rows" else rows.mean(axis=0)
         if self.has("no-bias-gradient", layer):
@@ -349,7 +393,9 @@ class Planted:
             return np.roll(total * weight, 1)
         return total * weight
 
-    def finish(self, dW: list, db: list, W: list, N: int, K: int, L: int, eta: float) -> tuple[list, list]:
+    def finish(
+        self, dW: list, db: list, W: list, N: int, K: int, L: int, eta: float
+    ) -> tuple[list, list]:
         for layer in range(L):
             factor = 1.0
             if self.has("scale", layer):
@@ -358,7 +404,10 @@ class Planted:
             if self.has("sign", layer, form="everywhere"):
                 factor *= -1
             if self.conventions.protocol == "gradients" and self.has("learning-rate-folded", layer):
-                own, form = self.bugs["learning-rate-folded"]["eta"], self.bugs["learning-rate-folded"]["form"]
+                own, form = (
+                    self.bugs["learning-rate-folded"]["eta"],
+                    self.bugs["learning-rate-folded"]["form"],
+                )
                 factor *= {"power": own ** (L - 1 - layer), "missing": 1 / own, "double": own}[form]
             dW[layer], db[layer] = dW[layer] * factor, db[layer] * factor
             if self.has("decay-sign", layer):

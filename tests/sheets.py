@@ -6,8 +6,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 
-def seven(size: tuple[int, int] = (240, 300), pen: int = 24, dark: int = 0, light: int = 255) -> Image.Image:
-    """A 7 of (height, width), off-centre, whose centre of mass is far from the centre of its bounding box."""
+def seven(
+    size: tuple[int, int] = (240, 300), pen: int = 24, dark: int = 0, light: int = 255
+) -> Image.Image:
+    """A 7 of (height, width), off-centre, whose centre of mass is far from the centre of its
+    bounding box."""
     h, w = size
     sheet = Image.new("L", (w, h), light)
     points = [(0.15 * w, 0.2 * h), (0.5 * w, 0.2 * h), (0.3 * w, 0.8 * h)]
@@ -19,7 +22,9 @@ def inverted(sheet: Image.Image) -> Image.Image:
     return Image.eval(sheet, lambda value: 255 - value)
 
 
-def saved(folder: Path, picture: Image.Image, name: str = "drawing.png", **settings: object) -> Path:
+def saved(
+    folder: Path, picture: Image.Image, name: str = "drawing.png", **settings: object
+) -> Path:
     path = folder / name
     picture.save(path, **settings)
     return path
@@ -53,7 +58,9 @@ def _black_and_white_on_clear() -> Image.Image:
 def _red_on_green() -> Image.Image:
     """Both of nearly the same lightness: 0.299 * 255 = 76 and 0.587 * 130 = 76."""
     ink = inverted(seven())
-    return Image.merge("RGB", (ink, Image.eval(ink, lambda v: 130 - 130 * v // 255), Image.new("L", ink.size)))
+    return Image.merge(
+        "RGB", (ink, Image.eval(ink, lambda v: 130 - 130 * v // 255), Image.new("L", ink.size))
+    )
 
 
 def _under_a_lamp() -> Image.Image:

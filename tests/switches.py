@@ -1,6 +1,8 @@
-"""Cases out of tests/planted.py and tests/uncatalogued.py: one program in which every bug is a switch, in random conventions.
+"""Cases out of tests/planted.py and tests/uncatalogued.py: one program in which every bug is a
+switch, in random conventions.
 
-A bug that a network cannot show (the raw error with one hidden layer, for example) is not planted there.
+A bug that a network cannot show (the raw error with one hidden layer, for example) is not planted
+there.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from planted import Planted
 from planting.case import Case
 from uncatalogued import UNKNOWN, Uncatalogued
 
-from checks.candidates.conventions import Conventions
-from checks.diagnosis import probes
-from checks.diagnosis.diagnose import diagnose
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis import probes
+from backproof.checks.diagnosis.diagnose import diagnose
 
 HEADS = (
     ("softmax", "cross-entropy"),
@@ -54,7 +56,10 @@ def forms(random: np.random.Generator, L: int) -> list[Bug]:
         ("wrong-layer", {"form": "row"}),
         ("sign", {"form": "everywhere"}),
         ("sign", {"form": "alternate"}),
-        *(("no-hidden-derivative", {"form": form, "layers": hidden}) for form in ("one", "a", "rest")),
+        *(
+            ("no-hidden-derivative", {"form": form, "layers": hidden})
+            for form in ("one", "a", "rest")
+        ),
         ("cost-mismatch", {}),
         ("scale", {"factor": factor}),
         ("scale", {"factor": factor, "layers": some}),
@@ -81,8 +86,14 @@ def forms(random: np.random.Generator, L: int) -> list[Bug]:
         ("sample-dropped", {"chunk": int(random.choice([2, 4, 5, 8]))}),
         ("low-precision", {"dtype": "float16", "layers": some}),
         ("low-precision", {"dtype": "float32", "layers": some}),
-        ("probability-clipped", {"eps": float(random.choice([1e-3, 1e-7, 1e-8, 1e-12])), "form": "delta"}),
-        ("probability-clipped", {"eps": float(random.choice([1e-3, 1e-7, 1e-8, 1e-12, 1e-15])), "form": "p"}),
+        (
+            "probability-clipped",
+            {"eps": float(random.choice([1e-3, 1e-7, 1e-8, 1e-12])), "form": "delta"},
+        ),
+        (
+            "probability-clipped",
+            {"eps": float(random.choice([1e-3, 1e-7, 1e-8, 1e-12, 1e-15])), "form": "p"},
+        ),
     ]
     return found
 
@@ -113,21 +124,38 @@ def sizes_of(random: np.random.Generator) -> tuple[int, ...] | None:
     return (int(random.integers(2, 9)), *hidden, int(random.integers(2, 7)))
 
 
-def shows(bugs: dict[str, Any], asked: Conventions, sizes: tuple[int, ...] | None, seed: int) -> bool:
-    """Whether a network of these sizes, or with equal widths, answers differently without each of the bugs."""
+def shows(
+    bugs: dict[str, Any], asked: Conventions, sizes: tuple[int, ...] | None, seed: int
+) -> bool:
+    """Whether a network of these sizes, or with equal widths, answers differently without each of
+    the bugs."""
     if asked.output == "sigmoid" and {"softmax-diagonal", "softmax-axis"} & bugs.keys():
         return False  # there is no softmax to get wrong
-    if bugs.keys() == {"updated-weights", "stale-accumulator"} and bugs["stale-accumulator"]["buffer"] == "da":
-        return False  # for the one, tests/planted.py goes back several times, and fills the other's buffer each time
+    if (
+        bugs.keys() == {"updated-weights", "stale-accumulator"}
+        and bugs["stale-accumulator"]["buffer"] == "da"
+    ):
+        # for the one, tests/planted.py goes back several times, and fills the other's buffer each
+        # time
+        return False
     L = len(sizes or (0, 0, 0, 0)) - 1
     half = {"quadratic": "1/2", "half-quadratic": "2"}.get(asked.cost)
-    if L == 1 and asked.protocol == "step" and bugs.get("learning-rate-folded", {}).get("form") == "missing":
-        return False  # a step that multiplies everything by 1 has a learning rate of its own, and is told to declare it
+    if (
+        L == 1
+        and asked.protocol == "step"
+        and bugs.get("learning-rate-folded", {}).get("form") == "missing"
+    ):
+        # a step that multiplies everything by 1 has a learning rate of its own, and is told to
+        # declare it
+        return False
     scale = bugs.get("scale", {"factor": None})
     if half and scale["factor"] == half and len(scale.get("layers", range(L))) == L:
         return False  # that is another convention, half or twice the cost, and named as one
     shapes = [sizes or (4, 8, 6, 3)] + ([] if asked.sizes else [(4,) * (L + 1)])
-    every = [bugs, *({key: bug for key, bug in bugs.items() if key != left_out} for left_out in bugs)]
+    every = [
+        bugs,
+        *({key: bug for key, bug in bugs.items() if key != left_out} for left_out in bugs),
+    ]
     answers = [_answers(some, asked, shapes, seed) for some in every]
     answers.append(_answers({}, asked, shapes, seed))
     silent = not any(array.any() for answer in answers[0] for array in (answer.dW or {}).values())
@@ -149,7 +177,11 @@ def _same(first: list[Any], second: list[Any]) -> bool:
         for mine, theirs in ((one.dW, other.dW), (one.db, other.db)):
             for layer in mine or {}:
                 given, wanted = mine[layer], (theirs or {}).get(layer)
-                if wanted is None or given.shape != wanted.shape or not np.allclose(given, wanted, rtol=1e-12, atol=1e-17):
+                if (
+                    wanted is None
+                    or given.shape != wanted.shape
+                    or not np.allclose(given, wanted, rtol=1e-12, atol=1e-17)
+                ):
                     return False
     return True
 
@@ -157,15 +189,28 @@ def _same(first: list[Any], second: list[Any]) -> bool:
 Sizes = tuple[int, ...] | None
 
 
-def _case(kind: str, names: tuple[str, ...], made: Planted, words: str, sizes: Sizes, seed: int, also: frozenset[str]) -> Case:
-    return Case(kind, names, also, words, lambda: diagnose(made.candidate(), sizes=sizes, seed=seed))
+def _case(
+    kind: str,
+    names: tuple[str, ...],
+    made: Planted,
+    words: str,
+    sizes: Sizes,
+    seed: int,
+    also: frozenset[str],
+) -> Case:
+    return Case(
+        kind, names, also, words, lambda: diagnose(made.candidate(), sizes=sizes, seed=seed)
+    )
 
 
 def _twins(asked: Conventions, *bugs: Bug) -> frozenset[str]:
-    """What else a bug is: the delta e p(1 - p) of a softmax under cross-entropy is that of another cost, and half a Jacobian."""
+    """What else a bug is: the delta e p(1 - p) of a softmax under cross-entropy is that of another
+    cost, and half a Jacobian."""
     diagonal = asked.head == ("softmax", "cross-entropy")
     pair = {"cost-mismatch", "softmax-diagonal"} if diagonal else set()
-    return frozenset(pair - {id for id, _ in bugs}) if {id for id, _ in bugs} & pair else frozenset()
+    return (
+        frozenset(pair - {id for id, _ in bugs}) if {id for id, _ in bugs} & pair else frozenset()
+    )
 
 
 def singles(seed: int) -> Iterator[Case]:
@@ -178,7 +223,15 @@ def singles(seed: int) -> Iterator[Case]:
             id, bug = forms(random, len(sizes or (0, 0, 0, 0)) - 1)[index]
             if shows({id: bug}, asked, sizes, seed + round_):
                 words, made = f"{id} {bug} {asked} {sizes}", Planted(asked, {id: bug})
-                yield _case("single", (id,), made, words, sizes, int(random.integers(10**6)), _twins(asked, (id, bug)))
+                yield _case(
+                    "single",
+                    (id,),
+                    made,
+                    words,
+                    sizes,
+                    int(random.integers(10**6)),
+                    _twins(asked, (id, bug)),
+                )
 
 
 def pairs(seed: int) -> Iterator[Case]:
@@ -199,7 +252,9 @@ def correct(seed: int) -> Iterator[Case]:
         random = np.random.default_rng([seed, 2, index])
         asked, sizes = conventions(random), sizes_of(random)
         bugs: dict[str, Any] = {"in-place-step": {}} if random.random() < 0.5 else {}
-        yield _case("correct", (), Planted(asked, bugs), f"{asked} {sizes}", sizes, index, frozenset())
+        yield _case(
+            "correct", (), Planted(asked, bugs), f"{asked} {sizes}", sizes, index, frozenset()
+        )
 
 
 def undeclared(seed: int) -> Iterator[Case]:
@@ -226,11 +281,19 @@ def _claims(random: np.random.Generator, true: Conventions) -> tuple[Conventions
         elif name == "cost" and "LEARNING_RATE" in names:
             continue  # half the cost at one rate is the cost at half the rate
         elif name == "cost" and true.cost == "half-quadratic":
-            claimed, names = replace(claimed, cost="quadratic"), [*names, "COST"]  # what it is called with its half, too
+            # what it is called with its half, too
+            claimed, names = (
+                replace(claimed, cost="quadratic"),
+                [*names, "COST"],
+            )
         elif name == "reduction" and true.batch == 1:
             continue  # the sum over one example is its mean
         elif name in defaults and getattr(true, name) != defaults[name]:
-            claimed = replace(claimed, **{str(name): defaults[name]}, declared=claimed.declared - {str(name).upper()})
+            claimed = replace(
+                claimed,
+                **{str(name): defaults[name]},
+                declared=claimed.declared - {str(name).upper()},
+            )
             names.append(str(name).upper())
     return claimed, names
 
@@ -243,7 +306,21 @@ def unknown(seed: int) -> Iterator[Case]:
             needs_bias = {"bias": True} if "bias" in name or step.startswith("db") else {}
             asked = conventions(random, batch=None, **needs_bias)
             made = Uncatalogued(asked, unknown=name, seed=int(random.integers(1000)))
-            yield _case("unknown", (step,), made, f"{name} {asked}", None, int(random.integers(10**6)), frozenset())
+            yield _case(
+                "unknown",
+                (step,),
+                made,
+                f"{name} {asked}",
+                None,
+                int(random.integers(10**6)),
+                frozenset(),
+            )
 
 
-STREAMS = {"single": singles, "pair": pairs, "correct": correct, "convention": undeclared, "unknown": unknown}
+STREAMS = {
+    "single": singles,
+    "pair": pairs,
+    "correct": correct,
+    "convention": undeclared,
+    "unknown": unknown,
+}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from model import atomic
-from model.atomic import write_atomically
+from backproof.model import atomic
+from backproof.model.atomic import write_atomically
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,7 +29,9 @@ def test_an_old_file_is_replaced_and_others_may_read_it(tmp_path):
 
 
 @pytest.mark.parametrize("where", ["fsync", "chmod", "replace"])
-@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=["OSError", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "error", [OSError("disk full"), KeyboardInterrupt()], ids=["OSError", "Ctrl-C"]
+)
 def test_a_failure_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch, where, error):
     (tmp_path / "f").write_bytes(b"old")
 
@@ -43,11 +45,17 @@ def test_a_failure_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch, w
     assert os.listdir(tmp_path) == ["f"]
 
 
-def test_the_content_is_on_disk_before_the_rename_and_the_rename_before_the_return(tmp_path, monkeypatch):
+def test_the_content_is_on_disk_before_the_rename_and_the_rename_before_the_return(
+    tmp_path, monkeypatch
+):
     order = []
     for name in ("fsync", "replace"):
         original = getattr(os, name)
-        monkeypatch.setattr(atomic.os, name, lambda *args, name=name, original=original: (order.append(name), original(*args))[1])
+        monkeypatch.setattr(
+            atomic.os,
+            name,
+            lambda *args, name=name, original=original: (order.append(name), original(*args))[1],
+        )
     write_atomically(tmp_path / "f", b"new")
     assert order == ["fsync", "replace", "fsync"]
 
@@ -55,11 +63,13 @@ def test_the_content_is_on_disk_before_the_rename_and_the_rename_before_the_retu
 def test_a_process_killed_between_write_and_rename_leaves_the_old_file(tmp_path):
     (tmp_path / "f").write_bytes(b"old")
     program = (
-        "import os, signal, sys; from pathlib import Path; from model import atomic\n"
+        "import os, signal, sys; from pathlib import Path; from backproof.model import atomic\n"
         "atomic.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "atomic.write_atomically(Path(sys.argv[1]), b'new')"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "f")], cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "f")], cwd=ROOT, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     assert (tmp_path / "f").read_bytes() == b"old"
 

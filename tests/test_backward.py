@@ -1,4 +1,5 @@
-"""The backward pass that trains: the page's equations, in place, and every wrong line of it caught."""
+"""The backward pass that trains: the page's equations, in place, and every wrong line of it
+caught."""
 
 import importlib.util
 import sys
@@ -9,16 +10,18 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from checks import by_fast_backward, by_hand, witnesses
-from checks.bound import rounding
-from checks.by_hand import HEADS
-from checks.problem import HARD_KINDS, draw, standard
-from checks.witnesses import verify
-from model import backward, products
-from model.backward import Backward, gradients
-from model.evaluation import Samples
-from model.network import MLP
-from model.training import Settings, Training
+from backproof.checks import by_hand
+from backproof.checks.bound import rounding
+from backproof.checks.by_hand import HEADS
+from backproof.checks.problem import HARD_KINDS, draw, standard
+from backproof.checks.witnesses import by_fast_backward
+from backproof.checks.witnesses import verify as witnesses
+from backproof.checks.witnesses.verify import verify
+from backproof.model import backward, products
+from backproof.model.backward import Backward, gradients
+from backproof.model.evaluation import Samples
+from backproof.model.network import MLP
+from backproof.model.training import Settings, Training
 
 SOURCE = Path(backward.__file__).read_text()
 EPS = float(np.finfo(np.float64).eps)
@@ -27,14 +30,20 @@ FAST = {"fast_backward", "fast_step"}
 
 def small_training(output="softmax", cost="cross-entropy", dtype=torch.float64, N=50, **settings):
     random = np.random.default_rng(3)
-    x, y = torch.from_numpy(random.normal(size=(N, 6))).to(dtype), torch.from_numpy(random.integers(4, size=N))
+    x, y = (
+        torch.from_numpy(random.normal(size=(N, 6))).to(dtype),
+        torch.from_numpy(random.integers(4, size=N)),
+    )
     samples = Samples(x, y)
-    how = Settings(**{"batch_size": 8, "learning_rate": 0.1, "output": output, "cost": cost, **settings})
+    how = Settings(
+        **{"batch_size": 8, "learning_rate": 0.1, "output": output, "cost": cost, **settings}
+    )
     return Training(MLP((6, 5, 7, 4), seed=1, dtype=dtype), samples, samples, how)
 
 
 def fast_failure(problems=None):
-    """The first comparison with either fast witness that fails, on problems that their wrong versions must not survive."""
+    """The first comparison with either fast witness that fails, on problems that their wrong
+    versions must not survive."""
     for problem in problems or standard(len(HARD_KINDS)):
         for verdict in verify(problem, differences=False):
             if verdict.outcome == "fail" and FAST & set(verdict.pair):
@@ -59,7 +68,11 @@ def test_the_readable_version_agrees_with_numpy_within_rounding(output, cost):
         for name in ("dz", "dW", "db"):
             for layer in problem.W:
                 error = np.abs(getattr(found, name)[layer].numpy() - getattr(expected, name)[layer])
-                assert (error <= allowed[f"{name}[{layer}]"]).all(), (name, layer)  # the bound of checks/bound.py, as derived
+                # the bound of checks/bound.py, as derived
+                assert (error <= allowed[f"{name}[{layer}]"]).all(), (
+                    name,
+                    layer,
+                )
 
 
 WAYS = {
@@ -72,23 +85,36 @@ WAYS = {
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("way", WAYS)
-def test_the_fast_version_agrees_with_every_witness_in_every_regime(monkeypatch, with_threads, dtype, way):
+def test_the_fast_version_agrees_with_every_witness_in_every_regime(
+    monkeypatch, with_threads, dtype, way
+):
     with_threads({"in parts": 7, "alone": 2}.get(way, 1))
     taken, fastest = set(), products.fastest
-    monkeypatch.setattr(products, "fastest", lambda *shape: [found := fastest(*shape), taken.add(found)][0])
+    monkeypatch.setattr(
+        products, "fastest", lambda *shape: [found := fastest(*shape), taken.add(found)][0]
+    )
     for name, value in WAYS[way].items():
         monkeypatch.setattr(products, name, value)
     by_fast_backward._laid_out.cache_clear()
     problems = [problem.rounded_to(dtype) for problem in standard(len(HARD_KINDS))]
     compared = 0
     for problem in problems:
-        verdicts = [verdict for verdict in verify(problem, dtype=dtype, differences=False) if FAST & set(verdict.pair)]
+        verdicts = [
+            verdict
+            for verdict in verify(problem, dtype=dtype, differences=False)
+            if FAST & set(verdict.pair)
+        ]
         assert not [verdict for verdict in verdicts if verdict.outcome == "fail"]
-        compared += len({(name, verdict.quantity) for verdict in verdicts for name in FAST & set(verdict.pair)})
-    assert compared >= sum(
-        1 + 5 * problem.L for problem in problems
-    )  # p, and dz, dW, db of every layer at least; dW, db of the step
-    expected = {"oneDNN": products.by_onednn, "in parts": products.in_parts, "alone": products.alone}
+        compared += len(
+            {(name, verdict.quantity) for verdict in verdicts for name in FAST & set(verdict.pair)}
+        )
+    # p, and dz, dW, db of every layer at least; dW, db of the step
+    assert compared >= sum(1 + 5 * problem.L for problem in problems)
+    expected = {
+        "oneDNN": products.by_onednn,
+        "in parts": products.in_parts,
+        "alone": products.alone,
+    }
     if way != "oneDNN" or products.has_onednn(torch.empty(0, dtype=getattr(torch, dtype))):
         assert expected.get(way, products.whole) in taken
 
@@ -98,7 +124,10 @@ WRONG = [
     (".mul_(-self._scale)", ".mul_(self._scale)"),
     (".mul_(-self._scale)", ".neg_()"),
     ("partial(torch.add, dz, p, alpha=self._scale, out=dz)", "partial(torch.add, dz, p, out=dz)"),
-    ("partial(torch.add, dz, p, alpha=self._scale, out=dz)", "partial(torch.sub, dz, p, alpha=self._scale, out=dz)"),
+    (
+        "partial(torch.add, dz, p, alpha=self._scale, out=dz)",
+        "partial(torch.sub, dz, p, alpha=self._scale, out=dz)",
+    ),
     ('(2 if cost == "quadratic" else 1)', "1"),
     ("(mean_over or N)", "1"),
     ("torch.softmax, self.p, 0, out=self.p", "torch.softmax, self.p, 1, out=self.p"),
@@ -108,28 +137,49 @@ WRONG = [
     ("self._F1[layer](a[layer - 1])", "self._F1[layer](a[layer - 1].flip(0))"),
     ("self._F1[L](a[L - 1])", "self._F1[L](a[L - 1].flip(0))"),
     ("(a[layer - 1].t())", "(a[layer - 1].t().flip(1))"),
-    ("product(W[layer].t(), N, self.dz[layer - 1])", "product(W[layer].t().flip(0), N, self.dz[layer - 1])"),
+    (
+        "product(W[layer].t(), N, self.dz[layer - 1])",
+        "product(W[layer].t().flip(0), N, self.dz[layer - 1])",
+    ),
     ("self._B4[layer](dz[layer])", "self._B4[layer](dz[layer].flip(0))"),
     ("parameter.grad = gradient", "parameter.grad = gradient + parameter.detach()"),
     ("parameter.grad = gradient", "parameter.grad = torch.zeros_like(gradient)"),
-    ("parameter.grad = gradient", "parameter.grad = gradient if gradient.dim() == 2 else 2 * gradient"),
+    (
+        "parameter.grad = gradient",
+        "parameter.grad = gradient if gradient.dim() == 2 else 2 * gradient",
+    ),
     ("pairs if descend is None else []", "[]"),
     ("(_like(W), _like(b)) if descend is None else (W, b)", "(_like(W), _like(b))"),
-    ("(_like(W), _like(b)) if descend is None else (W, b)", "(_like(W), _like(b)) if descend is None else (W, _like(b))"),
+    (
+        "(_like(W), _like(b)) if descend is None else (W, b)",
+        "(_like(W), _like(b)) if descend is None else (W, _like(b))",
+    ),
     ("({}, {}, 1.0) if descend is None else (W, b, -descend)", "({}, {}, 1.0)"),
-    ("({}, {}, 1.0) if descend is None else (W, b, -descend)", "({}, {}, 1.0) if descend is None else (W, b, descend)"),
+    (
+        "({}, {}, 1.0) if descend is None else (W, b, -descend)",
+        "({}, {}, 1.0) if descend is None else (W, b, descend)",
+    ),
     (
         "({}, {}, 1.0) if descend is None else (W, b, -descend)",
         "({}, {}, 1.0) if descend is None else (W, b, -descend * (1 + 1e-9))",
     ),
-    ("({}, {}, 1.0) if descend is None else (W, b, -descend)", "({}, {}, 1.0) if descend is None else (W, b, -descend / N)"),
+    (
+        "({}, {}, 1.0) if descend is None else (W, b, -descend)",
+        "({}, {}, 1.0) if descend is None else (W, b, -descend / N)",
+    ),
     ("W_start.get(layer), times)", "None)"),
     ("b_start.get(layer), times)", "None, times)"),
     ("partial(torch.mv, dz, ones, out=into)", "partial(torch.mean, dz, 1, out=into)"),
     ("partial(torch.mv, dz, ones, out=into)", "partial(torch.mv, dz.flip(0), ones, out=into)"),
     ("partial(torch.addmv, start, dz, ones,", "partial(torch.addmv, start, dz, 2 * ones,"),
-    ("sigmoid_backward, da, a[layer - 1], grad_input=dz[layer - 1]", "sigmoid_backward, da, da, grad_input=dz[layer - 1]"),
-    ("sigmoid_backward, da, a[layer - 1], grad_input=dz[layer - 1]", "torch.add, da, 0, out=dz[layer - 1]"),
+    (
+        "sigmoid_backward, da, a[layer - 1], grad_input=dz[layer - 1]",
+        "sigmoid_backward, da, da, grad_input=dz[layer - 1]",
+    ),
+    (
+        "sigmoid_backward, da, a[layer - 1], grad_input=dz[layer - 1]",
+        "torch.add, da, 0, out=dz[layer - 1]",
+    ),
     ("partial(sigmoid_backward, dz, p, grad_input=dz)", "partial(torch.add, dz, 0, out=dz)"),
     ("[minus_Y, p_minus_Y, p_dp, dots, dp_minus_dots, times_p]", "[minus_Y, p_minus_Y, times_p]"),
     ("partial(torch.sub, dz, self._dots, out=dz)", "partial(torch.add, dz, self._dots, out=dz)"),
@@ -139,7 +189,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("right", "wrong"), WRONG, ids=[f"{i}:{wrong.strip()[:40]}" for i, (_, wrong) in enumerate(WRONG)])
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    WRONG,
+    ids=[f"{i}:{wrong.strip()[:40]}" for i, (_, wrong) in enumerate(WRONG)],
+)
 def test_a_wrong_line_is_caught(monkeypatch, tmp_path, nothing_laid_out, right, wrong):
     rewrite(monkeypatch, tmp_path, right, wrong)
     failure = fast_failure()
@@ -150,8 +204,11 @@ def test_a_wrong_line_is_caught(monkeypatch, tmp_path, nothing_laid_out, right, 
 
 
 def test_a_right_line_rewritten_is_not_caught(monkeypatch, tmp_path, nothing_laid_out):
-    """Meta-test: it is for what is wrong in it that a wrong line is caught, not for having been rewritten."""
-    rewrite(monkeypatch, tmp_path, "torch.sigmoid_, a[layer]", "torch.sigmoid, a[layer], out=a[layer]")
+    """Meta-test: it is for what is wrong in it that a wrong line is caught, not for having been
+    rewritten."""
+    rewrite(
+        monkeypatch, tmp_path, "torch.sigmoid_, a[layer]", "torch.sigmoid, a[layer], out=a[layer]"
+    )
     assert fast_failure() is None
 
 
@@ -182,13 +239,18 @@ def test_the_fast_version_as_it_is_has_no_failure():
 
 def test_a_gradient_that_is_never_written_is_caught(monkeypatch):
     true = by_fast_backward.witness
-    monkeypatch.setattr(witnesses.by_fast_backward, "witness", lambda *a, **k: true(*a, **k) | {"dW[1]": np.full((6, 4), np.nan)})
+    monkeypatch.setattr(
+        witnesses.by_fast_backward,
+        "witness",
+        lambda *a, **k: true(*a, **k) | {"dW[1]": np.full((6, 4), np.nan)},
+    )
     failure = fast_failure([draw((4, 6, 3), 5, 0)])
     assert failure is not None
     assert failure.quantity == "dW[1]"
 
 
-# Both round differently, by a few eps a step; 7 steps of this smooth problem enlarge that by far less than 1e-10 / eps.
+# Both round differently, by a few eps a step; 7 steps of this smooth problem enlarge that by far
+# less than 1e-10 / eps.
 ROUNDED = 1e-10
 
 
@@ -201,13 +263,21 @@ def after_an_epoch_by_autograd(*head, **optimizer):
 def farthest(one, other):
     """The largest difference of a parameter of two trainings, relative to it."""
     pairs = zip(one.network.parameters(), other.network.parameters(), strict=True)
-    return max(float((mine - yours).detach().norm() / yours.detach().norm()) for mine, yours in pairs)
+    return max(
+        float((mine - yours).detach().norm() / yours.detach().norm()) for mine, yours in pairs
+    )
 
 
 @pytest.mark.parametrize(("output", "cost"), HEADS)
 @pytest.mark.parametrize(
     "optimizer",
-    [{}, {"momentum": 0.9}, {"weight_decay": 0.01}, {"optimizer": "adam"}, {"optimizer": "adam", "weight_decay": 0.01}],
+    [
+        {},
+        {"momentum": 0.9},
+        {"weight_decay": 0.01},
+        {"optimizer": "adam"},
+        {"optimizer": "adam", "weight_decay": 0.01},
+    ],
     ids=lambda settings: " ".join(map(str, settings.values())) or "sgd",
 )
 def test_weights_after_an_epoch_by_hand_and_by_autograd_agree(output, cost, optimizer):
@@ -225,7 +295,7 @@ def test_weights_after_an_epoch_by_hand_and_by_autograd_agree(output, cost, opti
 def test_a_step_of_another_length_is_seen_after_an_epoch(monkeypatch, times):
     """Meta-test: epochs that agree within ROUNDED could not have been trained with another step."""
     expected = after_an_epoch_by_autograd("softmax", "cross-entropy")
-    monkeypatch.setattr("model.training._descend", lambda settings, processes: -times)
+    monkeypatch.setattr("backproof.model.training._descend", lambda settings, processes: -times)
     training = small_training()
     training.run_epoch()
     assert farthest(training, expected) > ROUNDED
@@ -233,15 +303,23 @@ def test_a_step_of_another_length_is_seen_after_an_epoch(monkeypatch, times):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_long_step_hides_nothing_of_the_gradients(monkeypatch, dtype):
-    """Its allowance is hardly more than that of a gradient which was stored, and it sees what is off by little more than that."""
+    """Its allowance is hardly more than that of a gradient which was stored, and it sees what is
+    off by little more than that."""
     problem = draw((4, 6, 3), 10, 0).rounded_to(dtype)
-    bounds, (found, extra) = witnesses.bounds_of(problem, dtype), by_fast_backward.step(problem, dtype=dtype)
+    bounds, (found, extra) = (
+        witnesses.bounds_of(problem, dtype),
+        by_fast_backward.step(problem, dtype=dtype),
+    )
     assert set(found) == {f"{name}[{layer}]" for name in ("dW", "db") for layer in (1, 2)}
     for quantity, more in extra.items():
         assert (more <= 2 * np.finfo(dtype).eps * np.abs(found[quantity])).all()
         assert more.max() <= bounds[quantity].max()
-    # Two witnesses may differ by the sum of their allowances: by a little more than two bounds, and not by three.
-    true, wrong = by_fast_backward._array, 1 + 3 * float(bounds["dW[1]"][2, 1] / abs(found["dW[1]"][2, 1]))
+    # Two witnesses may differ by the sum of their allowances: by a little more than two bounds, and
+    # not by three.
+    true, wrong = (
+        by_fast_backward._array,
+        1 + 3 * float(bounds["dW[1]"][2, 1] / abs(found["dW[1]"][2, 1])),
+    )
 
     def off_by_a_little(tensor):
         array = true(tensor)
@@ -250,7 +328,11 @@ def test_a_long_step_hides_nothing_of_the_gradients(monkeypatch, dtype):
         return array
 
     monkeypatch.setattr(by_fast_backward, "_array", off_by_a_little)
-    failed = [verdict for verdict in verify(problem, dtype=dtype, differences=False) if verdict.outcome == "fail"]
+    failed = [
+        verdict
+        for verdict in verify(problem, dtype=dtype, differences=False)
+        if verdict.outcome == "fail"
+    ]
     assert {verdict.worst_index for verdict in failed if "fast_step" in verdict.pair} == {(2, 1)}
 
 
@@ -270,7 +352,8 @@ def test_only_an_epochs_last_step_leaves_its_gradients_where_plain_descent_needs
 @pytest.mark.parametrize("seen", [True, False])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_step_writes_into_what_is_there_and_allocates_nothing(optimizer, seen):
-    """Every operation of a step either writes into a tensor that it was given, or makes a view: oneDNN, in float32, does not."""
+    """Every operation of a step either writes into a tensor that it was given, or makes a view:
+    oneDNN, in float32, does not."""
 
     class Watch(TorchDispatchMode):
         def __init__(self):
@@ -300,7 +383,10 @@ def test_passes_bound_to_memory_are_of_the_batch_that_it_holds_now():
     problem = draw((4, 6, 3), 10, 0)
     x, y = torch.from_numpy(problem.x), torch.from_numpy(problem.y)
     network = MLP.from_arrays(problem.W, problem.b)
-    passes, halves = Backward(network, 5, "softmax", "cross-entropy"), [(x[:5], y[:5]), (x[5:], y[5:])]
+    passes, halves = (
+        Backward(network, 5, "softmax", "cross-entropy"),
+        [(x[:5], y[:5]), (x[5:], y[5:])],
+    )
 
     def gradient():
         return torch.cat([parameter.grad.flatten() for parameter in network.parameters()])
@@ -329,6 +415,7 @@ def test_a_part_of_a_batch_is_scaled_by_the_whole():
 
     whole = gradient(x, y)
     parts = sum(gradient(x[rows], y[rows]) for rows in (slice(0, 7), slice(7, 10), slice(10, 10)))
-    # Both are sums of the same 10 products, which rounding tells apart by at most 10 eps of their magnitudes, all below 1.
+    # Both are sums of the same 10 products, which rounding tells apart by at most 10 eps of their
+    # magnitudes, all below 1.
     assert float((whole - parts).abs().max()) <= 10 * EPS
     assert float(whole.abs().max()) > 1e-3

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from model import batches
-from model.batches import Batches
+from backproof.model import batches
+from backproof.model.batches import Batches
 
 
 def collected(batches, order):
@@ -30,7 +30,9 @@ def test_every_sample_comes_once_and_in_order(monkeypatch, N, batch_size, block_
         seen = collected(every, order)
         assert torch.equal(torch.cat([by for _, by in seen]), order)
         assert torch.equal(torch.cat([bx[:, 0] for bx, _ in seen]), order.float())
-        assert [len(by) for _, by in seen] == [min(batch_size, N - start) for start in range(0, N, min(batch_size, N))]
+        assert [len(by) for _, by in seen] == [
+            min(batch_size, N - start) for start in range(0, N, min(batch_size, N))
+        ]
 
 
 @pytest.mark.parametrize("world", [2, 3])
@@ -38,8 +40,12 @@ def test_every_sample_comes_once_and_in_order(monkeypatch, N, batch_size, block_
 def test_processes_share_every_batch(N, batch_size, world):
     x, y = samples(N)
     order = torch.randperm(N, generator=torch.Generator().manual_seed(0))
-    parts = [[by for _, by in collected(Batches(x, y, batch_size, rank, world), order)] for rank in range(world)]
-    assert len({len(part) for part in parts}) == 1  # as many steps in every process, or they would wait for each other forever
+    parts = [
+        [by for _, by in collected(Batches(x, y, batch_size, rank, world), order)]
+        for rank in range(world)
+    ]
+    # as many steps in every process, or they would wait for each other forever
+    assert len({len(part) for part in parts}) == 1
     for start, batch in zip(range(0, N, batch_size), zip(*parts, strict=True), strict=True):
         together = torch.cat(batch)
         expected = order[start : start + batch_size]
@@ -50,7 +56,9 @@ def test_many_small_batches_share_few_places(monkeypatch):
     monkeypatch.setattr(batches, "MOST_PLACES", 4)
     every = Batches(*samples(100), batch_size=1)
     assert len(every.places) == 4
-    assert torch.equal(torch.cat([y for _, y in collected(every, torch.arange(100))]), torch.arange(100))
+    assert torch.equal(
+        torch.cat([y for _, y in collected(every, torch.arange(100))]), torch.arange(100)
+    )
 
 
 def test_no_batch_is_no_block():

@@ -1,4 +1,5 @@
-"""A small, fixed part of benchmarks/black_box.py, and what keeps it right: each piece with the wrong version that it replaces."""
+"""A small, fixed part of benchmarks/black_box.py, and what keeps it right: each piece with the
+wrong version that it replaces."""
 
 import json
 
@@ -8,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from backproof import check_gradients
+from backproof.checks.black_box import box, imitation, shadow, suite, terms
 from benchmarks import black_box, kernels, one_entry
 from benchmarks.networks import Wrong, draw, mlp
 from benchmarks.populations import count
-from checks import check_gradients
-from checks.black_box import box, imitation, shadow, suite, terms
 
 
 def leaf(*values: float, dtype=torch.float64) -> Tensor:
@@ -32,7 +33,9 @@ def test_correct_networks_pass_and_what_is_planted_in_them_is_caught_by_name(dty
 def test_check_takes_sixteen_evaluations_a_tensor_and_a_few_for_the_loss_as_a_whole(dtype, shared):
     for seed in range(9):
         case, calls = draw(seed, dtype), []
-        report = check_gradients(lambda case=case, calls=calls: (calls.append(1), case())[1], case.parameters)
+        report = check_gradients(
+            lambda case=case, calls=calls: (calls.append(1), case())[1], case.parameters
+        )
         assert len(calls) == report.evaluations <= 16 * len(case.parameters) + shared, case.name
 
 
@@ -54,8 +57,11 @@ def test_float32_kernels_are_told_apart():
         assert all(kernels.EXPECTED[kernel](outcome) for outcome in outcomes), (kernel, outcomes)
 
 
-def test_loss_of_a_confident_network_rounds_to_nothing_and_its_gradient_is_not_called_wrong(monkeypatch):
-    """All values are 0, and so is the noise that they show: the wrong version then rejects a gradient of 1e-17."""
+def test_loss_of_a_confident_network_rounds_to_nothing_and_its_gradient_is_not_called_wrong(
+    monkeypatch,
+):
+    """All values are 0, and so is the noise that they show: the wrong version then rejects a
+    gradient of 1e-17."""
     w = leaf(40.0, 0.0)
     report = check_gradients(lambda: functional.cross_entropy(w[None], torch.tensor([0])), {"w": w})
     assert [verdict.outcome for verdict in report.verdicts] == ["untested"]
@@ -70,7 +76,8 @@ def through(dtype: torch.dtype, w: Tensor) -> Tensor:
 
 
 def test_float32_within_float64_is_as_noisy_as_float32(monkeypatch):
-    """The wrong version takes the noise for that of float64, which random roundings in float64 have shown, and so sees less."""
+    """The wrong version takes the noise for that of float64, which random roundings in float64 have
+    shown, and so sees less."""
     w = torch.linspace(-1, 2, 7, dtype=torch.float64).requires_grad_()
     report = check_gradients(lambda: through(torch.float32, w), {"w": w})
     assert report.outcome == "pass"
@@ -80,7 +87,8 @@ def test_float32_within_float64_is_as_noisy_as_float32(monkeypatch):
 
 
 def test_values_that_stand_still_are_no_evidence(monkeypatch):
-    """Small steps do not get through a cast to bfloat16. The wrong version concludes that the slope is 0."""
+    """Small steps do not get through a cast to bfloat16. The wrong version concludes that the slope
+    is 0."""
     w = torch.linspace(0.5, 2, 7, dtype=torch.float64).requires_grad_()
     assert not check_gradients(lambda: through(torch.bfloat16, w), {"w": w}).failures
     monkeypatch.setattr(box, "COARSEST", 0.0)
@@ -90,50 +98,90 @@ def test_values_that_stand_still_are_no_evidence(monkeypatch):
 def test_loss_that_does_not_change_at_all_still_refutes_a_gradient():
     w = leaf(1.0, 2.0)
     report = check_gradients(lambda: (0 * w).sum() + 5, {"w": w}, gradients={"w": torch.ones(2)})
-    assert report.failures[0].reason == "the loss does not depend on it, but the gradient says that it does"
+    assert (
+        report.failures[0].reason
+        == "the loss does not depend on it, but the gradient says that it does"
+    )
 
 
 def picture(channels: int, size: int) -> tuple[nn.Sequential, Tensor, Tensor]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        first, second = nn.Conv2d(3, channels, 3, padding=1), nn.Conv2d(channels, channels, 3, padding=1)
+        first, second = (
+            nn.Conv2d(3, channels, 3, padding=1),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
         module = nn.Sequential(
-            first, nn.ReLU(), second, nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(channels * size**2 // 4, 5)
+            first,
+            nn.ReLU(),
+            second,
+            nn.Tanh(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(channels * size**2 // 4, 5),
         )
         return module, torch.rand(8, 3, size, size), torch.randint(5, (8,))
 
 
 def test_convolutions_are_lifted_to_float64(monkeypatch):
-    """The wrong version leaves float32 pictures beside float64 weights, which a convolution refuses."""
+    """The wrong version leaves float32 pictures beside float64 weights, which a convolution
+    refuses."""
     module, x, y = picture(4, 8)
-    report = check_gradients(lambda: functional.cross_entropy(module(x), y), module.named_parameters())
+    report = check_gradients(
+        lambda: functional.cross_entropy(module(x), y), module.named_parameters()
+    )
     assert report.outcome == "pass"
     assert report.notes[-1].startswith("noise of the loss, computed in float64")
     monkeypatch.setattr(
-        shadow._Convolutions, "__torch_function__", lambda self, func, types, args=(), kwargs=None: func(*args, **kwargs or {})
+        shadow._Convolutions,
+        "__torch_function__",
+        lambda self, func, types, args=(), kwargs=None: func(*args, **kwargs or {}),
     )
-    report = check_gradients(lambda: functional.cross_entropy(module(x), y), module.named_parameters())
+    report = check_gradients(
+        lambda: functional.cross_entropy(module(x), y), module.named_parameters()
+    )
     assert "could not be computed in float64" in report.notes[0]
 
 
 def test_float32_rounding_of_a_convolution_grows_with_what_it_sums(monkeypatch):
-    """The wrong version takes it for one operation, and rejects float32 gradients that sum 4,600 products."""
+    """The wrong version takes it for one operation, and rejects float32 gradients that sum 4,600
+    products."""
     module, x, y = picture(32, 24)
-    assert check_gradients(lambda: functional.cross_entropy(module(x), y), module.named_parameters()).outcome == "pass"
-    monkeypatch.setattr(
-        shadow, "terms", lambda func, args: 1 if terms.name_of(func).startswith("conv") else terms.terms(func, args)
+    assert (
+        check_gradients(
+            lambda: functional.cross_entropy(module(x), y), module.named_parameters()
+        ).outcome
+        == "pass"
     )
-    assert check_gradients(lambda: functional.cross_entropy(module(x), y), module.named_parameters()).outcome == "fail"
+    monkeypatch.setattr(
+        shadow,
+        "terms",
+        lambda func, args: 1 if terms.name_of(func).startswith("conv") else terms.terms(func, args),
+    )
+    assert (
+        check_gradients(
+            lambda: functional.cross_entropy(module(x), y), module.named_parameters()
+        ).outcome
+        == "fail"
+    )
 
 
 CAUSAL = torch.ones(5, 5, dtype=torch.bool).triu(1)
 TARGETS = torch.tensor([[1, 2, 2], [3, 1, 4]])
 MASKED = {
-    "masked softmax": ((5, 5), lambda w: (w.masked_fill(CAUSAL, -torch.inf).softmax(-1) * torch.arange(5)).sum()),
-    "causal attention": ((1, 2, 6, 4), lambda w: functional.scaled_dot_product_attention(w, w, w, is_causal=True).sin().sum()),
+    "masked softmax": (
+        (5, 5),
+        lambda w: (w.masked_fill(CAUSAL, -torch.inf).softmax(-1) * torch.arange(5)).sum(),
+    ),
+    "causal attention": (
+        (1, 2, 6, 4),
+        lambda w: functional.scaled_dot_product_attention(w, w, w, is_causal=True).sin().sum(),
+    ),
     "ctc": (
         (8, 2, 5),
-        lambda w: functional.ctc_loss(w.log_softmax(-1), TARGETS, torch.tensor([8, 8]), torch.tensor([3, 2])),
+        lambda w: functional.ctc_loss(
+            w.log_softmax(-1), TARGETS, torch.tensor([8, 8]), torch.tensor([3, 2])
+        ),
     ),
 }
 
@@ -141,10 +189,13 @@ MASKED = {
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("kind", MASKED)
 def test_infinity_of_a_mask_is_exact(kind, dtype):
-    """It is not rounded: -inf + r * inf is no number, and then nothing is known of the noise or of the bound."""
+    """It is not rounded: -inf + r * inf is no number, and then nothing is known of the noise or of
+    the bound."""
     shape, loss = MASKED[kind]
     for seed in range(3):
-        w = torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+        w = torch.randn(
+            shape, dtype=dtype, generator=torch.Generator().manual_seed(seed)
+        ).requires_grad_()
         report = check_gradients(lambda w=w: loss(w), {"w": w}, seed=seed)
         assert report.outcome == "pass", str(report)
         assert not [note for note in report.notes if "could not be computed" in note]
@@ -159,7 +210,8 @@ def test_wrong_gradient_behind_a_mask_is_rejected(kind):
 
 
 def test_bound_that_is_no_number_is_not_called_a_loss_in_float64_that_differs():
-    """Rounded at random, 1 has an arc cosine only half of the time. The loss is then judged as it is, and the note says why."""
+    """Rounded at random, 1 has an arc cosine only half of the time. The loss is then judged as it
+    is, and the note says why."""
     w, one = leaf(0.3, 1.0, dtype=torch.float32), torch.ones(())
     report = check_gradients(lambda: (one * 1).acos() + w.sin().sum(), {"w": w})
     assert report.outcome == "pass", str(report)
@@ -168,7 +220,8 @@ def test_bound_that_is_no_number_is_not_called_a_loss_in_float64_that_differs():
 
 
 def test_delta_through_float16_is_seen_where_no_difference_sees_it(monkeypatch):
-    """Its entries below 1e-13 become 0. The wrong version computes the reference through float16, too."""
+    """Its entries below 1e-13 become 0. The wrong version computes the reference through float16,
+    too."""
     seed, touch = 65, kernels.TOUCHES["through float16"]
     assert "float32" in kernels.report(touch, seed).failures[0].pair[0]
     monkeypatch.setattr(suite, "LIFTED_TOO", {})
@@ -182,10 +235,13 @@ def test_loss_that_passes_through_bfloat16_is_judged_as_it_is():
 
 
 def test_fast_erf_within_gelu_is_within_the_bound(monkeypatch):
-    """On a CPU with AVX it is several eps off. The wrong version takes it for as good as erf itself."""
+    """On a CPU with AVX it is several eps off. The wrong version takes it for as good as erf
+    itself."""
     w, x = torch.ones(4001, requires_grad=True), torch.linspace(-5, -1, 4001)
     assert check_gradients(lambda: (w * functional.gelu(x)).sum(), {"w": w}).outcome == "pass"
-    error = (functional.gelu(x).double() - functional.gelu(x.double())).abs() / (torch.finfo(torch.float32).eps * x.abs().double())
+    error = (functional.gelu(x).double() - functional.gelu(x.double())).abs() / (
+        torch.finfo(torch.float32).eps * x.abs().double()
+    )
     if float(error.max()) < 1:
         pytest.skip("the gelu of this machine is as good as its erf")
     monkeypatch.setattr(shadow, "LIBRARY", {})
@@ -193,8 +249,13 @@ def test_fast_erf_within_gelu_is_within_the_bound(monkeypatch):
 
 
 def test_gradient_that_is_itself_rounded_is_not_called_wrong(monkeypatch):
-    """p - 1 has no correct digit where p is 1 in float32; the loss there rounds to 0. Not lifted, that is all that is known."""
-    monkeypatch.setattr(suite, "_lift", lambda loss, tensors, *rest: (box.BlackBox(loss, tensors), [], [], "told not to"))
+    """p - 1 has no correct digit where p is 1 in float32; the loss there rounds to 0. Not lifted,
+    that is all that is known."""
+    monkeypatch.setattr(
+        suite,
+        "_lift",
+        lambda loss, tensors, *rest: (box.BlackBox(loss, tensors), [], [], "told not to"),
+    )
     case = draw(2, torch.float32)
     assert "converged" in case.name
     assert not check_gradients(case, case.parameters).failures
@@ -203,14 +264,21 @@ def test_gradient_that_is_itself_rounded_is_not_called_wrong(monkeypatch):
 
 
 def test_benchmark_prints_its_counts_and_fails_if_anything_is_wrong(monkeypatch, capsys):
-    fast = {"seeds": 1, "accepted_by_gradcheck_fast": 1, "caught_by_name": 1, "evaluations_a_tensor": 18}
+    fast = {
+        "seeds": 1,
+        "accepted_by_gradcheck_fast": 1,
+        "caught_by_name": 1,
+        "evaluations_a_tensor": 18,
+    }
     monkeypatch.setattr(black_box, "fast_mode", lambda seeds: fast)
     monkeypatch.setattr(black_box, "count", lambda *args: count(1, torch.float64, 0))
     monkeypatch.setattr(one_entry, "SIZES", (9, 5, 4))
     monkeypatch.setattr(kernels, "SHAPES", ((8, 4),))
     assert black_box.main(["--quick", "--kernels", "100", "--entries", "50", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["wrong"] == 0
-    monkeypatch.setattr(kernels, "TOUCHES", dict.fromkeys(kernels.TOUCHES, kernels.TOUCHES["right"]))
+    monkeypatch.setattr(
+        kernels, "TOUCHES", dict.fromkeys(kernels.TOUCHES, kernels.TOUCHES["right"])
+    )
     fast["caught_by_name"] = 0
     assert black_box.main(["--quick", "--kernels", "100", "--entries", "50"]) == 1
     printed = capsys.readouterr().out

@@ -1,4 +1,5 @@
-"""The rounding bound: errors stay below it where correlations make them largest, and it is sharp enough to be of use."""
+"""The rounding bound: errors stay below it where correlations make them largest, and it is sharp
+enough to be of use."""
 
 import itertools
 from dataclasses import replace
@@ -6,16 +7,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from checks import bound, by_differences, by_hand
-from checks.by_hand import HEADS
-from checks.problem import Problem, draw
-from checks.quantities import Quantities
-from checks.witnesses import hand, verify
+from backproof.checks import bound, by_hand
+from backproof.checks.by_hand import HEADS
+from backproof.checks.problem import Problem, draw
+from backproof.checks.quantities import Quantities
+from backproof.checks.witnesses import by_differences
+from backproof.checks.witnesses.verify import hand, verify
 
 
 def bounds(problem: Problem, dtype: str = "float64") -> Quantities:
     passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
-    return bound.rounding(passed, problem.W, problem.b, problem.y, output=problem.output, cost=problem.cost, dtype=dtype)
+    return bound.rounding(
+        passed,
+        problem.W,
+        problem.b,
+        problem.y,
+        output=problem.output,
+        cost=problem.cost,
+        dtype=dtype,
+    )
 
 
 def each(layers, change):
@@ -23,22 +33,36 @@ def each(layers, change):
 
 
 def repeated(problem: Problem) -> Problem:
-    return replace(problem, x=np.repeat(problem.x[:1], len(problem.y), 0), y=np.repeat(problem.y[:1], len(problem.y)))
+    return replace(
+        problem,
+        x=np.repeat(problem.x[:1], len(problem.y), 0),
+        y=np.repeat(problem.y[:1], len(problem.y)),
+    )
 
 
 # Networks and batches whose rounding errors are as little independent as they can be.
 CORRELATED = {
-    "one number a row": lambda p: replace(p, W=each(p.W, lambda W: np.repeat(np.abs(W[:, :1]), W.shape[1], 1))),
-    "one number": lambda p: replace(p, W=each(p.W, lambda W: np.full_like(W, 0.1)), b=each(p.b, lambda b: np.full_like(b, 0.5))),
-    "small and equal": lambda p: replace(p, W=each(p.W, lambda W: np.full_like(W, 0.002)), x=np.full_like(p.x, 0.7)),
+    "one number a row": lambda p: replace(
+        p, W=each(p.W, lambda W: np.repeat(np.abs(W[:, :1]), W.shape[1], 1))
+    ),
+    "one number": lambda p: replace(
+        p, W=each(p.W, lambda W: np.full_like(W, 0.1)), b=each(p.b, lambda b: np.full_like(b, 0.5))
+    ),
+    "small and equal": lambda p: replace(
+        p, W=each(p.W, lambda W: np.full_like(W, 0.002)), x=np.full_like(p.x, 0.7)
+    ),
     "zeros": lambda p: replace(p, W=each(p.W, np.zeros_like), b=each(p.b, np.zeros_like)),
     "one sample repeated": repeated,
-    "weights in order": lambda p: replace(p, W=each(p.W, lambda W: np.sort(W, axis=1)), x=np.abs(p.x)),
+    "weights in order": lambda p: replace(
+        p, W=each(p.W, lambda W: np.sort(W, axis=1)), x=np.abs(p.x)
+    ),
     "smooth pictures and weights": lambda p: replace(
         p, W=each(p.W, lambda W: np.cumsum(W, 1) / 4), x=np.abs(np.cumsum(p.x, axis=1)) / 10
     ),
     "black and white, one number a row": lambda p: replace(
-        p, W=each(p.W, lambda W: np.repeat(np.abs(W[:, :1]), W.shape[1], 1)), x=(p.x > 0).astype(float)
+        p,
+        W=each(p.W, lambda W: np.repeat(np.abs(W[:, :1]), W.shape[1], 1)),
+        x=(p.x > 0).astype(float),
     ),
 }
 
@@ -47,14 +71,17 @@ CORRELATED = {
 @pytest.mark.parametrize("kind", CORRELATED)
 def test_errors_stay_within_the_bound_where_they_are_correlated(kind, dtype):
     for seed, (output, cost) in enumerate(HEADS):
-        problem = CORRELATED[kind](draw((58, 30, 47, 11), 22, seed, output=output, cost=cost)).rounded_to(dtype)
+        problem = CORRELATED[kind](
+            draw((58, 30, 47, 11), 22, seed, output=output, cost=cost)
+        ).rounded_to(dtype)
         verdicts = verify(problem, dtype=dtype, differences=False)
         failed = [verdict for verdict in verdicts if verdict.outcome == "fail"]
         assert not failed, failed[0]
 
 
 def test_samples_that_are_alike_are_off_in_the_same_direction(monkeypatch):
-    """The wrong version counts no copies, and adds the squares of their errors as if these were independent: rule 3."""
+    """The wrong version counts no copies, and adds the squares of their errors as if these were
+    independent: rule 3."""
     problem = CORRELATED["one sample repeated"](draw((4, 30, 3), 16384, 0))
     assert {verdict.outcome for verdict in verify(problem, differences=False)} == {"pass"}
     monkeypatch.setattr(bound, "copies_of", lambda rows: np.ones(len(rows)))
@@ -70,7 +97,10 @@ def test_partial_sums_may_be_larger_than_the_last(monkeypatch):
 
 def test_half_of_float32_eps_is_caught_by_the_float64_bound_and_allowed_by_the_float32_bound():
     problem = draw((6, 5, 4), 7, 3)
-    right, allowed = hand(problem), {dtype: bounds(problem, dtype) for dtype in ("float64", "float32")}
+    right, allowed = (
+        hand(problem),
+        {dtype: bounds(problem, dtype) for dtype in ("float64", "float32")},
+    )
     for name in ("dW[1]", "dW[2]", "db[1]", "z[1]", "losses"):
         error = 2.0**-24 * np.abs(right[name])
         assert (error > allowed["float64"][name]).any(), name
@@ -78,7 +108,8 @@ def test_half_of_float32_eps_is_caught_by_the_float64_bound_and_allowed_by_the_f
 
 
 def test_bound_of_a_wide_network_is_two_hundred_times_below_1e_10_of_an_entry():
-    """Its median for dW[1] of 784-30-30-10 with 32 samples: 2e-13 of the entry, both sides together."""
+    """Its median for dW[1] of 784-30-30-10 with 32 samples: 2e-13 of the entry, both sides
+    together."""
     problem = draw((784, 30, 30, 10), 32, 0)
     right = by_differences.complex_step(problem)[0]["dW[1]"]
     assert np.median(2 * bounds(problem)["dW[1]"] / np.abs(right)) < 5e-13
@@ -90,7 +121,9 @@ def test_bound_covers_every_quantity_in_its_shape_and_is_never_zero():
         right, allowed = hand(problem), bounds(problem)
         assert set(right) == set(allowed)
         assert all(right[name].shape == allowed[name].shape for name in right)
-        assert all((allowed[name] > 0).all() and np.isfinite(allowed[name]).all() for name in allowed)
+        assert all(
+            (allowed[name] > 0).all() and np.isfinite(allowed[name]).all() for name in allowed
+        )
 
 
 def test_copies_counts_equal_rows_to_twelve_digits():
@@ -106,15 +139,20 @@ def test_root_of_sum_of_squares_does_not_underflow():
 
 
 def test_sums_over_samples_are_bounded_where_an_activation_is_zero_but_its_error_is_not():
-    """The wrong version scales by the activation alone, and divides an error of 1e-38 by nothing."""
+    """The wrong version scales by the activation alone, and divides an error of 1e-38 by
+    nothing."""
     dz, error = np.ones((3, 2)), np.full((3, 2), 1e-7)
-    found = bound.over_samples(dz, error, dz, np.ones(3), np.zeros((3, 4)), np.full((3, 4), 1e-38), 2.0**-23)
+    found = bound.over_samples(
+        dz, error, dz, np.ones(3), np.zeros((3, 4)), np.full((3, 4), 1e-38), 2.0**-23
+    )
     assert all(np.isfinite(array).all() for array in found)
-    assert found[0].max() == pytest.approx(np.sqrt(3) * 1e-38, rel=1e-3)  # three errors of 1e-38, times a dz of 1, in squares
+    # three errors of 1e-38, times a dz of 1, in squares
+    assert found[0].max() == pytest.approx(np.sqrt(3) * 1e-38, rel=1e-3)
 
 
 def test_partial_sums_in_random_order_have_the_mean_square_of_the_formula():
-    """(N + 1) / 6 sum(p**2) + (N + 1) / 3 sum(p)**2 over all orders of five numbers, which are few enough to try."""
+    """(N + 1) / 6 sum(p**2) + (N + 1) / 3 sum(p)**2 over all orders of five numbers, which are few
+    enough to try."""
     p = np.array([1.0, -2.0, 0.5, 3.0, -1.5])
     tried = [np.cumsum(order) @ np.cumsum(order) for order in itertools.permutations(p)]
     assert np.mean(tried) == pytest.approx(6 / 6 * (p**2).sum() + 6 / 3 * p.sum() ** 2, rel=1e-12)

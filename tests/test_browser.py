@@ -17,7 +17,10 @@ pytestmark = pytest.mark.skipif(installed() is None, reason="there is no Chromiu
 PAGES = {
     "thrown": ("<script>absent()</script>", "ReferenceError: absent is not defined"),
     "printed": ("<script>console.error('it', 7)</script>", "it 7"),
-    "missing": ("<img src='file:///no/such/picture.png'>", "Failed to load resource: net::ERR_FILE_NOT_FOUND"),
+    "missing": (
+        "<img src='file:///no/such/picture.png'>",
+        "Failed to load resource: net::ERR_FILE_NOT_FOUND",
+    ),
     "good": ("<script>console.log('fine')</script>", None),
 }
 
@@ -44,7 +47,10 @@ def test_a_picture_has_the_windows_size_and_the_pages_colour(browser, tmp_path):
     browser.open(page.as_uri())
     with Image.open(io.BytesIO(browser.snapshot())) as picture:
         assert picture.size == (300, 200)
-        assert np.array_equal(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0), [[0x10, 0x20, 0x30]])
+        assert np.array_equal(
+            np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0),
+            [[0x10, 0x20, 0x30]],
+        )
 
 
 def test_a_script_runs_in_the_page_and_a_refusal_is_told(browser):

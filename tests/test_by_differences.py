@@ -1,11 +1,12 @@
-"""Central differences: their error bars cover what truncation, rounding and underflow do to them, in either precision."""
+"""Central differences: their error bars cover what truncation, rounding and underflow do to them,
+in either precision."""
 
 import numpy as np
 import pytest
 
-from checks import by_differences
-from checks.problem import REGIMES, Problem, draw
-from checks.witnesses import hand
+from backproof.checks.problem import REGIMES, Problem, draw
+from backproof.checks.witnesses import by_differences
+from backproof.checks.witnesses.verify import hand
 
 SHAPES = ((4, 7, 6, 3), (6, 4), (6, 9, 8, 2, 4), (3, 20, 2))
 
@@ -14,7 +15,9 @@ def outside(problem: Problem, dtype: str) -> list[str]:
     """The quantities of which an entry is further from the gradient by hand than its error bar."""
     values, bars = by_differences.central_differences(problem, dtype=dtype)
     right = hand(problem)
-    return [name for name in values if (np.abs(values[name] - right[name]) > bars[name] + 1e-15).any()]
+    return [
+        name for name in values if (np.abs(values[name] - right[name]) > bars[name] + 1e-15).any()
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -33,7 +36,8 @@ def underflowing() -> Problem:
 
 
 def test_activation_that_underflows_to_zero_is_within_the_bar_of_dW(monkeypatch):
-    """The wrong version multiplies the bar of dz by the activation alone, and 0 times anything is 0."""
+    """The wrong version multiplies the bar of dz by the activation alone, and 0 times anything is
+    0."""
     problem = underflowing()
     values, bars = by_differences.central_differences(problem, dtype="float32")
     error = np.abs(values["dW[2]"] - hand(problem)["dW[2]"])[:, 0]
@@ -42,6 +46,10 @@ def test_activation_that_underflows_to_zero_is_within_the_bar_of_dW(monkeypatch)
     assert (error <= bars["dW[2]"][:, 0]).all()
     true = by_differences._rounding
     monkeypatch.setattr(
-        by_differences, "_rounding", lambda *args: {n: v if n == "losses" else 0 * v for n, v in true(*args).items()}
+        by_differences,
+        "_rounding",
+        lambda *args: {n: v if n == "losses" else 0 * v for n, v in true(*args).items()},
     )
-    assert (error > by_differences.central_differences(problem, dtype="float32")[1]["dW[2]"][:, 0]).all()
+    assert (
+        error > by_differences.central_differences(problem, dtype="float32")[1]["dW[2]"][:, 0]
+    ).all()

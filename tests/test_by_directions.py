@@ -1,14 +1,16 @@
-"""Slopes along directions through all parameters: exact in one witness, within an error bar in the other, in every regime."""
+"""Slopes along directions through all parameters: exact in one witness, within an error bar in the
+other, in every regime."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from checks import by_directions, by_hand
-from checks.black_box import slopes
-from checks.problem import REGIMES, draw
-from checks.witnesses import hand, verify
+from backproof.checks import by_hand
+from backproof.checks.black_box import slopes
+from backproof.checks.problem import REGIMES, draw
+from backproof.checks.witnesses import by_directions
+from backproof.checks.witnesses.verify import hand, verify
 
 SHAPES = ((4, 7, 6, 3), (6, 4), (5, 9, 1, 7), (8, 5, 3))
 
@@ -34,16 +36,22 @@ def test_both_ways_agree_with_the_gradients_in_every_regime(regime):
 
 
 def test_steps_that_begin_at_the_size_of_large_weights_see_a_plateau(monkeypatch):
-    """The wrong version: an eighth of the weights' size and up, where weights of hundreds leave nothing but a plateau."""
+    """The wrong version: an eighth of the weights' size and up, where weights of hundreds leave
+    nothing but a plateau."""
     monkeypatch.setattr(by_directions, "SMALLEST", 1 / 8)
     monkeypatch.setattr(by_directions, "RUNGS", 3)
     monkeypatch.setattr(by_directions, "min", lambda size, most: size, raising=False)
     monkeypatch.setattr(slopes, "breaks", lambda rungs: False)
-    assert any((off[:2] > allowed[:2]).any() for problem in problems("converged") for off, allowed in [off_by(problem)])
+    assert any(
+        (off[:2] > allowed[:2]).any()
+        for problem in problems("converged")
+        for off, allowed in [off_by(problem)]
+    )
 
 
 def test_complex_step_sees_what_no_difference_does():
-    """One dW ten digits right is wrong by more than rounding explains, along a direction through all parameters."""
+    """One dW ten digits right is wrong by more than rounding explains, along a direction through
+    all parameters."""
     problem = draw((4, 7, 6, 3), 5, seed=1)
     wrong, bounds = hand(problem), by_directions._bounds(problem)
     wrong["dW[2]"] = wrong["dW[2]"] * (1 + 1e-10)
@@ -54,12 +62,21 @@ def test_complex_step_sees_what_no_difference_does():
 
 
 def test_torch_network_is_asked_too(monkeypatch):
-    """A torch loss that is 1e-6 too large makes the differences disagree, and the complex step not."""
+    """A torch loss that is 1e-6 too large makes the differences disagree, and the complex step
+    not."""
     true = by_directions.cost_of
-    monkeypatch.setattr(by_directions, "cost_of", lambda *head: lambda *args: 1.000001 * true(*head)(*args))
-    failed = [verdict for verdict in verify(draw((4, 7, 6, 3), 5, seed=1)) if verdict.outcome == "fail"]
-    assert {(verdict.quantity, verdict.pair[1]) for verdict in failed} == {("slopes", "random_directions")}
-    assert all(verdict.worst_index[0] < by_directions.DIRECTIONS and verdict.out == 2 for verdict in failed)
+    monkeypatch.setattr(
+        by_directions, "cost_of", lambda *head: lambda *args: 1.000001 * true(*head)(*args)
+    )
+    failed = [
+        verdict for verdict in verify(draw((4, 7, 6, 3), 5, seed=1)) if verdict.outcome == "fail"
+    ]
+    assert {(verdict.quantity, verdict.pair[1]) for verdict in failed} == {
+        ("slopes", "random_directions")
+    }
+    assert all(
+        verdict.worst_index[0] < by_directions.DIRECTIONS and verdict.out == 2 for verdict in failed
+    )
 
 
 def test_a_gradient_that_is_missing_projects_to_nothing():
@@ -69,7 +86,8 @@ def test_a_gradient_that_is_missing_projects_to_nothing():
 
 
 def test_equal_samples_make_equal_errors_and_these_add_up():
-    """A batch of one sample, repeated, has the error bar of that sample alone, not one that shrinks with the batch."""
+    """A batch of one sample, repeated, has the error bar of that sample alone, not one that shrinks
+    with the batch."""
     problem = draw((4, 6, 3), 1, seed=2)
     many = replace(problem, x=np.repeat(problem.x, 50, 0), y=np.repeat(problem.y, 50))
     one, fifty = (by_directions._bounds(p)["losses"].mean() for p in (problem, many))

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from checks import by_hand
-from checks.problem import draw
+from backproof.checks import by_hand
+from backproof.checks.problem import draw
 
 EPS = np.finfo(np.float64).eps
 
@@ -26,7 +26,8 @@ def test_forward_weighs_and_adds_one_neuron_at_a_time():
     for n in range(5):
         for j in range(4):
             terms = [problem.W[1][j, k] * problem.x[n, k] for k in range(3)] + [problem.b[1][j]]
-            assert abs(z[n, j] - math.fsum(terms)) <= 4 * EPS * math.fsum(map(abs, terms))  # four roundings, each eps of the sum
+            # four roundings, each eps of the sum
+            assert abs(z[n, j] - math.fsum(terms)) <= 4 * EPS * math.fsum(map(abs, terms))
 
 
 @pytest.mark.equation("F2")
@@ -49,7 +50,8 @@ def test_softmax_rows_sum_to_one_and_survive_extreme_logits():
 @pytest.mark.equation("F3")
 def test_softmax_is_the_same_for_shifted_logits():
     z = np.array([[0.0, 1.0, 4.0]])
-    assert (by_hand.softmax(z) == by_hand.softmax(z + 1024)).all()  # adding a power of two to small integers is exact
+    # adding a power of two to small integers is exact
+    assert (by_hand.softmax(z) == by_hand.softmax(z + 1024)).all()
 
 
 @pytest.mark.equation("F4")
@@ -72,7 +74,8 @@ def test_quadratic_loss_is_the_sum_of_squares(output):
 @pytest.mark.equation("B1")
 def test_output_dz_rows_sum_to_zero_for_softmax():
     problem = draw((4, 6, 5), 7, seed=2)
-    assert np.abs(passes(problem)[1].dz[2].sum(axis=1)).max() <= 5 * EPS  # five terms, each rounded by at most eps of 1
+    # five terms, each rounded by at most eps of 1
+    assert np.abs(passes(problem)[1].dz[2].sum(axis=1)).max() <= 5 * EPS
 
 
 @pytest.mark.equation("B1", "B6")
@@ -82,7 +85,8 @@ def test_cross_entropy_collapses_the_jacobian_to_p_minus_y():
     Y = by_hand.one_hot(problem.y, passed.p)
     dp = -Y / passed.p / len(problem.y)  # the derivative of -log p[y], mean over the batch
     long_way = (by_hand.softmax_jacobian(passed.p) @ dp[:, :, None])[:, :, 0]
-    assert np.abs(long_way - gone_back.dz[2]).max() <= 8 * EPS  # p * (1/p) * (1 - p): a handful of roundings of at most 1
+    # p * (1/p) * (1 - p): a handful of roundings of at most 1
+    assert np.abs(long_way - gone_back.dz[2]).max() <= 8 * EPS
 
 
 @pytest.mark.equation("B6")
@@ -103,8 +107,12 @@ def test_quadratic_cost_on_softmax_goes_through_the_jacobian():
 
 @pytest.mark.equation("B8")
 def test_original_network_carries_the_two_of_its_cost():
-    passed = by_hand.forward(np.array([[0.0]]), {1: np.array([[1.0], [1.0]])}, {1: np.zeros(2)}, output="sigmoid")
-    dz = by_hand.backward(passed, {1: np.ones((2, 1))}, np.array([0]), output="sigmoid", cost="quadratic").dz[1]
+    passed = by_hand.forward(
+        np.array([[0.0]]), {1: np.array([[1.0], [1.0]])}, {1: np.zeros(2)}, output="sigmoid"
+    )
+    dz = by_hand.backward(
+        passed, {1: np.ones((2, 1))}, np.array([0]), output="sigmoid", cost="quadratic"
+    ).dz[1]
     assert dz.tolist() == [[2 * (0.5 - 1) * 0.25, 2 * 0.5 * 0.25]]
 
 
@@ -139,10 +147,15 @@ def test_error_goes_back_through_weights_and_sigmoid():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_passes_stay_in_the_dtype_that_came_in(dtype):
     problem = draw((3, 4, 2), 5, seed=8, cost="quadratic")
-    W, b = ({layer: array.astype(dtype) for layer, array in layers.items()} for layers in (problem.W, problem.b))
+    W, b = (
+        {layer: array.astype(dtype) for layer, array in layers.items()}
+        for layers in (problem.W, problem.b)
+    )
     passed = by_hand.forward(problem.x.astype(dtype), W, b)
     gone_back = by_hand.backward(passed, W, problem.y, cost="quadratic")
-    assert {array.dtype for array in (passed.p, gone_back.dW[1], gone_back.db[2], gone_back.J)} == {np.dtype(dtype)}
+    assert {array.dtype for array in (passed.p, gone_back.dW[1], gone_back.db[2], gone_back.J)} == {
+        np.dtype(dtype)
+    }
 
 
 def test_label_outside_the_classes_is_refused():
@@ -159,12 +172,14 @@ def test_unknown_head_is_refused():
 def torch_after(statement):
     """Whether a fresh Python has torch in memory after a statement."""
     program = f"import sys; {statement}; print('torch' in sys.modules)"
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def test_importing_by_hand_does_not_import_torch():
-    assert torch_after("import checks.by_hand") == "False"
+    assert torch_after("import backproof.checks.by_hand") == "False"
 
 
 def test_that_test_would_notice_torch():
-    assert torch_after("import checks.by_autograd") == "True"
+    assert torch_after("import backproof.checks.witnesses.by_autograd") == "True"

@@ -1,4 +1,5 @@
-"""A candidate in its process: every convention translated both ways, and whatever it does instead of answering."""
+"""A candidate in its process: every convention translated both ways, and whatever it does instead
+of answering."""
 
 from __future__ import annotations
 
@@ -10,16 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checks import by_hand
-from checks.candidates import conventions
-from checks.candidates.candidate import Answer, Question
-from checks.candidates.conventions import Conventions, NotAConvention
-from checks.candidates.file import FIRST_SEED, CandidateFile, Unusable, load
-from checks.candidates.frames import pack, unpack
-from checks.candidates.sandbox import Limits, Sandbox
-from checks.problem import Problem, draw
+from backproof.checks import by_hand
+from backproof.checks.candidates import conventions
+from backproof.checks.candidates.candidate import Answer, Question
+from backproof.checks.candidates.conventions import Conventions, NotAConvention
+from backproof.checks.candidates.file import FIRST_SEED, CandidateFile, Unusable, load
+from backproof.checks.candidates.inside.frames import pack, unpack
+from backproof.checks.candidates.sandbox import Limits, Sandbox
+from backproof.checks.problem import Problem, draw
 
-# One right implementation, in the project's own conventions; the variants below turn what comes in and what goes out.
+# One right implementation, in the project's own conventions; the variants below turn what comes in
+# and what goes out.
 RIGHT = """
 import numpy as np
 
@@ -44,7 +46,10 @@ def passes(W, b, x, Y):
             dz[i - 1] = da[i - 1] * a[i] * (1 - a[i])
     return z, a, p, dz, da, dW, db
 """
-PLAIN = RIGHT + "\n\ndef gradients(W, b, x, y):\n    return passes(W, b, x, np.eye(len(b[-1]))[y])[5:]\n"
+PLAIN = (
+    RIGHT
+    + "\n\ndef gradients(W, b, x, y):\n    return passes(W, b, x, np.eye(len(b[-1]))[y])[5:]\n"
+)
 
 
 @contextmanager
@@ -55,7 +60,9 @@ def running(folder: Path, source: str, call_s: float = 10.0) -> Iterator[Candida
         yield load(sandbox)
 
 
-def ask(folder: Path, source: str, question: Question | None = None, call_s: float = 10.0) -> Answer:
+def ask(
+    folder: Path, source: str, question: Question | None = None, call_s: float = 10.0
+) -> Answer:
     with running(folder, source, call_s) as candidate:
         return candidate.ask([question or Question(draw((4, 7, 6, 3), 5, seed=0))])[0]
 
@@ -65,67 +72,104 @@ def by_right_hand(problem: Problem) -> by_hand.Backward:
 
 
 def assert_right(answer: Answer, problem: Problem) -> None:
-    """Equal to sixteen units in the last place of the largest entry: both sides sum at most 7 products of a few layers."""
+    """Equal to sixteen units in the last place of the largest entry: both sides sum at most 7
+    products of a few layers."""
     assert answer.complaint is None
     right = by_right_hand(problem)
     for name, given, expected in (("dW", answer.dW, right.dW), ("db", answer.db, right.db)):
         for layer, gradient in expected.items():
             assert given is not None
             assert given[layer].shape == gradient.shape
-            allowed = 16 * np.finfo(float).eps * np.abs(gradient).max() + answer.rounding.get(f"{name}[{layer}]", 0.0)
+            allowed = 16 * np.finfo(float).eps * np.abs(gradient).max() + answer.rounding.get(
+                f"{name}[{layer}]", 0.0
+            )
             assert (np.abs(given[layer] - gradient) <= allowed).all(), f"{name}[{layer}]"
 
 
 def in_convention(layout: str, examples: str, labels: str, protocol: str) -> str:
-    """A right candidate in other conventions: turned into the plain ones, computed there, turned back."""
+    """A right candidate in other conventions: turned into the plain ones, computed there, turned
+    back."""
     source = [RIGHT, f'LAYOUT, EXAMPLES, LABELS = "{layout}", "{examples}", "{labels}"\n\n']
     source += [f"def {protocol}(W, b, x, y{', learning_rate' if protocol == 'step' else ''}):"]
     source += ["    plain = [w.T for w in W]" if layout == "in,out" else "    plain = W"]
     source += ["    x = x.T"] if examples == "columns" else []
-    source += ["    Y = np.eye(len(b[-1]))[y]" if labels == "integers" else "    Y = y.T" if examples == "columns" else "    Y = y"]
-    source += ["    dW, db = passes(plain, b, x, Y)[5:]", "    dW = [d.T for d in dW]" if layout == "in,out" else "    pass"]
+    source += [
+        "    Y = np.eye(len(b[-1]))[y]"
+        if labels == "integers"
+        else "    Y = y.T"
+        if examples == "columns"
+        else "    Y = y"
+    ]
+    source += [
+        "    dW, db = passes(plain, b, x, Y)[5:]",
+        "    dW = [d.T for d in dW]" if layout == "in,out" else "    pass",
+    ]
     if protocol == "step":
         source += [
             "    for i in range(len(W)):",
             "        W[i] -= learning_rate * dW[i]",
             "        b[i] = b[i] - learning_rate * db[i]",
         ]
-    return "\n".join([*source, "    return dW, db" if protocol == "gradients" else "    return None", ""])
+    return "\n".join(
+        [*source, "    return dW, db" if protocol == "gradients" else "    return None", ""]
+    )
 
 
-COMBINATIONS = list(itertools.product(("out,in", "in,out"), ("rows", "columns"), ("integers", "one-hot"), ("gradients",)))
+COMBINATIONS = list(
+    itertools.product(
+        ("out,in", "in,out"), ("rows", "columns"), ("integers", "one-hot"), ("gradients",)
+    )
+)
 COMBINATIONS += [("out,in", "rows", "integers", "step"), ("in,out", "columns", "one-hot", "step")]
 
 
-@pytest.mark.parametrize(("layout", "examples", "labels", "protocol"), COMBINATIONS, ids=[" ".join(c) for c in COMBINATIONS])
+@pytest.mark.parametrize(
+    ("layout", "examples", "labels", "protocol"),
+    COMBINATIONS,
+    ids=[" ".join(c) for c in COMBINATIONS],
+)
 def test_a_right_candidate_is_right_in_every_convention(
     tmp_path: Path, layout: str, examples: str, labels: str, protocol: str
 ) -> None:
     problem = draw((4, 7, 6, 3), 5, seed=3)
     question = Question(problem, kind=protocol, learning_rate=0.25)
-    assert_right(ask(tmp_path, in_convention(layout, examples, labels, protocol), question), problem)
+    assert_right(
+        ask(tmp_path, in_convention(layout, examples, labels, protocol), question), problem
+    )
 
 
 def test_a_wrong_candidate_is_wrong_in_the_same_conventions(tmp_path: Path) -> None:
     problem = draw((4, 7, 6, 3), 5, seed=3)
-    wrong = in_convention("in,out", "columns", "one-hot", "step").replace("a[i] * (1 - a[i])", "a[i]")
+    wrong = in_convention("in,out", "columns", "one-hot", "step").replace(
+        "a[i] * (1 - a[i])", "a[i]"
+    )
     with pytest.raises(AssertionError, match="dW\\[2\\]"):
-        assert_right(ask(tmp_path, wrong, Question(problem, kind="step", learning_rate=0.25)), problem)
+        assert_right(
+            ask(tmp_path, wrong, Question(problem, kind="step", learning_rate=0.25)), problem
+        )
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_one_example_at_a_time_is_put_together_as_its_reduction_says(tmp_path: Path, reduction: str) -> None:
+def test_one_example_at_a_time_is_put_together_as_its_reduction_says(
+    tmp_path: Path, reduction: str
+) -> None:
     problem = draw((4, 7, 3), 6, seed=1)
     answer = ask(tmp_path, f'BATCH = 1\nREDUCTION = "{reduction}"\n{PLAIN}', Question(problem))
     weight = 1.0 if reduction == "mean" else 6.0
     assert answer.dW is not None
-    np.testing.assert_allclose(answer.dW[1], weight * by_right_hand(problem).dW[1], rtol=1e-12)  # 7 sums of 6 terms: 1e-15
+    # 7 sums of 6 terms: 1e-15
+    np.testing.assert_allclose(answer.dW[1], weight * by_right_hand(problem).dW[1], rtol=1e-12)
 
 
 def test_without_biases_b_is_empty_and_db_is_not_read(tmp_path: Path) -> None:
     problem = draw((4, 7, 3), 6, seed=1)
-    problem = Problem(problem.x, problem.y, problem.W, {layer: 0 * b for layer, b in problem.b.items()})
-    source = PLAIN.replace("passes(W, b, x, np.eye(len(b[-1]))[y])[5:]", "passes(W, [0.0] * len(W), x, np.eye(len(W[-1]))[y])[5]")
+    problem = Problem(
+        problem.x, problem.y, problem.W, {layer: 0 * b for layer, b in problem.b.items()}
+    )
+    source = PLAIN.replace(
+        "passes(W, b, x, np.eye(len(b[-1]))[y])[5:]",
+        "passes(W, [0.0] * len(W), x, np.eye(len(W[-1]))[y])[5]",
+    )
     answer = ask(tmp_path, "BIAS = False\n" + source, Question(problem))
     assert (answer.complaint, answer.db) == (None, None)
     assert answer.dW is not None
@@ -133,16 +177,25 @@ def test_without_biases_b_is_empty_and_db_is_not_read(tmp_path: Path) -> None:
 
 
 def test_forward_and_intermediates_come_back_in_rows(tmp_path: Path) -> None:
-    problem, extra = draw((4, 7, 6, 3), 5, seed=2), "\n\ndef forward(W, b, x):\n    return passes(W, b, x.T, 0)[2].T\n"
-    extra += "\n\ndef intermediates(W, b, x, y):\n    z, a, p, dz, da, _, _ = passes(W, b, x.T, np.eye(len(b[-1]))[y])\n"
+    problem, extra = (
+        draw((4, 7, 6, 3), 5, seed=2),
+        "\n\ndef forward(W, b, x):\n    return passes(W, b, x.T, 0)[2].T\n",
+    )
     extra += (
-        "    return {'z': [v.T for v in z], 'a': [v.T for v in a], 'p': p.T, 'dz': dict(enumerate([v.T for v in dz], start=1))}\n"
+        "\n\ndef intermediates(W, b, x, y):\n    z, a, p, dz, da, _, _ = passes(W, b, x.T, "
+        "np.eye(len(b[-1]))[y])\n"
+    )
+    extra += (
+        "    return {'z': [v.T for v in z], 'a': [v.T for v in a], 'p': p.T, 'dz': "
+        "dict(enumerate([v.T for v in dz], start=1))}\n"
     )
     source = f'EXAMPLES = "columns"\n{PLAIN}{extra}'
     with running(tmp_path, source) as candidate:
         assert candidate.conventions.has_forward
         assert candidate.conventions.has_intermediates
-        forward, steps = candidate.ask([Question(problem, kind="forward"), Question(problem, kind="intermediates")])
+        forward, steps = candidate.ask(
+            [Question(problem, kind="forward"), Question(problem, kind="intermediates")]
+        )
     passed, back = by_hand.forward(problem.x, problem.W, problem.b), by_right_hand(problem)
     assert forward.p is not None
     assert steps.steps is not None
@@ -159,10 +212,19 @@ def test_a_built_in_learning_rate_is_what_the_gradient_is_read_off_with(tmp_path
         .replace("-= learning_rate", "-= 0.5")
         .replace("- learning_rate", "- 0.5")
     )
-    assert_right(ask(tmp_path, "LEARNING_RATE = 0.5\n" + source, Question(problem, kind="step", learning_rate=2.0)), problem)
+    assert_right(
+        ask(
+            tmp_path,
+            "LEARNING_RATE = 0.5\n" + source,
+            Question(problem, kind="step", learning_rate=2.0),
+        ),
+        problem,
+    )
 
 
-def test_modules_beside_the_candidate_can_be_imported_even_one_called_checks(tmp_path: Path) -> None:
+def test_modules_beside_the_candidate_can_be_imported_even_one_called_checks(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "checks.py").write_text(RIGHT)
     source = "import numpy as np\nfrom checks import passes\n" + PLAIN.removeprefix(RIGHT)
     problem = draw((4, 7, 6, 3), 5, seed=0)
@@ -194,8 +256,11 @@ def ending_with(ending: str) -> str:
 
 
 def asked_each(folder: Path, endings: list[str]) -> dict[str, tuple[Answer, Problem]]:
-    """One candidate that ends in each of these ways, by the number of samples that it gets; one process for all of them."""
-    source = ending_with("pass") + "".join(f"    if len(x) == {N}: {ending}\n" for N, ending in enumerate(endings, start=1))
+    """One candidate that ends in each of these ways, by the number of samples that it gets; one
+    process for all of them."""
+    source = ending_with("pass") + "".join(
+        f"    if len(x) == {N}: {ending}\n" for N, ending in enumerate(endings, start=1)
+    )
     problems = [draw((4, 7, 6, 3), N, seed=0) for N in range(1, len(endings) + 1)]
     with running(folder, source) as candidate:
         answers = candidate.ask([Question(problem) for problem in problems])
@@ -204,29 +269,44 @@ def asked_each(folder: Path, endings: list[str]) -> dict[str, tuple[Answer, Prob
 
 # What it does in place of answering -> the sentence that says so.
 MISBEHAVIOURS = {
-    "y @ W[0]": "mine.py: gradients raises ValueError on line 29 of mine.py (if len(x) == 1: y @ W[0]): matmul: ",
-    "input()": "mine.py: gradients raises EOFError on line 30 of mine.py (if len(x) == 2: input()): it reads standard input",
+    "y @ W[0]": "mine.py: gradients raises ValueError on line 29 of mine.py (if len(x) == 1: y @ "
+    "W[0]): matmul: ",
+    "input()": "mine.py: gradients raises EOFError on line 30 of mine.py (if len(x) == 2: "
+    "input()): it reads standard input",
     "np.ones((10**6, 10**6))": "mine.py: gradients raises MemoryError on line 31 of mine.py",
-    "exit()": "mine.py: gradients exits the program on line 32 of mine.py (if len(x) == 4: exit()).",
+    "exit()": "mine.py: gradients exits the program on line 32 of mine.py (if len(x) == 4: "
+    "exit()).",
     "(lambda f: f(f))(lambda f: f(f))": "mine.py: gradients raises RecursionError on line 33",
     "raise KeyboardInterrupt": "mine.py: gradients raises KeyboardInterrupt on line 34",
-    "raise type('E', (Exception,), {'__str__': lambda e: 1 / 0})": "mine.py: gradients raises E on line 35",
+    "raise type('E', (Exception,), {'__str__': lambda e: 1 / 0})": "mine.py: gradients raises E "
+    "on line 35",
     "return None": "mine.py: gradients returned None; expected (dW, db).",
     "return dW": "mine.py: gradients returned a list of 3; expected (dW, db).",
-    "return 1, 2": "mine.py: gradients returned an int for dW; expected a list of arrays, layer 1 first.",
-    "return 'abc', 'abc'": "mine.py: gradients returned a str for dW; expected a list of arrays, layer 1 first.",
-    "return dW[0], db[0]": "mine.py: gradients returned an array of shape (7, 4) for dW; expected a list of arrays, layer 1 first.",
-    "return [d + 1j for d in dW], db": "mine.py: gradients returned dW[1] as complex numbers; expected an array of real numbers.",
-    "return [object()] * 3, db": "mine.py: gradients returned dW[1] as an object; expected an array of real numbers.",
+    "return 1, 2": "mine.py: gradients returned an int for dW; expected a list of arrays, layer 1 "
+    "first.",
+    "return 'abc', 'abc'": "mine.py: gradients returned a str for dW; expected a list of arrays, "
+    "layer 1 first.",
+    "return dW[0], db[0]": "mine.py: gradients returned an array of shape (7, 4) for dW; expected "
+    "a list of arrays, layer 1 first.",
+    "return [d + 1j for d in dW], db": "mine.py: gradients returned dW[1] as complex numbers; "
+    "expected an array of real numbers.",
+    "return [object()] * 3, db": "mine.py: gradients returned dW[1] as an object; expected an "
+    "array of real numbers.",
     "return [*dW, dW[0]], db": "mine.py: gradients returned W[4]; the network has 3 layers.",
-    "return [[[1], [2, 3]]] * 3, db": "mine.py: gradients returned dW[1] as a list of 2 that makes no array",
-    "dW[0][1, 2] = np.nan; return dW, db": "mine.py: gradients returned NaN in dW[1], 1 of 28 entries.",
-    "db[2][:] = np.inf; return dW, db": "mine.py: gradients returned infinity in db[3], 3 of 3 entries.",
+    "return [[[1], [2, 3]]] * 3, db": "mine.py: gradients returned dW[1] as a list of 2 that "
+    "makes no array",
+    "dW[0][1, 2] = np.nan; return dW, db": "mine.py: gradients returned NaN in dW[1], 1 of 28 "
+    "entries.",
+    "db[2][:] = np.inf; return dW, db": "mine.py: gradients returned infinity in db[3], 3 of 3 "
+    "entries.",
 }
 CRASHES = {
-    "import os; os._exit(0)": "mine.py: gradients ended its process with exit code 0 instead of returning.",
-    "import ctypes; ctypes.string_at(0)": "mine.py: gradients crashed: its process was ended by SIGSEGV; it was at line 28",
-    "import os; os.kill(os.getpid(), 9)": "mine.py: gradients crashed: its process was ended by SIGKILL",
+    "import os; os._exit(0)": "mine.py: gradients ended its process with exit code 0 instead of "
+    "returning.",
+    "import ctypes; ctypes.string_at(0)": "mine.py: gradients crashed: its process was ended by "
+    "SIGSEGV; it was at line 28",
+    "import os; os.kill(os.getpid(), 9)": "mine.py: gradients crashed: its process was ended by "
+    "SIGKILL",
     "import os; os.write(3, b'x' * 100); os.closerange(0, 99)": "mine.py: gradients ",
 }
 
@@ -239,12 +319,18 @@ def test_whatever_it_does_instead_of_answering_is_one_sentence(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("ending", "sentence"), CRASHES.items(), ids=range(len(CRASHES)))
-def test_a_crash_is_one_sentence_and_answers_all_that_follows(tmp_path: Path, ending: str, sentence: str) -> None:
+def test_a_crash_is_one_sentence_and_answers_all_that_follows(
+    tmp_path: Path, ending: str, sentence: str
+) -> None:
     questions = [Question(draw((4, 7, 6, 3), N, seed=0)) for N in (2, 3, 4)]
-    with running(tmp_path, ending_with(f"if len(x) == 3: {ending}\n    return dW, db")) as candidate:
+    with running(
+        tmp_path, ending_with(f"if len(x) == 3: {ending}\n    return dW, db")
+    ) as candidate:
         right, *crashed = candidate.ask(questions)
     assert right.complaint is None
-    assert all(answer.complaint is not None and answer.complaint.startswith(sentence) for answer in crashed)
+    assert all(
+        answer.complaint is not None and answer.complaint.startswith(sentence) for answer in crashed
+    )
 
 
 HANGS = {
@@ -256,7 +342,9 @@ HANGS = {
 
 
 @pytest.mark.parametrize(("ending", "where"), HANGS.items(), ids=HANGS)
-def test_a_hang_ends_at_the_time_limit_and_names_its_line(tmp_path: Path, ending: str, where: str) -> None:
+def test_a_hang_ends_at_the_time_limit_and_names_its_line(
+    tmp_path: Path, ending: str, where: str
+) -> None:
     question = Question(draw((4, 7, 6, 3), 5, seed=0))
     with running(tmp_path, ending_with(ending), call_s=0.5) as candidate:
         first, second = candidate.ask([question, question])
@@ -271,22 +359,32 @@ def test_allocating_without_end_is_a_memory_error_within_the_limits(tmp_path: Pa
     with Sandbox(path, Limits(memory_bytes=2**29)) as sandbox:
         complaint = load(sandbox).ask([Question(draw((4, 7, 6, 3), 5, seed=0))])[0].complaint
     assert complaint is not None
-    assert complaint.startswith("mine.py: gradients raises MemoryError on line 28 of mine.py (kept = ")
+    assert complaint.startswith(
+        "mine.py: gradients raises MemoryError on line 28 of mine.py (kept = "
+    )
 
 
 HABITS: dict[str, Callable[[CandidateFile], object]] = {
     "W[0] -= 1": lambda candidate: candidate.habits.changed == {"W[1]": "gradients"},
-    "x *= 2; W.pop()": lambda candidate: candidate.habits.changed == {"x": "gradients", "W[3]": "gradients"},
+    "x *= 2; W.pop()": lambda candidate: (
+        candidate.habits.changed == {"x": "gradients", "W[3]": "gradients"}
+    ),
     "np.random.seed(1)": lambda candidate: candidate.habits.reseeds,
-    "np.random.rand()": lambda candidate: candidate.habits.random_states and not candidate.habits.reseeds,
+    "np.random.rand()": lambda candidate: (
+        candidate.habits.random_states and not candidate.habits.reseeds
+    ),
     "np.seterr(all='raise')": lambda candidate: candidate.habits.seterr,
-    "import os; os.system('true')": lambda candidate: candidate.habits.processes == "line 28 of mine.py",
+    "import os; os.system('true')": lambda candidate: (
+        candidate.habits.processes == "line 28 of mine.py"
+    ),
     "print('hello')": lambda candidate: candidate.sandbox.out.head == b"hello\nhello\n",
 }
 
 
 @pytest.mark.parametrize(("habit", "noticed"), HABITS.items(), ids=HABITS)
-def test_what_it_does_beside_answering_is_noticed(tmp_path: Path, habit: str, noticed: Callable[[CandidateFile], object]) -> None:
+def test_what_it_does_beside_answering_is_noticed(
+    tmp_path: Path, habit: str, noticed: Callable[[CandidateFile], object]
+) -> None:
     question = Question(draw((4, 7, 6, 3), 5, seed=0))
     with running(tmp_path, ending_with(f"{habit}; return dW, db")) as candidate:
         assert [answer.complaint for answer in candidate.ask([question, question])] == [None, None]
@@ -294,11 +392,18 @@ def test_what_it_does_beside_answering_is_noticed(tmp_path: Path, habit: str, no
 
 
 def test_what_breaks_off_half_way_changes_nothing(tmp_path: Path) -> None:
-    """Central differences move an entry and put it back; under a convention that is only tried they may not get so far."""
+    """Central differences move an entry and put it back; under a convention that is only tried they
+    may not get so far."""
     question = Question(draw((4, 7, 6, 3), 5, seed=0))
-    with running(tmp_path, ending_with("W[0][0, 0] += 1; raise ValueError('shapes'); return dW, db")) as candidate:
+    with running(
+        tmp_path, ending_with("W[0][0, 0] += 1; raise ValueError('shapes'); return dW, db")
+    ) as candidate:
         (answer,) = candidate.ask([question])
-        assert (bool(answer.complaint), answer.changed_arguments, candidate.habits.changed) == (True, False, {})
+        assert (bool(answer.complaint), answer.changed_arguments, candidate.habits.changed) == (
+            True,
+            False,
+            {},
+        )
 
 
 def test_one_without_habits_has_none(tmp_path: Path) -> None:
@@ -323,29 +428,47 @@ for fd in range(3, 40):
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to find the pipe")
 @pytest.mark.parametrize("precision", ["float64", "float99"])
 def test_a_forged_answer_is_a_complaint(tmp_path: Path, precision: str) -> None:
-    header = f'{{"arrays": [["W1", "<f8", [1]]], "precisions": {{"W1": "{precision}"}}, "changed": [""], "seed": {FIRST_SEED}}}\\n'
-    forging = f"    FRAME = b'{header}12345678'\n" + "".join(f"    {line}\n" for line in FORGED.splitlines())
+    header = (
+        f'{{"arrays": [["W1", "<f8", [1]]], "precisions": {{"W1": "{precision}"}}, '
+        f'"changed": [""], "seed": {FIRST_SEED}}}\\n'
+    )
+    forging = f"    FRAME = b'{header}12345678'\n" + "".join(
+        f"    {line}\n" for line in FORGED.splitlines()
+    )
     question = Question(draw((4, 7, 6, 3), 5, seed=0))
     with running(tmp_path, ending_with(f"pass\n{forging}    return dW, db")) as candidate:
         first, second = candidate.ask([question, question])
-    assert first.complaint == "mine.py: gradients wrote on the pipe between its process and the checker." or first.db == {}
-    assert second.complaint == "mine.py: gradients wrote on the pipe between its process and the checker."
+    assert (
+        first.complaint
+        == "mine.py: gradients wrote on the pipe between its process and the checker."
+        or first.db == {}
+    )
+    assert (
+        second.complaint
+        == "mine.py: gradients wrote on the pipe between its process and the checker."
+    )
 
 
 UNUSABLE = {
-    "def gradients(W, b, x, y)\n    pass": "mine.py: is not Python: expected ':' on line 1 (def gradients(W, b, x, y)).",
+    "def gradients(W, b, x, y)\n    pass": "mine.py: is not Python: expected ':' on line 1 (def "
+    "gradients(W, b, x, y)).",
     "\x00": "mine.py: is not Python: ",
     "": f"mine.py: defines {NEITHER}; it defines no function at all.",
     "def backprop(x): pass": f"mine.py: defines {NEITHER}; it defines backprop.",
-    "import nothing_of_this_name": "mine.py: importing it raises ModuleNotFoundError on line 1 of mine.py",
+    "import nothing_of_this_name": "mine.py: importing it raises ModuleNotFoundError on line 1 of "
+    "mine.py",
     "exit()": "mine.py: importing it exits the program on line 1 of mine.py (exit()).",
-    "while True: pass": "mine.py: importing it did not return within 1.5 s; it was at line 1 of mine.py (while True: pass).",
-    f"{PLAIN}\nREDUCTION = 'average'": 'mine.py: REDUCTION = "average": expected "mean" or "sum" or "mean-over-all".',
+    "while True: pass": "mine.py: importing it did not return within 1.5 s; it was at line 1 of "
+    "mine.py (while True: pass).",
+    f"{PLAIN}\nREDUCTION = 'average'": 'mine.py: REDUCTION = "average": expected "mean" or "sum" '
+    'or "mean-over-all".',
 }
 
 
 @pytest.mark.parametrize(("source", "sentence"), UNUSABLE.items(), ids=range(len(UNUSABLE)))
-def test_a_file_that_cannot_be_asked_is_refused_in_one_sentence(tmp_path: Path, source: str, sentence: str) -> None:
+def test_a_file_that_cannot_be_asked_is_refused_in_one_sentence(
+    tmp_path: Path, source: str, sentence: str
+) -> None:
     path = tmp_path / "mine.py"
     path.write_text(source)
     with Sandbox(path, Limits(call_s=0.5)) as sandbox, pytest.raises(Unusable) as refused:
@@ -375,7 +498,9 @@ def test_a_constant_that_is_no_convention_is_refused_by_name(constants: dict[str
 
 
 def test_the_lines_to_write_turn_one_convention_into_the_other() -> None:
-    found = conventions.changed_lines(Conventions(), Conventions(layout="in,out", reduction="sum", sizes=(2, 3)))
+    found = conventions.changed_lines(
+        Conventions(), Conventions(layout="in,out", reduction="sum", sizes=(2, 3))
+    )
     assert found == ['LAYOUT = "in,out"', 'REDUCTION = "sum"', "SIZES = [2, 3]"]
 
 
@@ -383,10 +508,20 @@ def test_frames_survive_the_pipe_and_nothing_else_does() -> None:
     arrays = {"W1": np.arange(6.0).reshape(2, 3), "y": np.arange(3), "empty": np.zeros((0, 4))}
     header, found = unpack(pack({"call": "gradients"}, arrays))
     assert header == {"call": "gradients"}
-    assert all((found[name] == array).all() and found[name].shape == array.shape for name, array in arrays.items())
+    assert all(
+        (found[name] == array).all() and found[name].shape == array.shape
+        for name, array in arrays.items()
+    )
 
 
-GARBAGE = [b"", b"\x00\xff", b"[]\n", b"{}\n", b'{"arrays": 1}\n', b'{"arrays": [["W1", "|O", [1]]]}\n12345678']
+GARBAGE = [
+    b"",
+    b"\x00\xff",
+    b"[]\n",
+    b"{}\n",
+    b'{"arrays": 1}\n',
+    b'{"arrays": [["W1", "|O", [1]]]}\n12345678',
+]
 GARBAGE += [
     b'{"arrays": [["W1", "<f8", [2]]]}\n1234567',
     b'{"arrays": [["W1", "<f8", [-1]]]}\n',

@@ -12,8 +12,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from model import atomic
-from model.checkpoint import (
+from backproof.model import atomic
+from backproof.model.checkpoint import (
     CHECKPOINT,
     MODEL,
     SavedModel,
@@ -26,18 +26,31 @@ from model.checkpoint import (
     save_model,
     save_state,
 )
-from model.command_line import BadInput
-from model.preprocessing import Preprocessing
+from backproof.model.command_line import BadInput
+from backproof.model.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[1]
 
 
 def a_model(dtype=np.float32):
     generator = np.random.default_rng(4)
-    W = {1: generator.normal(size=(3, 4)).astype(dtype), 2: generator.normal(size=(2, 3)).astype(dtype)}
+    W = {
+        1: generator.normal(size=(3, 4)).astype(dtype),
+        2: generator.normal(size=(2, 3)).astype(dtype),
+    }
     b = {1: generator.normal(size=3).astype(dtype), 2: generator.normal(size=2).astype(dtype)}
     preprocessing = Preprocessing(generator.normal(size=4), np.array([1.0, 2.0, 1e-3, 1e9]))
-    return SavedModel(W, b, preprocessing, ("ägypten", "日本"), "bars", "sigmoid", "quadratic", (2, 2), {"epoch": 7})
+    return SavedModel(
+        W,
+        b,
+        preprocessing,
+        ("ägypten", "日本"),
+        "bars",
+        "sigmoid",
+        "quadratic",
+        (2, 2),
+        {"epoch": 7},
+    )
 
 
 def refusal(call, *arguments):
@@ -67,7 +80,12 @@ def test_layers_beyond_nine_keep_their_order(tmp_path):
     W = {layer: np.full((1, 1), float(layer)) for layer in range(1, 13)}
     W[12] = np.zeros((2, 1))
     b = {layer: np.zeros(len(array)) for layer, array in W.items()}
-    save_model(tmp_path, SavedModel(W, b, Preprocessing(np.zeros(1), np.ones(1)), ("a", "b"), "t", "softmax", "quadratic"))
+    save_model(
+        tmp_path,
+        SavedModel(
+            W, b, Preprocessing(np.zeros(1), np.ones(1)), ("a", "b"), "t", "softmax", "quadratic"
+        ),
+    )
     assert [float(array[0, 0]) for array in load_model(tmp_path).W.values()] == [*range(1, 12), 0]
 
 
@@ -83,7 +101,10 @@ def test_a_state_comes_back_bit_for_bit(tmp_path):
     again, facts = load_state(tmp_path)
     assert facts == {"epoch": 3, "digest": "abc"}
     assert again.keys() == arrays.keys()
-    assert all(again[name].dtype == array.dtype and np.array_equal(again[name], array) for name, array in arrays.items())
+    assert all(
+        again[name].dtype == array.dtype and np.array_equal(again[name], array)
+        for name, array in arrays.items()
+    )
 
 
 def test_a_config_comes_back(tmp_path):
@@ -106,16 +127,29 @@ def test_a_write_that_fails_leaves_the_old_model(tmp_path, monkeypatch):
 
 
 def test_nothing_is_pickled():
-    sources = [*(ROOT / "model").glob("*.py"), *(ROOT / "checks").rglob("*.py"), ROOT / "train.py", ROOT / "label.py"]
+    sources = [
+        *(ROOT / "model").glob("*.py"),
+        *(ROOT / "checks").rglob("*.py"),
+        ROOT / "train.py",
+        ROOT / "label.py",
+    ]
     for source in sources:
         text = source.read_text()
-        for word in ("import pickle", "torch.save(", "torch.load(", "allow_pickle=True", "np.save("):
+        for word in (
+            "import pickle",
+            "torch.save(",
+            "torch.load(",
+            "allow_pickle=True",
+            "np.save(",
+        ):
             assert word not in text, source
 
 
 def test_reading_a_checkpoint_does_not_import_torch():
-    program = "import sys, model.checkpoint; print('torch' in sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    program = "import sys, backproof.model.checkpoint; print('torch' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert answer.stdout == "False\n"
 
 
@@ -133,19 +167,33 @@ BROKEN = {
     "short": (b"\1\2\3\4", "expected a whole safetensors file"),
     "garbage": (b"\xff" * 400, "expected a whole safetensors file"),
     "text": (b"this is no safetensors file at all", "expected a whole safetensors file"),
-    "header of 2**60 bytes": ((2**60).to_bytes(8, "little") + b"{}", "expected a whole safetensors file"),
+    "header of 2**60 bytes": (
+        (2**60).to_bytes(8, "little") + b"{}",
+        "expected a whole safetensors file",
+    ),
     "header that is no JSON": (header(b"{"), "expected a whole safetensors file"),
-    "no metadata": (header({}), "expected a file written by train.py (backproof 1), got a foreign one"),
+    "no metadata": (
+        header({}),
+        "expected a file written by train.py (backproof 1), got a foreign one",
+    ),
     "another format": (header({"__metadata__": {"format": "pt"}}), "got a foreign one"),
     "a later format": (header({"__metadata__": {"format": "backproof 99"}}), "got a foreign one"),
-    "no facts": (header({"__metadata__": {"format": "backproof 1"}}), "expected its facts as JSON, got 'facts'"),
+    "no facts": (
+        header({"__metadata__": {"format": "backproof 1"}}),
+        "expected its facts as JSON, got 'facts'",
+    ),
     "facts that are no JSON": (header(metadata("nul")), "expected its facts as JSON"),
-    "facts that are a list": (header(metadata("[1]")), "expected its facts as a JSON object, got a list"),
+    "facts that are a list": (
+        header(metadata("[1]")),
+        "expected its facts as a JSON object, got a list",
+    ),
     "facts without end": (header(metadata("[" * 100_000)), "expected its facts as JSON"),
 }
 
 
-@pytest.mark.parametrize(("name", "load"), [(MODEL, load_model), (CHECKPOINT, load_state)], ids=["model", "state"])
+@pytest.mark.parametrize(
+    ("name", "load"), [(MODEL, load_model), (CHECKPOINT, load_state)], ids=["model", "state"]
+)
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_file_is_refused(tmp_path, name, load, broken):
     content, message = BROKEN[broken]
@@ -175,14 +223,19 @@ def test_a_valid_file_of_somebody_else_is_refused(tmp_path):
     assert "got a foreign one" in refusal(load_model, tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["missing folder", "empty folder", "file", "directory in its place"])
+@pytest.mark.parametrize(
+    "kind", ["missing folder", "empty folder", "file", "directory in its place"]
+)
 def test_what_is_no_run_is_refused(tmp_path, kind):
     run = tmp_path / "r"
     if kind == "file":
         run.write_text("hello")
     elif kind != "missing folder":
         (run / MODEL if kind == "directory in its place" else run).mkdir(parents=True)
-    expected = f"{run}: expected the folder of a run with a {MODEL}, got none there. Choose another run than {run}, "
+    expected = (
+        f"{run}: expected the folder of a run with a {MODEL}, got none there. Choose "
+        f"another run than {run}, "
+    )
     assert refusal(load_model, run) == expected + "or train one with python train.py."
 
 
@@ -237,13 +290,17 @@ WRONG_FACTS = {
 @pytest.mark.parametrize("wrong", WRONG_ARRAYS)
 def test_wrong_arrays_are_refused(tmp_path, wrong):
     edited(tmp_path, arrays=WRONG_ARRAYS[wrong])
-    assert refusal(load_model, tmp_path).startswith(f"{tmp_path / MODEL}: expected the weights of a Backproof run, got ")
+    assert refusal(load_model, tmp_path).startswith(
+        f"{tmp_path / MODEL}: expected the weights of a Backproof run, got "
+    )
 
 
 @pytest.mark.parametrize("wrong", WRONG_FACTS)
 def test_wrong_facts_are_refused(tmp_path, wrong):
     edited(tmp_path, facts=WRONG_FACTS[wrong])
-    assert refusal(load_model, tmp_path).startswith(f"{tmp_path / MODEL}: expected the weights of a Backproof run, got ")
+    assert refusal(load_model, tmp_path).startswith(
+        f"{tmp_path / MODEL}: expected the weights of a Backproof run, got "
+    )
 
 
 def test_an_edit_that_changes_nothing_is_accepted(tmp_path):
@@ -257,11 +314,16 @@ CONFIGS = {"empty": b"", "half": b'{"a": 1', "binary": b"\xff\xfe{", "without en
 @pytest.mark.parametrize("content", CONFIGS.values(), ids=CONFIGS.keys())
 def test_a_broken_config_is_refused(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
-    assert refusal(load_config, tmp_path).startswith(f"{tmp_path / 'config.json'}: expected JSON, got ")
+    assert refusal(load_config, tmp_path).startswith(
+        f"{tmp_path / 'config.json'}: expected JSON, got "
+    )
 
 
 def test_a_folder_without_a_config_is_refused(tmp_path):
-    expected = f"{tmp_path}: expected the folder of a run with a config.json, got none there. Choose another run than {tmp_path}"
+    expected = (
+        f"{tmp_path}: expected the folder of a run with a config.json, got none there. "
+        f"Choose another run than {tmp_path}"
+    )
     assert refusal(load_config, tmp_path).startswith(expected)
 
 
@@ -280,7 +342,10 @@ def test_the_newest_run_is_the_one_whose_weights_were_written_last(tmp_path):
 
 
 def test_no_run_at_all_is_refused(tmp_path):
-    expected = f"expected a run in {tmp_path}/, got none. Train one with python train.py, or name one with --run."
+    expected = (
+        f"expected a run in {tmp_path}/, got none. Train one with python train.py, or name "
+        "one with --run."
+    )
     assert refusal(newest_run, tmp_path) == expected
 
 
@@ -294,4 +359,8 @@ def test_runs_are_numbered_and_fill_gaps(tmp_path):
 
 
 def test_a_claimed_run_is_nobody_elses(tmp_path):
-    assert [claim_run(tmp_path, "digits").name for _ in range(3)] == ["digits-1", "digits-2", "digits-3"]
+    assert [claim_run(tmp_path, "digits").name for _ in range(3)] == [
+        "digits-1",
+        "digits-2",
+        "digits-3",
+    ]

@@ -1,18 +1,23 @@
-"""A one-hot that counts the classes of its batch: said in words, and told apart from every bug beside it."""
+"""A one-hot that counts the classes of its batch: said in words, and told apart from every bug
+beside it."""
 
 import numpy as np
 import pytest
 from planted import Planted, in_process
 
-from checks.candidates.conventions import Conventions
-from checks.diagnosis.choice import Search
-from checks.diagnosis.diagnose import diagnose
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis.choice import Search
+from backproof.checks.diagnosis.diagnose import diagnose
 
-COUNTS = {"y.max() + 1": lambda y, K: y.max() + 1, "len(np.unique(y))": lambda y, K: len(np.unique(y))}
+COUNTS = {
+    "y.max() + 1": lambda y, K: y.max() + 1,
+    "len(np.unique(y))": lambda y, K: len(np.unique(y)),
+}
 
 
 def counting(count, bugs=None, *, also=(), **conventions):
-    """A candidate that multiplies by nothing else, and whose one-hot is only so wide; `also` are other functions that it has."""
+    """A candidate that multiplies by nothing else, and whose one-hot is only so wide; `also` are
+    other functions that it has."""
     inner = Planted(Conventions(**conventions), bugs or {})
 
     def gradients(W, b, x, y):
@@ -58,9 +63,12 @@ def test_a_forward_pass_of_its_own_says_nothing_against_it():
 
 
 def test_gradients_that_are_right_at_the_output_speak_against_it(monkeypatch):
-    """A one-hot that is too narrow makes dz[L] wrong. Without that, nothing is searched again for where classes occur."""
+    """A one-hot that is too narrow makes dz[L] wrong. Without that, nothing is searched again for
+    where classes occur."""
     searched, search = [], Search.combined
-    monkeypatch.setattr(Search, "combined", lambda self: [searched.append(len(self.evidence)), search(self)][1])
+    monkeypatch.setattr(
+        Search, "combined", lambda self: [searched.append(len(self.evidence)), search(self)][1]
+    )
     right = Planted(Conventions())
 
     def gradients(W, b, x, y):

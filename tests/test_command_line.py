@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from model.command_line import BAD_INPUT, INTERRUPTED, Parser, complain, finite, folder, importing, one_of, unwritable, whole_number
+from backproof.model.command_line import (
+    BAD_INPUT,
+    INTERRUPTED,
+    Parser,
+    complain,
+    finite,
+    folder,
+    importing,
+    one_of,
+    unwritable,
+    whole_number,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,10 +42,15 @@ def test_whole_number_refuses_too_small_and_what_is_none(text):
 
 @pytest.mark.parametrize("text", ["4294967296", "99999999999999999999"])
 def test_whole_number_says_what_is_too_large(text):
-    assert refusal(whole_number(0), text) == f"expected a whole number of at most 4294967295, got {text!r}."
+    assert (
+        refusal(whole_number(0), text)
+        == f"expected a whole number of at most 4294967295, got {text!r}."
+    )
 
 
-@pytest.mark.parametrize(("text", "number"), [("1e-3", 0.001), ("0", 0.0), ("1e30", 1e30), (".5", 0.5)])
+@pytest.mark.parametrize(
+    ("text", "number"), [("1e-3", 0.001), ("0", 0.0), ("1e30", 1e30), (".5", 0.5)]
+)
 def test_finite_accepts(text, number):
     assert finite(at_least=0.0)(text) == number
 
@@ -46,7 +62,10 @@ def test_finite_above_zero_refuses(text):
 
 @pytest.mark.parametrize("text", ["-0.1", "nan"])
 def test_finite_at_least_zero_refuses(text):
-    assert refusal(finite(at_least=0.0), text) == f"expected a finite number of at least 0, got {text!r}."
+    assert (
+        refusal(finite(at_least=0.0), text)
+        == f"expected a finite number of at least 0, got {text!r}."
+    )
 
 
 @pytest.mark.parametrize("text", ["1e31", "-1e300"])
@@ -72,7 +91,10 @@ def test_folder_refuses_the_empty_name_of_an_unset_variable(text):
         (["--n"], "--n: expected one value, got none."),
         (["--n", "0", "x"], "--n: expected a whole number of at least 1, got '0'."),
         ([], "expected x, got nothing."),
-        (["--numb", "1", "x"], "expected the flags of --help, got --numb x."),  # the 1 is taken for x
+        (
+            ["--numb", "1", "x"],
+            "expected the flags of --help, got --numb x.",
+        ),  # the 1 is taken for x
     ],
     ids=["unknown flag", "no value", "bad value", "nothing", "abbreviation"],
 )
@@ -96,7 +118,8 @@ def test_unwritable_names_the_file_that_was_meant_not_the_temporary(capsys):
     assert unwritable("p.py", OSError(21, "Is a directory", ".f.tmp", None, "f")) == BAD_INPUT
     assert (
         capsys.readouterr().err
-        == "p.py: f: expected a file or folder that can be written, got: Is a directory. Free or rename it.\n"
+        == "p.py: f: expected a file or folder that can be written, got: Is a directory. Free or "
+        "rename it.\n"
     )
 
 
@@ -105,7 +128,8 @@ def test_a_full_disk_under_standard_output_is_one_line():
     done = _print_into("open('/dev/full', 'w')")
     assert done.returncode == BAD_INPUT
     assert done.stderr.decode() == (
-        "p.py: the output: expected a file or folder that can be written, got: No space left on device. Free or rename it.\n"
+        "p.py: the output: expected a file or folder that can be written, got: No space left on "
+        "device. Free or rename it.\n"
     )
 
 
@@ -116,12 +140,14 @@ def test_a_reader_who_has_gone_is_no_error():
 
 def _print_into(target):
     program = (
-        "import os, sys; from model.command_line import unwritable\n"
+        "import os, sys; from backproof.model.command_line import unwritable\n"
         f"read, write = os.pipe(); os.close(read); target = {target}; os.dup2(target.fileno(), 1)\n"
         "try: print('x', flush=True)\n"
         "except OSError as error: sys.exit(unwritable('p.py', error))"
     )
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, cwd=ROOT, check=False
+    )
 
 
 def test_nothing_is_collected_while_something_is_imported_and_everything_afterwards():
@@ -134,6 +160,11 @@ def test_nothing_is_collected_while_something_is_imported_and_everything_afterwa
 
 
 def test_what_was_imported_is_not_looked_through_again():
-    program = "import gc; from model.command_line import importing\nwith importing(): import wave\nprint(gc.get_freeze_count() > 0)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    program = (
+        "import gc; from backproof.model.command_line import importing\nwith importing(): "
+        "import wave\nprint(gc.get_freeze_count() > 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "True\n"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model.command_line import BadInput
-from model.configuration import BY_DATA, CHANGEABLE, TABLE, Configuration, resolve, resume
+from backproof.model.command_line import BadInput
+from backproof.model.configuration import BY_DATA, CHANGEABLE, TABLE, Configuration, resolve, resume
 
 RUN = Path("runs/r")
 SAVED = json.loads(json.dumps(resolve({"data": "bars"}).as_json()))  # as config.json gives it back
@@ -16,7 +16,12 @@ SAVED = json.loads(json.dumps(resolve({"data": "bars"}).as_json()))  # as config
 def test_each_data_set_has_its_own_defaults(data):
     settings = resolve({"data": data, "lr": None})
     assert {name: getattr(settings, name) for name in BY_DATA[data]} == BY_DATA[data]
-    assert (settings.data, settings.seed, settings.output, settings.cost) == (data, 0, "softmax", "cross-entropy")
+    assert (settings.data, settings.seed, settings.output, settings.cost) == (
+        data,
+        0,
+        "softmax",
+        "cross-entropy",
+    )
 
 
 def test_digits_are_the_default():
@@ -44,7 +49,8 @@ def test_momentum_is_refused_where_it_would_do_nothing():
     with pytest.raises(BadInput) as error:
         resolve({"data": "digits", "momentum": 0.9})
     assert str(error.value) == (
-        "--momentum: expected --optimizer sgd, whose momentum it is, got adam for digits. Add --optimizer sgd."
+        "--momentum: expected --optimizer sgd, whose momentum it is, got adam for digits. Add "
+        "--optimizer sgd."
     )
     assert resolve({"data": "digits", "momentum": 0.9, "optimizer": "sgd"}).momentum == 0.9
 
@@ -54,7 +60,9 @@ def test_a_configuration_survives_its_file():
 
 
 def test_a_resumed_run_may_be_told_what_it_is():
-    assert resume({"data": "bars", "hidden": [8], "lr": 2.0}, SAVED, RUN) == resolve({"data": "bars"})
+    assert resume({"data": "bars", "hidden": [8], "lr": 2.0}, SAVED, RUN) == resolve(
+        {"data": "bars"}
+    )
 
 
 def test_a_resumed_run_takes_more_epochs_and_nothing_else_changes():
@@ -88,10 +96,13 @@ def test_every_setting_but_the_changeable_has_a_contradiction_below():
 def test_a_resumed_run_refuses_another(name):
     with pytest.raises(BadInput) as error:
         resume({name: OTHER[name]}, SAVED, RUN)
-    old, new = (value[0] if isinstance(value, list) else value for value in (SAVED[name], OTHER[name]))
+    old, new = (
+        value[0] if isinstance(value, list) else value for value in (SAVED[name], OTHER[name])
+    )
     flag = name.replace("_", "-")
     assert str(error.value) == (
-        f"--{flag}: expected the run's own {old}, got {new}. Leave it out to resume runs/r, or start a new run without --resume."
+        f"--{flag}: expected the run's own {old}, got {new}. Leave it out to resume runs/r, or "
+        "start a new run without --resume."
     )
 
 
@@ -118,13 +129,19 @@ def test_every_setting_is_validated():
     assert WRONG.keys() == Configuration.__dataclass_fields__.keys()
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
+)
 def test_an_edited_config_is_refused(name, value):
-    with pytest.raises(BadInput, match=r"^runs/r/config.json: expected .*, got .* Choose another run\.$"):
+    with pytest.raises(
+        BadInput, match=r"^runs/r/config.json: expected .*, got .* Choose another run\.$"
+    ):
         resume({}, {**SAVED, name: value}, RUN)
 
 
 @pytest.mark.parametrize("saved", [{}, {**SAVED, "foo": 1}, {"hidden": []}])
 def test_a_config_of_something_else_is_refused(saved):
-    with pytest.raises(BadInput, match=r"^runs/r/config.json: expected every setting of a run, got"):
+    with pytest.raises(
+        BadInput, match=r"^runs/r/config.json: expected every setting of a run, got"
+    ):
         resume({}, saved, RUN)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model.command_line import BadInput
-from model.files import csv_file
-from model.files.csv_file import read_csv
+from backproof.model.command_line import BadInput
+from backproof.model.files import csv_file
+from backproof.model.files.csv_file import read_csv
 
 ROWS = "1,2.5,a\n3,4,b\n5,6,a\n"
 
@@ -84,7 +84,14 @@ def test_the_same_table_is_read_from(tmp_path, content):
         ("0,1,label\n" + ROWS, ()),
         ("1,2,label\n" + ROWS.replace("a", "7").replace("b", "8"), ()),
     ],
-    ids=["no header", "header", "unnamed index", "header of numbers", "a class called label", "a row of numbers"],
+    ids=[
+        "no header",
+        "header",
+        "unnamed index",
+        "header of numbers",
+        "a class called label",
+        "a row of numbers",
+    ],
 )
 def test_columns_are_the_names_of_the_features(tmp_path, content, columns):
     assert read_csv(written(tmp_path, content)).columns == columns
@@ -134,9 +141,14 @@ def test_the_quick_reader_is_the_one_that_reads_plain_files(tmp_path, monkeypatc
         (',,\n""', "t.csv: expected rows of numbers and a label, got empty fields. Fill them in."),
         (
             "0,1,\n3,4,0\n5,6,1\n",
-            "t.csv, line 1: expected a label in the last column, got an empty field. Fill it in, or remove the row.",
+            "t.csv, line 1: expected a label in the last column, got an empty field. Fill it in, "
+            "or remove the row.",
         ),
-        ("p,q,label\n", "t.csv: expected rows below the header, got none. Add rows of numbers, each with its label."),
+        (
+            "p,q,label\n",
+            "t.csv: expected rows below the header, got none. Add rows of numbers, each with its "
+            "label.",
+        ),
         (
             "1\n2\n",
             "t.csv, line 1: expected at least 2 columns, numbers and then a label, got 1: '1'. "
@@ -159,32 +171,55 @@ def test_the_quick_reader_is_the_one_that_reads_plain_files(tmp_path, monkeypatc
         ),
         (
             '"p\nq",r,label\n1,2,a\n3,oops,b\n',
-            "t.csv, line 4, column 2 (r): expected a number, got 'oops'. Correct it, or remove the row.",
+            "t.csv, line 4, column 2 (r): expected a number, got 'oops'. Correct it, or remove "
+            "the row.",
         ),
-        ("1,2,a\n3,x4,b\n", "t.csv, line 2, column 2: expected a number, got 'x4'. Correct it, or remove the row."),
-        ("1,2,a\n1_0,4,b\n", "t.csv, line 2, column 1: expected a number, got '1_0'. Correct it, or remove the row."),
-        ("1;2;a\n1,5;4;b\n", "t.csv, line 2, column 1: expected a number, got '1,5'. Write decimals with a point."),
-        ("1,2,a\n,4,b\n", "t.csv, line 2, column 1: expected a number, got an empty field. Correct it, or remove the row."),
-        ("1,a\n,b\n", "t.csv, line 2, column 1: expected a number, got an empty field. Correct it, or remove the row."),
+        (
+            "1,2,a\n3,x4,b\n",
+            "t.csv, line 2, column 2: expected a number, got 'x4'. Correct it, or remove the row.",
+        ),
+        (
+            "1,2,a\n1_0,4,b\n",
+            "t.csv, line 2, column 1: expected a number, got '1_0'. Correct it, or remove the row.",
+        ),
+        (
+            "1;2;a\n1,5;4;b\n",
+            "t.csv, line 2, column 1: expected a number, got '1,5'. Write decimals with a point.",
+        ),
+        (
+            "1,2,a\n,4,b\n",
+            "t.csv, line 2, column 1: expected a number, got an empty field. Correct it, or "
+            "remove the row.",
+        ),
+        (
+            "1,a\n,b\n",
+            "t.csv, line 2, column 1: expected a number, got an empty field. Correct it, or "
+            "remove the row.",
+        ),
         (
             "p,label\n,a\n ,b\n",
-            "t.csv, line 2, column 1 (p): expected a number, got an empty field. Correct it, or remove the row.",
+            "t.csv, line 2, column 1 (p): expected a number, got an empty field. Correct it, or "
+            "remove the row.",
         ),
         (
             "p,q,label\n1,2,a\nnan,4,b\n",
-            "t.csv, line 3, column 1 (p): expected a finite number of at most 1e+30, got nan. Correct it, or remove the row.",
+            "t.csv, line 3, column 1 (p): expected a finite number of at most 1e+30, got nan. "
+            "Correct it, or remove the row.",
         ),
         (
             "nan,2,a\n3,4,b\n",
-            "t.csv, line 1, column 1: expected a finite number of at most 1e+30, got nan. Correct it, or remove the row.",
+            "t.csv, line 1, column 1: expected a finite number of at most 1e+30, got nan. Correct "
+            "it, or remove the row.",
         ),
         (
             '1,2,a\n\n3,"-Infinity",b\n',
-            "t.csv, line 3, column 2: expected a finite number of at most 1e+30, got -inf. Correct it, or remove the row.",
+            "t.csv, line 3, column 2: expected a finite number of at most 1e+30, got -inf. "
+            "Correct it, or remove the row.",
         ),
         (
             "1,2,a\n3,1e31,b\n",
-            "t.csv, line 2, column 2: expected a finite number of at most 1e+30, got 1e+31. Correct it, or remove the row.",
+            "t.csv, line 2, column 2: expected a finite number of at most 1e+30, got 1e+31. "
+            "Correct it, or remove the row.",
         ),
         (
             "5.1,,1.4,a\n4.9,3,1.4,b\n",
@@ -193,18 +228,27 @@ def test_the_quick_reader_is_the_one_that_reads_plain_files(tmp_path, monkeypatc
         ),
         (
             "1,2,a\n3,4,\n",
-            "t.csv, line 2: expected a label in the last column, got an empty field. Fill it in, or remove the row.",
+            "t.csv, line 2: expected a label in the last column, got an empty field. Fill it in, "
+            "or remove the row.",
         ),
         (
             "p,q,label\n1,2,0\n3,4,nan\n5,6,1\n",
-            "t.csv, line 3: expected a label in the last column, got 'nan'. Fill it in, or remove the row.",
+            "t.csv, line 3: expected a label in the last column, got 'nan'. Fill it in, or remove "
+            "the row.",
         ),
         (
             "1,2,a\n3,4,a\n",
-            "t.csv: expected labels of at least 2 classes, got one class in 2 rows, 'a'. Add rows of another class.",
+            "t.csv: expected labels of at least 2 classes, got one class in 2 rows, 'a'. Add rows "
+            "of another class.",
         ),
-        (b"1,2,a\n3,4,caf\xe9\n", "t.csv, line 2: expected UTF-8 text, got byte 0xe9. Save the file as UTF-8."),
-        ("1,2,a\n3,4,b\n".encode("utf-16"), "t.csv, line 1: expected UTF-8 text, got byte 0xff. Save the file as UTF-8."),
+        (
+            b"1,2,a\n3,4,caf\xe9\n",
+            "t.csv, line 2: expected UTF-8 text, got byte 0xe9. Save the file as UTF-8.",
+        ),
+        (
+            "1,2,a\n3,4,b\n".encode("utf-16"),
+            "t.csv, line 1: expected UTF-8 text, got byte 0xff. Save the file as UTF-8.",
+        ),
         (
             '1,2,a\n3,4,"b\n5,6,a\n',
             "t.csv, line 2: expected fields, quoted or not, got: unexpected end of data. "
@@ -246,16 +290,23 @@ def test_refusal(tmp_path, content, expected):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    assert refusal(tmp_path / "t.csv") == "t.csv: expected a CSV file, got: No such file or directory. Check the path."
+    assert (
+        refusal(tmp_path / "t.csv")
+        == "t.csv: expected a CSV file, got: No such file or directory. Check the path."
+    )
 
 
 def test_a_folder_is_refused(tmp_path):
     (tmp_path / "t.csv").mkdir()
-    assert refusal(tmp_path / "t.csv") == "t.csv: expected a CSV file, got: Is a directory. Check the path."
+    assert (
+        refusal(tmp_path / "t.csv")
+        == "t.csv: expected a CSV file, got: Is a directory. Check the path."
+    )
 
 
 def test_a_target_that_looks_like_regression_is_refused(tmp_path):
     content = "".join(f"{i},{i + 0.25}\n" for i in range(30))
     assert refusal(written(tmp_path, content)).startswith(
-        "t.csv: expected classes that repeat, at most one for every two rows, got fractional numbers, as in regression: 30"
+        "t.csv: expected classes that repeat, at most one for every two rows, got fractional "
+        "numbers, as in regression: 30"
     )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from model.command_line import BadInput
-from model.files.csv_text import read_text, records_of, separator_of
+from backproof.model.command_line import BadInput
+from backproof.model.files.csv_text import read_text, records_of, separator_of
 
 
 @pytest.mark.parametrize(
@@ -39,5 +39,7 @@ def test_records_carry_the_number_of_their_first_line():
 
 
 def test_records_refuse_a_field_larger_than_any_number():
-    with pytest.raises(BadInput, match=r"^t.csv, line 2: expected fields, quoted or not, got: field larger than"):
+    with pytest.raises(
+        BadInput, match=r"^t.csv, line 2: expected fields, quoted or not, got: field larger than"
+    ):
         list(records_of(Path("t.csv"), "a,b\n" + "x" * 200_000 + ",b\n", ","))

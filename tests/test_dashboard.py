@@ -1,4 +1,5 @@
-"""What TensorBoard shows: the tags that runs/README.md explains, one value a step, and no epoch lost."""
+"""What TensorBoard shows: the tags that runs/README.md explains, one value a step, and no epoch
+lost."""
 
 import json
 import re
@@ -11,13 +12,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-import train
-from model.configuration import resolve
-from model.dashboard import Dashboard, class_tags
-from model.evaluation import Score
-from model.run import start_run
-from model.tensorboard.events import event_files, records
-from model.training import Record
+from backproof import train
+from backproof.model.configuration import resolve
+from backproof.model.dashboard import Dashboard, class_tags
+from backproof.model.evaluation import Score
+from backproof.model.run import start_run
+from backproof.model.tensorboard.events import event_files, records
+from backproof.model.training import Record
 
 EPS = float(np.finfo(np.float32).eps)
 README = Path(__file__).parents[1] / "runs" / "README.md"
@@ -32,7 +33,8 @@ def events(folder):
 
 
 def scalars(folder):
-    """{tag: {step: value}} of every event file, without what TensorBoard does about steps that come twice."""
+    """{tag: {step: value}} of every event file, without what TensorBoard does about steps that come
+    twice."""
     found = defaultdict(list)
     for path in event_files(folder):
         for _, data in records(path.read_bytes()):
@@ -54,13 +56,17 @@ def pages(folder):
 
 
 def record(epoch, norms=None):
-    return Record(epoch, Score(0.5 / (epoch + 1), 0.75), Score(0.25, 0.625), 0.125, norms or {}, 0.5)
+    return Record(
+        epoch, Score(0.5 / (epoch + 1), 0.75), Score(0.25, 0.625), 0.125, norms or {}, 0.5
+    )
 
 
 @pytest.fixture
 def run(tmp_path):
     """A run on bars, before its first epoch, of two layers."""
-    return start_run(resolve({"data": "bars", "hidden": [3], "epochs": 100}), tmp_path / "run", device="cpu")
+    return start_run(
+        resolve({"data": "bars", "hidden": [3], "epochs": 100}), tmp_path / "run", device="cpu"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +108,8 @@ def test_the_update_ratio_is_how_far_the_epoch_moved_the_weights(run):
     assert np.linalg.norm(before) > 0
     ratios = scalars(run.folder)["update_ratio/layer_1"]
     assert ratios.keys() == {1, 2}
-    # a norm of 12 float32 entries has a relative error below 12 eps, and so has the difference's; a ratio of the two below 32 eps
+    # a norm of 12 float32 entries has a relative error below 12 eps, and so has the difference's; a
+    # ratio of the two below 32 eps
     assert ratios[1] == pytest.approx(0.25, rel=32 * EPS)
     assert ratios[2] == pytest.approx(1.0, rel=32 * EPS)
 
@@ -158,7 +165,8 @@ def test_the_tags_of_a_run_are_those_that_the_readme_explains(digits):
     rows = re.findall(r"^\| (`[a-z_]+/.*?) \|", README.read_text(), re.M)
     explained = {tag for row in rows for tag in re.findall(r"`([a-z_]+/\w+)`", row)}
     tags = scalars(digits).keys() | pages(digits)
-    assert {re.sub(r"_\d+$", "_1", tag) for tag in tags} == explained - {"read_me/worst_mistakes"}  # of tables alone
+    # of tables alone
+    assert {re.sub(r"_\d+$", "_1", tag) for tag in tags} == explained - {"read_me/worst_mistakes"}
     assert all(tag == tag.lower() for tag in tags)
 
 
@@ -166,7 +174,11 @@ def test_every_number_has_a_value_at_every_epoch(digits, tmp_path):
     assert train.main(["--run-dir", str(tmp_path / "r"), "--epochs", "5", "--no-check"]) == 0
     steps = {tag: set(values) for tag, values in scalars(digits).items()}
     per_step = {tag for tag in steps if tag.split("/")[0] in ("gradient_norm", "update_ratio")}
-    geometric = {tag for tag in steps if tag.split("/")[0] in ("saturation", "distinct_units", "cancellation", "output_spread")}
+    geometric = {
+        tag
+        for tag in steps
+        if tag.split("/")[0] in ("saturation", "distinct_units", "cancellation", "output_spread")
+    }
     assert all(steps[tag] == {1, 2, 3} for tag in per_step)
     assert all(steps[tag] == {0, 1, 2, 3} for tag in steps.keys() - per_step)
     long = {tag: set(values) for tag, values in scalars(tmp_path / "r").items()}
@@ -181,7 +193,11 @@ def test_the_graph_is_there_and_leads_from_x_to_the_loss(digits):
     while inputs[at]:
         at = inputs[at][0]
         path.append(at)
-    assert path == ["output/p", *(f"layer_{i}/{s}_{i}" for i, s in ((3, "z"), (2, "a"), (2, "z"), (1, "a"), (1, "z"))), "x"]
+    assert path == [
+        "output/p",
+        *(f"layer_{i}/{s}_{i}" for i, s in ((3, "z"), (2, "a"), (2, "z"), (1, "a"), (1, "z"))),
+        "x",
+    ]
 
 
 def test_a_run_is_a_row_that_compares_it(digits):
@@ -190,11 +206,21 @@ def test_a_run_is_a_row_that_compares_it(digits):
         for value in Event.FromString(data).summary.value:
             if value.tag.startswith("_hparams_/"):
                 said[value.tag] = HParamsPluginData.FromString(value.metadata.plugin_data.content)
-    start, experiment = said["_hparams_/session_start_info"].session_start_info, said["_hparams_/experiment"].experiment
-    assert start.hparams["lr"].number_value == json.loads((digits / "config.json").read_text())["lr"]
+    start, experiment = (
+        said["_hparams_/session_start_info"].session_start_info,
+        said["_hparams_/experiment"].experiment,
+    )
+    assert (
+        start.hparams["lr"].number_value == json.loads((digits / "config.json").read_text())["lr"]
+    )
     assert start.hparams["hidden"].string_value == "64-32"
     assert {info.name for info in experiment.hparam_infos} == start.hparams.keys()
-    assert {info.name for info in experiment.hparam_infos if info.differs} >= {"lr", "hidden", "batch_size"}  # shown unasked
+    # shown unasked
+    assert {info.name for info in experiment.hparam_infos if info.differs} >= {
+        "lr",
+        "hidden",
+        "batch_size",
+    }
     assert {info.name.tag for info in experiment.metric_infos} <= scalars(digits).keys()
     assert said["_hparams_/session_end_info"].session_end_info.status == 1  # success
 
@@ -207,35 +233,75 @@ def test_the_verification_is_a_table_of_every_quantity(digits):
 
 
 def test_the_projector_finds_a_row_of_every_sample(digits):
-    points = [line.split("\t") for line in (digits / "projector" / "activations.tsv").read_text().splitlines()]
+    points = [
+        line.split("\t")
+        for line in (digits / "projector" / "activations.tsv").read_text().splitlines()
+    ]
     samples = (digits / "projector" / "samples.tsv").read_text().splitlines()
     assert len(points) == len(samples) - 1 == 359  # every test sample; the names have a head
     assert {len(point) for point in points} == {32}
     assert all(0 <= float(number) <= 1 for point in points for number in point)
     assert samples[0].split("\t") == ["sample", "class", "said", "verdict"]
     for sample, true, told, verdict in (row.split("\t") for row in samples[1:]):
-        assert (sample, verdict) == ((f"{true}, right", "right") if true == told else (f"{true}, said {told}", "wrong"))
+        assert (sample, verdict) == (
+            (f"{true}, right", "right") if true == told else (f"{true}, said {told}", "wrong")
+        )
     paths = re.findall(r'_path: "(.*?)"', (digits / "projector_config.pbtxt").read_text())
     assert len(paths) == 3
     assert all((digits / path).exists() for path in paths)
 
 
 @pytest.mark.parametrize(
-    "settings", [["--hidden"], ["--init", "zeros", "--hidden", "2"], ["--output", "sigmoid", "--dtype", "float64"]]
+    "settings",
+    [
+        ["--hidden"],
+        ["--init", "zeros", "--hidden", "2"],
+        ["--output", "sigmoid", "--dtype", "float64"],
+    ],
 )
 def test_every_kind_of_network_has_its_pages(tmp_path, settings):
-    assert train.main(["--data", "bars", "--run-dir", str(tmp_path / "r"), "--epochs", "2", *settings]) == 0
-    assert pages(tmp_path / "r") >= {"pictures/first_layer", "precision_recall/class_horizontal", "activations/output"}
+    assert (
+        train.main(["--data", "bars", "--run-dir", str(tmp_path / "r"), "--epochs", "2", *settings])
+        == 0
+    )
+    assert pages(tmp_path / "r") >= {
+        "pictures/first_layer",
+        "precision_recall/class_horizontal",
+        "activations/output",
+    }
 
 
 def test_a_table_has_its_mistakes_in_words(tmp_path):
     rows = ["a,b,kind"] + [f"{i % 7},{i % 5},{'x|y' if i % 2 else 'Z z'}" for i in range(40)]
     (tmp_path / "t.csv").write_text("\n".join(rows))
-    assert train.main(["--data", str(tmp_path / "t.csv"), "--run-dir", str(tmp_path / "r"), "--epochs", "1", "--lr", "1e-9"]) == 0
+    assert (
+        train.main(
+            [
+                "--data",
+                str(tmp_path / "t.csv"),
+                "--run-dir",
+                str(tmp_path / "r"),
+                "--epochs",
+                "1",
+                "--lr",
+                "1e-9",
+            ]
+        )
+        == 0
+    )
     found = pages(tmp_path / "r")
-    assert {"read_me/worst_mistakes", "precision_recall/class_x_y", "precision_recall/class_z_z"} <= found
+    assert {
+        "read_me/worst_mistakes",
+        "precision_recall/class_x_y",
+        "precision_recall/class_z_z",
+    } <= found
     assert not found & {"pictures/first_layer", "pictures/worst_mistakes"}
 
 
 def test_classes_of_one_name_keep_apart():
-    assert class_tags(["A b", "a-B", "7", "é"]) == ["class_a_b_0", "class_a_b_1", "class_7", "class_3"]
+    assert class_tags(["A b", "a-B", "7", "é"]) == [
+        "class_a_b_0",
+        "class_a_b_1",
+        "class_7",
+        "class_3",
+    ]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from model import data
-from model.command_line import BadInput
-from model.data import load, split
+from backproof.model import data
+from backproof.model.command_line import BadInput
+from backproof.model.data import load, split
 
 
 def test_bars_are_the_four_pictures_of_the_question():
@@ -125,7 +125,8 @@ def test_load_refuses_an_unknown_name():
     with pytest.raises(BadInput) as error:
         load("foo")
     assert str(error.value) == (
-        "expected digits, bars, mnist, a .csv or a .npz file, got 'foo'. Choose one of the names, or give a file's path."
+        "expected digits, bars, mnist, a .csv or a .npz file, got 'foo'. Choose one of the names, "
+        "or give a file's path."
     )
 
 
@@ -157,11 +158,19 @@ def test_load_puts_mnist_together_from_its_four_files(monkeypatch, tmp_path):
     labels = np.array([3, 1, 4, 1, 5], dtype=np.uint8)
     parts = {"train-images-idx3-ubyte": images[:3], "train-labels-idx1-ubyte": labels[:3]}
     parts |= {"t10k-images-idx3-ubyte": images[3:], "t10k-labels-idx1-ubyte": labels[3:]}
-    monkeypatch.setattr(data, "read_mnist", lambda folder, download: parts if folder == tmp_path and download else {})
+    monkeypatch.setattr(
+        data,
+        "read_mnist",
+        lambda folder, download: parts if folder == tmp_path and download else {},
+    )
     mnist = load("mnist", tmp_path, download=True)
     assert np.array_equal(mnist.x, images.reshape(5, 784))
     assert mnist.y.tolist() == [3, 1, 4, 1, 5]
-    assert (mnist.train.tolist(), mnist.test.tolist(), mnist.picture) == ([0, 1, 2], [3, 4], (28, 28))
+    assert (mnist.train.tolist(), mnist.test.tolist(), mnist.picture) == (
+        [0, 1, 2],
+        [3, 4],
+        (28, 28),
+    )
     assert mnist.testing(np.float32)[0].max() <= 1
 
 
@@ -178,6 +187,15 @@ def test_dataset_refuses_fewer_labels_than_samples():
 
 
 def test_loading_imports_neither_torch_nor_what_only_a_download_needs():
-    program = "import sys, model.data; print({'torch', 'jaxtyping', 'tqdm', 'ssl', 'urllib.request'} & set(sys.modules))"
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=data.DIGITS.parents[1])
+    program = (
+        "import sys, backproof.model.data; print({'torch', 'jaxtyping', 'tqdm', 'ssl', "
+        "'urllib.request'} & set(sys.modules))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=data.DIGITS.parents[1],
+    )
     assert answer.stdout == "set()\n"

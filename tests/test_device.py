@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from model import device
-from model.command_line import BadInput
-from model.device import A_THREADS_SHARE, bytes_for, memory, threads_for, usable
-from model.network import MLP
+from backproof.model import device
+from backproof.model.command_line import BadInput
+from backproof.model.device import A_THREADS_SHARE, bytes_for, memory, threads_for, usable
+from backproof.model.network import MLP
 
 
 @pytest.mark.parametrize(("available", "expected"), [(True, "cuda"), (False, "cpu")])
@@ -23,7 +23,10 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
     monkeypatch.setattr(device.torch.cuda, "is_available", lambda: False)
     with pytest.raises(BadInput) as error:
         usable("cuda")
-    expected = f"--device: expected a CUDA device, got a machine where torch {torch.__version__} sees none. Use --device cpu."
+    expected = (
+        f"--device: expected a CUDA device, got a machine where torch {torch.__version__} "
+        "sees none. Use --device cpu."
+    )
     assert str(error.value) == expected
 
 

@@ -1,4 +1,5 @@
-"""Right, right under another convention, or wrong: what `diagnose` says of candidates whose truth is known."""
+"""Right, right under another convention, or wrong: what `diagnose` says of candidates whose truth
+is known."""
 
 import os
 import subprocess
@@ -11,10 +12,10 @@ from command import ROOT
 from planted import Planted, in_process
 from uncatalogued import Uncatalogued
 
-from checks.candidates.conventions import Conventions
-from checks.diagnosis.diagnose import diagnose
-from checks.diagnosis.factors import decompose
-from checks.diagnosis.probes import plan
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis.diagnose import diagnose
+from backproof.checks.diagnosis.factors import decompose
+from backproof.checks.diagnosis.probes import plan
 
 ALL = frozenset({"LAYOUT", "EXAMPLES", "LABELS", "OUTPUT", "COST", "REDUCTION"})
 RIGHT = [
@@ -28,7 +29,9 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("asked", RIGHT, ids=lambda asked: f"{asked.output},{asked.cost},{asked.protocol}")
+@pytest.mark.parametrize(
+    "asked", RIGHT, ids=lambda asked: f"{asked.output},{asked.cost},{asked.protocol}"
+)
 def test_a_right_candidate_passes_and_no_bug_is_named(asked):
     found = diagnose(Planted(asked).candidate())
     assert (found.outcome, found.bugs, found.conventions, found.wrong) == ("pass", [], [], [])
@@ -38,18 +41,21 @@ def test_a_right_candidate_passes_and_no_bug_is_named(asked):
 
 ENFORCED = """
 from jaxtyping import install_import_hook
-install_import_hook(["model", "checks"], "beartype.beartype")
+install_import_hook(["backproof.model", "backproof.checks"], "beartype.beartype")
 from planted import Planted
-from checks.candidates.conventions import Conventions
-from checks.diagnosis.diagnose import diagnose
-print([bug.id for bug in diagnose(Planted(Conventions(output="sigmoid", cost="quadratic"), {"raw-error": {}}).candidate()).bugs])
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis.diagnose import diagnose
+planted = Planted(Conventions(output="sigmoid", cost="quadratic"), {"raw-error": {}})
+print([bug.id for bug in diagnose(planted.candidate()).bugs])
 """
 
 
 def test_a_diagnosis_holds_with_every_shape_enforced():
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     command = [sys.executable, "-W", "error", "-c", ENFORCED]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
+    )
     assert (done.stdout, done.stderr) == ("['raw-error']\n", "")
 
 
@@ -76,7 +82,9 @@ UNDECLARED = [
 ]
 
 
-@pytest.mark.parametrize(("true", "claimed", "lines"), UNDECLARED, ids=[" ".join(lines) for _, _, lines in UNDECLARED])
+@pytest.mark.parametrize(
+    ("true", "claimed", "lines"), UNDECLARED, ids=[" ".join(lines) for _, _, lines in UNDECLARED]
+)
 def test_another_convention_is_named_as_one_and_passes(true, claimed, lines):
     candidate = replace(Planted(true).candidate(), conventions=replace(true, **claimed))
     found = diagnose(candidate)
@@ -85,15 +93,23 @@ def test_another_convention_is_named_as_one_and_passes(true, claimed, lines):
 
 
 def test_a_step_with_its_own_learning_rate_is_told_to_say_so():
-    found = diagnose(Planted(Conventions(protocol="step"), {"hard-coded": {"eta": 0.05}}).candidate())
+    found = diagnose(
+        Planted(Conventions(protocol="step"), {"hard-coded": {"eta": 0.05}}).candidate()
+    )
     assert (found.outcome, found.conventions) == ("pass", ["LEARNING_RATE = 0.05"])
 
 
 def test_n_times_too_much_is_a_bug_where_the_file_itself_says_mean():
     n_times = {"scale": {"factor": "N"}}
-    assert diagnose(Planted(Conventions(), n_times).candidate()).conventions == ['REDUCTION = "sum"']
+    assert diagnose(Planted(Conventions(), n_times).candidate()).conventions == [
+        'REDUCTION = "sum"'
+    ]
     declared = diagnose(Planted(Conventions(declared=ALL), n_times).candidate())
-    assert (declared.outcome, [bug.id for bug in declared.bugs], declared.conventions) == ("fail", ["scale"], [])
+    assert (declared.outcome, [bug.id for bug in declared.bugs], declared.conventions) == (
+        "fail",
+        ["scale"],
+        [],
+    )
 
 
 PAIRS = [
@@ -123,7 +139,11 @@ def test_an_unknown_bug_is_no_pair_of_known_ones():
 def test_a_wrong_forward_is_found_though_the_gradients_are_right():
     right = Planted()
     candidate = in_process(
-        {"gradients": right.gradients, "forward": lambda W, b, x: np.full((len(x), len(b[-1])), 0.5)}, Conventions(has_forward=True)
+        {
+            "gradients": right.gradients,
+            "forward": lambda W, b, x: np.full((len(x), len(b[-1])), 0.5),
+        },
+        Conventions(has_forward=True),
     )
     found = diagnose(candidate)
     assert (found.outcome, found.wrong) == ("fail", ["p"])
@@ -167,7 +187,9 @@ BOTH = {"sigmoid-twice": {"form": "both"}, "updated-weights": {"eta": 0.3}}
 def test_two_bugs_are_named_though_the_cost_has_its_half_as_well():
     """COST = "quadratic" is open about its half; what is beside two bugs must not be a third."""
     wrong = Planted(Conventions(output="sigmoid", cost="half-quadratic", protocol="step"), BOTH)
-    declared = Conventions(output="sigmoid", cost="quadratic", protocol="step", declared=frozenset({"OUTPUT", "COST"}))
+    declared = Conventions(
+        output="sigmoid", cost="quadratic", protocol="step", declared=frozenset({"OUTPUT", "COST"})
+    )
     found = diagnose(in_process({"step": wrong.step}, declared))
     assert {bug.id for bug in found.bugs if not bug.alternative} == BOTH.keys()
     assert found.conventions == ['COST = "half-quadratic"']
@@ -182,8 +204,11 @@ def test_a_factor_beside_a_bug_says_which_loss_would_have_it():
 
 
 def test_an_odd_shape_in_one_layer_excuses_no_prediction_for_another():
-    """dW[3] comes as a column; raw-error explains all that came, and what cannot be computed for dW[1] does not."""
-    wrong = Planted(Conventions(output="sigmoid", cost="half-quadratic", sizes=(2, 3, 1)), {"raw-error": {}})
+    """dW[3] comes as a column; raw-error explains all that came, and what cannot be computed for
+    dW[1] does not."""
+    wrong = Planted(
+        Conventions(output="sigmoid", cost="half-quadratic", sizes=(2, 3, 1)), {"raw-error": {}}
+    )
 
     def gradients(W, b, x, y):
         a = [x]
@@ -200,7 +225,9 @@ def test_an_odd_shape_in_one_layer_excuses_no_prediction_for_another():
 
 def test_a_cost_that_was_meant_otherwise_is_said():
     wrong = Planted(Conventions(output="sigmoid", cost="binary-cross-entropy"))
-    declared = Conventions(output="sigmoid", cost="half-quadratic", declared=frozenset({"OUTPUT", "COST"}))
+    declared = Conventions(
+        output="sigmoid", cost="half-quadratic", declared=frozenset({"OUTPUT", "COST"})
+    )
     (bug,) = diagnose(in_process({"gradients": wrong.gradients}, declared)).bugs
     assert bug.id == "cost-mismatch"
     assert bug.fix.endswith('or, if that is the loss you mean: COST = "binary-cross-entropy"')
@@ -246,7 +273,9 @@ def test_an_answer_in_float32_is_judged_by_float32_and_an_error_in_it_still_foun
         return [(w * wrong).astype(np.float32) for w in dW], [v.astype(np.float32) for v in db]
 
     assert diagnose(in_process({"gradients": gradients}, Conventions())).outcome == "pass"
-    off = diagnose(in_process({"gradients": lambda *given: gradients(*given, wrong=1.0001)}, Conventions()))
+    off = diagnose(
+        in_process({"gradients": lambda *given: gradients(*given, wrong=1.0001)}, Conventions())
+    )
     assert (off.outcome, off.bugs) == ("fail", [])
 
 
@@ -263,7 +292,10 @@ def test_an_epsilon_in_the_denominator_is_not_called_low_precision():
 
 
 def test_a_factor_is_read_as_a_function_of_n_not_as_a_number():
-    rows = [(probe.setting, dict.fromkeys(probe.setting.gradients, 1 / probe.setting.N)) for probe in plan(Conventions())[:4]]
+    rows = [
+        (probe.setting, dict.fromkeys(probe.setting.gradients, 1 / probe.setting.N))
+        for probe in plan(Conventions())[:4]
+    ]
     causes = decompose(rows)
     assert causes is not None
     assert [(cause.id, cause.note) for cause in causes] == [("scale", "1/N times the gradient")]
@@ -272,6 +304,8 @@ def test_a_factor_is_read_as_a_function_of_n_not_as_a_number():
 
 
 def test_a_factor_in_one_layer_is_mended_in_the_lines_of_that_layer():
-    (bug,) = diagnose(Planted(Conventions(), {"scale": {"factor": "K", "layers": [1]}}).candidate()).bugs
+    (bug,) = diagnose(
+        Planted(Conventions(), {"scale": {"factor": "K", "layers": [1]}}).candidate()
+    ).bugs
     assert (bug.where, bug.see) == ("layer 2", "(B2)")
     assert bug.fix == "dW[2] = dz[2].T @ a[1]; db[2] = dz[2].sum(axis=0)   # without the factor"

@@ -1,4 +1,5 @@
-"""why-half.md and softmax.md say what is so: numbers are computed again, commands are run, links lead somewhere."""
+"""why-half.md and softmax.md say what is so: numbers are computed again, commands are run, links
+lead somewhere."""
 
 from __future__ import annotations
 
@@ -11,37 +12,53 @@ from pathlib import Path
 
 import pytest
 
+from backproof.checks.__main__ import main as checks_main
 from benchmarks.remedies import REMEDIES, cures
 from benchmarks.remedies import main as remedies_main
-from checks.__main__ import main as checks_main
 from docs import figures, numbers
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "docs" / page for page in figures.PAGES]
-COMMANDS = sorted({line for page in PAGES for line in re.findall(r"^python .*?(?=  +#|$)", page.read_text("utf-8"), re.MULTILINE)})
+COMMANDS = sorted(
+    {
+        line
+        for page in PAGES
+        for line in re.findall(r"^python .*?(?=  +#|$)", page.read_text("utf-8"), re.MULTILINE)
+    }
+)
 
 
 def test_the_pages_numbers_are_still_true() -> None:
     command = [sys.executable, "-m", "docs.figures", "--check", "--fast"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)  # without shape checks: faster
+    # without shape checks: faster
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == f"{len(numbers.FAST)} numbers are as the pages say"
 
 
-def test_a_number_that_is_no_longer_true_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_that_is_no_longer_true_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for page in PAGES:
         shutil.copy(page, tmp_path)
     text = (tmp_path / "why-half.md").read_text("utf-8")
-    (tmp_path / "why-half.md").write_text(re.sub(r"(<!-- n:stale-ratio -->)[^<]*", r"\g<1>5.5", text), "utf-8")
+    (tmp_path / "why-half.md").write_text(
+        re.sub(r"(<!-- n:stale-ratio -->)[^<]*", r"\g<1>5.5", text), "utf-8"
+    )
     monkeypatch.setattr(figures, "HERE", tmp_path)
     (complaint,) = figures.differences("why-half.md", {"stale-ratio": numbers.stale_ratio()})
     assert complaint == (
-        f"docs/why-half.md, stale-ratio: computed {numbers.stale_ratio()!r}, the page says '5.5'. Run python -m docs.figures."
+        f"docs/why-half.md, stale-ratio: computed {numbers.stale_ratio()!r}, the page says '5.5'. "
+        "Run python -m docs.figures."
     )
 
 
 def test_every_number_has_its_place_on_a_page_and_every_place_is_filled() -> None:
-    marked = {name: says for page in PAGES for name, says in figures.MARKED.findall(page.read_text("utf-8"))}
+    marked = {
+        name: says
+        for page in PAGES
+        for name, says in figures.MARKED.findall(page.read_text("utf-8"))
+    }
     assert set(marked) == set(numbers.FAST | numbers.SLOW)
     assert all(marked.values())
     assert [message for page in figures.PAGES for message in figures.differences(page, {})] == []
@@ -49,7 +66,9 @@ def test_every_number_has_its_place_on_a_page_and_every_place_is_filled() -> Non
 
 @pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.name)
 def test_the_table_of_remedies_says_what_one_of_its_networks_does(remedy: object) -> None:
-    row = re.search(rf"\| {re.escape(remedy.name)} +\| +(\d+) of 10 \|", PAGES[0].read_text("utf-8"))  # type: ignore[attr-defined]
+    row = re.search(
+        rf"\| {re.escape(remedy.name)} +\| +(\d+) of 10 \|", PAGES[0].read_text("utf-8")
+    )  # type: ignore[attr-defined]
     assert row
     assert int(row[1]) == 10 * cures(remedy, 3, 1500, 1.0)  # type: ignore[arg-type]
 
@@ -59,7 +78,9 @@ def test_the_steps_that_are_needed_at_learning_rate_1_are_as_the_page_says() -> 
     assert f"| 1 | {needed[0]:,} | {needed[1]:,} |" in PAGES[0].read_text("utf-8")
 
 
-def test_the_walkthrough_on_the_page_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_walkthrough_on_the_page_is_what_the_command_prints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert checks_main(["--explain", "--sizes", "2", "3", "3"]) == 0
     printed, page = capsys.readouterr().out, PAGES[1].read_text("utf-8")
     shown = re.search(r"<!-- n:page -->\n```\n(.*?)\n```", page, re.DOTALL)

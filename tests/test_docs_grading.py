@@ -31,7 +31,9 @@ RIGHT = """
 def handed_in(folder: Path, **bodies: str) -> list[str]:
     """Submissions out of the page's own template."""
     for name, body in bodies.items():
-        (folder / f"{name}.py").write_text(TEMPLATE.replace("    raise NotImplementedError\n", body.lstrip("\n")))
+        (folder / f"{name}.py").write_text(
+            TEMPLATE.replace("    raise NotImplementedError\n", body.lstrip("\n"))
+        )
     return [f"{name}.py" for name in bodies]
 
 
@@ -48,25 +50,43 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     )
     done = checks(*names, "--json", "--seed", 7, folder=folder)
     assert done.code == 1
-    table = subprocess.run([sys.executable, "-c", TABLE], input=done.out, capture_output=True, text=True, check=True).stdout
+    table = subprocess.run(
+        [sys.executable, "-c", TABLE], input=done.out, capture_output=True, text=True, check=True
+    ).stdout
     return {Path(row["file"]).stem: row for row in csv.DictReader(io.StringIO(table))}
 
 
-def test_the_table_of_the_page_has_a_line_for_each_with_verdict_and_reason(rows: dict[str, dict[str, str]]) -> None:
+def test_the_table_of_the_page_has_a_line_for_each_with_verdict_and_reason(
+    rows: dict[str, dict[str, str]],
+) -> None:
     assert {name: (row["verdict"], row["bugs"]) for name, row in rows.items()} == {
         "ada": ("pass", ""),
         "ben": ("fail", "scale"),
         "cleo": ("fail", "no-hidden-derivative"),
         "dan": ("fail", ""),
     }
-    assert (rows["cleo"]["right"], rows["cleo"]["of"], rows["cleo"]["first wrong step"]) == ("2", "6", "(B5) dz[2]")
-    assert rows["dan"]["feedback"].startswith("dan.py: gradients raises NotImplementedError on line")
+    assert (rows["cleo"]["right"], rows["cleo"]["of"], rows["cleo"]["first wrong step"]) == (
+        "2",
+        "6",
+        "(B5) dz[2]",
+    )
+    assert rows["dan"]["feedback"].startswith(
+        "dan.py: gradients raises NotImplementedError on line"
+    )
 
 
-def test_a_declared_mean_that_is_a_sum_fails_as_the_page_says_and_names_the_declaration(tmp_path: Path) -> None:
+def test_a_declared_mean_that_is_a_sum_fails_as_the_page_says_and_names_the_declaration(
+    tmp_path: Path,
+) -> None:
     (name,) = handed_in(tmp_path, ben=RIGHT.replace("/ len(x)", ""))
-    assert '(or, if that is the loss you mean: REDUCTION = "sum")' in checks(name, folder=tmp_path).out
-    undeclared = (tmp_path / name).read_text().replace('OUTPUT, COST, REDUCTION = "softmax", "cross-entropy", "mean"', "")
+    assert (
+        '(or, if that is the loss you mean: REDUCTION = "sum")' in checks(name, folder=tmp_path).out
+    )
+    undeclared = (
+        (tmp_path / name)
+        .read_text()
+        .replace('OUTPUT, COST, REDUCTION = "softmax", "cross-entropy", "mean"', "")
+    )
     (tmp_path / name).write_text(undeclared)
     assert checks(name, folder=tmp_path).code == 0
 

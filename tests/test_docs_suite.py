@@ -1,4 +1,5 @@
-"""The code on docs/in-your-suite.md runs as it stands, and the numbers on docs/tolerances.md are those of the code."""
+"""The code on docs/in-your-suite.md runs as it stands, and the numbers on docs/tolerances.md are
+those of the code."""
 
 import re
 import runpy
@@ -7,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from backproof import assert_gradients
+from backproof.checks import bound
+from backproof.checks.black_box import rungs, shadow, slopes
 from benchmarks.planted_errors import KINDS
-from checks import assert_gradients, bound
-from checks.black_box import rungs, shadow, slopes
 
 DOCS = Path(__file__).parents[1] / "docs"
-BLOCKS = re.findall(r"```python\n(.*?)```", (DOCS / "in-your-suite.md").read_text("utf-8"), re.DOTALL)
+BLOCKS = re.findall(
+    r"```python\n(.*?)```", (DOCS / "in-your-suite.md").read_text("utf-8"), re.DOTALL
+)
 
 
 def test_blocks_of_the_page_run_in_order_and_their_tests_pass(tmp_path, capsys):
@@ -28,11 +32,18 @@ def test_blocks_of_the_page_run_in_order_and_their_tests_pass(tmp_path, capsys):
 @pytest.mark.parametrize(("dtype", "column"), [(torch.float64, 0), (torch.float32, 1)])
 def test_evaluations_on_the_page_are_those_that_a_loss_counts(dtype, column):
     page = " ".join((DOCS / "in-your-suite.md").read_text("utf-8").split())
-    (found,) = re.findall(r"one tensor takes (\d+) \((\d+)\), three take (\d+) \((\d+)\), six (\d+) \((\d+)\)", page)
-    (each, once, low) = re.search(r"\*\*(\d+) evaluations .*?\*\*, and (\d+) in all .*? or (\d+) in float32", page).groups()
+    (found,) = re.findall(
+        r"one tensor takes (\d+) \((\d+)\), three take (\d+) \((\d+)\), six (\d+) \((\d+)\)", page
+    )
+    (each, once, low) = re.search(
+        r"\*\*(\d+) evaluations .*?\*\*, and (\d+) in all .*? or (\d+) in float32", page
+    ).groups()
     for k, tensors in enumerate((1, 3, 6)):
         generator = torch.Generator().manual_seed(tensors)
-        weights = [torch.randn(4, 4, dtype=dtype, generator=generator).requires_grad_() for _ in range(tensors)]
+        weights = [
+            torch.randn(4, 4, dtype=dtype, generator=generator).requires_grad_()
+            for _ in range(tensors)
+        ]
         x, calls = torch.randn(5, 4, dtype=dtype, generator=generator), []
 
         def loss(weights=weights, x=x, calls=calls):
@@ -42,7 +53,11 @@ def test_evaluations_on_the_page_are_those_that_a_loss_counts(dtype, column):
             return x.square().mean()
 
         assert_gradients(loss, {str(layer): w for layer, w in enumerate(weights)})
-        assert len(calls) == int(found[2 * k + column]) == int(each) * tensors + int((once, low)[column])
+        assert (
+            len(calls)
+            == int(found[2 * k + column])
+            == int(each) * tensors + int((once, low)[column])
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""A drawing becomes the same input whatever its file is like, made as the data set's were; what is no drawing is refused."""
+"""A drawing becomes the same input whatever its file is like, made as the data set's were; what is
+no drawing is refused."""
 
 import subprocess
 import sys
@@ -8,11 +9,13 @@ import pytest
 from PIL import Image
 from sheets import FILES, alike, inverted, saved, seven
 
-from model import drawing
-from model.command_line import BadInput
-from model.data import load
+from backproof.model import drawing
+from backproof.model.command_line import BadInput
+from backproof.model.data import load
 
-SAME = 0.03  # of the ink: palettes, JPEG and a camera's grain move the outline by a fraction of a pixel of a drawing of 144
+# of the ink: palettes, JPEG and a camera's grain move the outline by a fraction of a pixel of a
+# drawing of 144
+SAME = 0.03
 
 
 def refusal(call, *arguments):
@@ -24,16 +27,20 @@ def refusal(call, *arguments):
 def centre_of_mass(field):
     """(y, x), in pixels; the first pixel is 0."""
     field = field.astype(float)
-    return tuple(field.sum(axis=1 - axis) @ np.arange(n) / field.sum() for axis, n in enumerate(field.shape))
+    return tuple(
+        field.sum(axis=1 - axis) @ np.arange(n) / field.sum() for axis, n in enumerate(field.shape)
+    )
 
 
 def is_centred(field):
     """Whether the centre of mass is where MNIST has it: at pixel 14, after a shift by whole pixels.
 
-    Hence 0.5; and rounding each of the 400 pixels of the box by 0.5 at most, 14 pixels from the centre at most, moves it by less
-    than 0.5 * 400 * 14 / mass, 0.2 here.
+    Hence 0.5; and rounding each of the 400 pixels of the box by 0.5 at most, 14 pixels from the
+    centre at most, moves it by less than 0.5 * 400 * 14 / mass, 0.2 here.
     """
-    return all(abs(place - 14) <= 0.5 + 2800 / field.sum(dtype=float) for place in centre_of_mass(field))
+    return all(
+        abs(place - 14) <= 0.5 + 2800 / field.sum(dtype=float) for place in centre_of_mass(field)
+    )
 
 
 @pytest.fixture
@@ -57,7 +64,8 @@ def test_artefacts_of_jpeg_are_not_ink(quality, plain, tmp_path):
 @pytest.mark.parametrize("size", [(60, 75), (120, 150), (480, 600), (1200, 1500), (3000, 3750)])
 def test_resolution_does_not_matter(size, plain, tmp_path):
     path = saved(tmp_path, seven(size, size[0] // 10))
-    # the edge of a stroke of a tenth of the height is known to a pixel: 2 in `size[0] / 10`, both scaled to 144 pixels or fewer
+    # the edge of a stroke of a tenth of the height is known to a pixel: 2 in `size[0] / 10`, both
+    # scaled to 144 pixels or fewer
     assert alike(plain, drawing.as_mnist(drawing.read(path))) < SAME + 2 / (min(size[0], 1024) / 10)
 
 
@@ -79,7 +87,8 @@ def test_specks_of_dirt_do_not_matter(plain, tmp_path):
 def test_strokes_fill_the_box_of_20_pixels_and_are_centred_by_their_mass(plain):
     rows, columns = np.flatnonzero(plain.any(axis=1)), np.flatnonzero(plain.any(axis=0))
     assert np.ptp(rows) + 1 == 20
-    assert abs((np.ptp(columns) + 1) / 20 - 117 / 156) < 1 / 20  # the shape of the strokes' box: see seven()
+    # the shape of the strokes' box: see seven()
+    assert abs((np.ptp(columns) + 1) / 20 - 117 / 156) < 1 / 20
     assert is_centred(plain)
     assert plain.dtype == np.uint8
     assert plain.max() == 255
@@ -96,10 +105,13 @@ def test_centring_the_bounding_box_would_not_pass_for_centring_the_mass(plain):
 
 @pytest.mark.parametrize("mutant", ["not inverted", "opacity ignored", "not cropped"])
 def test_what_forgets_a_step_differs_by_more_than_is_the_same(mutant, plain, tmp_path, monkeypatch):
-    """The wrong version of each step, on the file that needs the step: the tests above would see it."""
-    sheet = {"not inverted": seven(dark=255, light=0), "opacity ignored": FILES["LA-light-on-clear"](), "not cropped": seven()}[
-        mutant
-    ]
+    """The wrong version of each step, on the file that needs the step: the tests above would see
+    it."""
+    sheet = {
+        "not inverted": seven(dark=255, light=0),
+        "opacity ignored": FILES["LA-light-on-clear"](),
+        "not cropped": seven(),
+    }[mutant]
     path = saved(tmp_path, sheet)
     if mutant == "not inverted":
         wrong = 1 - np.asarray(sheet) / 255
@@ -109,14 +121,19 @@ def test_what_forgets_a_step_differs_by_more_than_is_the_same(mutant, plain, tmp
         return
     else:
         wrong = drawing.read(path)
-        monkeypatch.setattr("model.strokes.box", lambda strokes: (slice(None), slice(None)))
+        monkeypatch.setattr(
+            "backproof.model.strokes.box", lambda strokes: (slice(None), slice(None))
+        )
     assert alike(plain, drawing.as_mnist(wrong)) > 10 * SAME
 
 
 @pytest.mark.parametrize("colour", ["white", "black", (250, 250, 245)])
 def test_a_blank_picture_is_refused(colour, tmp_path):
     path = saved(tmp_path, Image.new("RGB", (200, 200), colour))
-    wanted = f"{path}: expected a drawing, got a blank picture. Draw with more contrast to the background."
+    wanted = (
+        f"{path}: expected a drawing, got a blank picture. Draw with more contrast to the "
+        "background."
+    )
     assert refusal(drawing.read, path) == wanted
     assert refusal(drawing.for_network, path, (5, 5), "icons") == wanted
 
@@ -133,9 +150,12 @@ def noise(kind):
     if kind == "smooth":
         small = Image.fromarray(np.uint8(random.integers(0, 256, (16, 16))))
         return small.resize((300, 300), Image.Resampling.BICUBIC)
-    if kind == "like nature":  # random phases under the spectrum that photographs have: amplitudes fall with frequency
+    # random phases under the spectrum that photographs have: amplitudes fall with frequency
+    if kind == "like nature":
         frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(300), np.fft.fftfreq(300)))
-        field = np.fft.ifft2(np.fft.fft2(random.normal(size=(300, 300))) / np.maximum(frequency, 1 / 300)).real
+        field = np.fft.ifft2(
+            np.fft.fft2(random.normal(size=(300, 300))) / np.maximum(frequency, 1 / 300)
+        ).real
         return Image.fromarray(np.uint8(255 * (field - field.min()) / np.ptp(field)))
     values = {
         "uniform": lambda: random.integers(0, 256, (300, 300, 3)),
@@ -147,28 +167,35 @@ def noise(kind):
 
 
 @pytest.mark.parametrize("file", ["noise.png", "noise.jpg"])
-@pytest.mark.parametrize("kind", ["uniform", "normal", "black and white", "coarse", "smooth", "like nature"])
+@pytest.mark.parametrize(
+    "kind", ["uniform", "normal", "black and white", "coarse", "smooth", "like nature"]
+)
 def test_noise_is_refused(kind, file, tmp_path):
     path = saved(tmp_path, noise(kind), file)
     assert refusal(drawing.read, path) == (
-        f"{path}: expected strokes on a plain background, got what looks like a photograph or noise. "
+        f"{path}: expected strokes on a plain background, got what looks like a photograph or "
+        "noise. "
         "Crop it to one drawing, or draw it again."
     )
 
 
 def test_digits_are_counted_in_blocks_of_a_bitmap():
-    """A drawing that is already as NIST's programs would leave it: upright, 20x32, with 256 to 412 pixels on."""
+    """A drawing that is already as NIST's programs would leave it: upright, 20x32, with 256 to 412
+    pixels on."""
     bitmap = np.zeros((32, 20), dtype=bool)
     bitmap[:5], bitmap[:, :4], bitmap[27:], bitmap[12:16, 4:13] = True, True, True, True
     assert 256 <= bitmap.sum() <= 412
     field = np.zeros((32, 32), dtype=int)
     field[:, 6:26] = bitmap
-    blocks = np.array([[field[4 * i : 4 * i + 4, 4 * j : 4 * j + 4].sum() for j in range(8)] for i in range(8)])
+    blocks = np.array(
+        [[field[4 * i : 4 * i + 4, 4 * j : 4 * j + 4].sum() for j in range(8)] for i in range(8)]
+    )
     sheet = np.zeros((500, 400))
     sheet[60:380, 50:250] = np.kron(bitmap, np.ones((10, 10)))
     digits = drawing.as_digits(sheet)
     assert digits.dtype == np.uint8
-    # the pen is about 4 of 32 pixels, inside PEN, so nothing was thinned or thickened: block by block the same
+    # the pen is about 4 of 32 pixels, inside PEN, so nothing was thinned or thickened: block by
+    # block the same
     assert np.array_equal(digits, blocks)
 
 
@@ -200,7 +227,10 @@ def test_digits_stand_upright(monkeypatch):
     assert np.ptp(drawing.as_digits(slanted).argmax(axis=1)) >= 2
 
 
-@pytest.mark.parametrize(("data", "picture"), [("mnist", (28, 28)), ("digits", (8, 8)), ("bars", (2, 2)), ("icons", (5, 9))])
+@pytest.mark.parametrize(
+    ("data", "picture"),
+    [("mnist", (28, 28)), ("digits", (8, 8)), ("bars", (2, 2)), ("icons", (5, 9))],
+)
 def test_a_picture_becomes_a_raw_row_of_the_runs_data(data, picture, tmp_path):
     path = saved(tmp_path, seven())
     row = drawing.for_network(path, picture, data)
@@ -208,12 +238,14 @@ def test_a_picture_becomes_a_raw_row_of_the_runs_data(data, picture, tmp_path):
     assert row.dtype == np.float64
     full = {"mnist": 255, "digits": 16}.get(data, 1)
     assert 0 < row.max() <= full
-    assert np.allclose(drawing.for_network(path, picture, data, 7.0), row * 7 / full, rtol=1e-15)  # one product, one quotient
+    # one product, one quotient
+    assert np.allclose(drawing.for_network(path, picture, data, 7.0), row * 7 / full, rtol=1e-15)
 
 
 @pytest.mark.parametrize("dark", [0, 255])
 def test_another_size_is_the_whole_picture_scaled(dark, tmp_path):
-    """The four bars of 2x2 pixels, drawn with a margin's worth of nothing: half of each picture is inked."""
+    """The four bars of 2x2 pixels, drawn with a margin's worth of nothing: half of each picture is
+    inked."""
     for bar in ([1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 1]):
         ink = np.kron(np.reshape(bar, (2, 2)), np.ones((90, 90)))
         if dark == 255:  # light on a dark ground needs a ground that is larger than the ink
@@ -227,7 +259,8 @@ def test_another_size_is_the_whole_picture_scaled(dark, tmp_path):
 def test_a_network_for_tables_refuses_pictures(tmp_path):
     path = saved(tmp_path, seven())
     assert refusal(drawing.for_network, path, None, "iris") == (
-        f"{path}: expected numbers for a network that was trained on iris, which has no pictures, got a picture. "
+        f"{path}: expected numbers for a network that was trained on iris, which has no pictures, "
+        "got a picture. "
         "Give a row of numbers, or choose another run with --run."
     )
 
@@ -244,14 +277,20 @@ def test_show_draws_the_row_within_80_columns():
 
 
 def test_nothing_heavy_is_imported_before_a_picture_is_opened():
-    code = "import sys, model.drawing; print([name for name in ('torch', 'PIL', 'jaxtyping', 'matplotlib') if name in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        "import sys, backproof.model.drawing; print([name for name in ('torch', 'PIL', "
+        "'jaxtyping', 'matplotlib') if name in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert answer.stdout == "[]\n"
 
 
 @pytest.mark.mnist
 def test_mnists_own_digits_come_back(mnist_folder, tmp_path):
-    """Saved as they are, or enlarged and inverted: what is read resembles no other of 100 digits more than the one it was.
+    """Saved as they are, or enlarged and inverted: what is read resembles no other of 100 digits
+    more than the one it was.
 
     Each is compared in nine places, because centring shifts by whole pixels.
     """
@@ -262,6 +301,12 @@ def test_mnists_own_digits_come_back(mnist_folder, tmp_path):
         for path in (saved(tmp_path, Image.fromarray(digit)), saved(tmp_path, large, "large.jpg")):
             read = drawing.as_mnist(drawing.read(path))
             assert is_centred(read)
-            shifted = [np.roll(read, (y, x), axis=(0, 1)).astype(float) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-            differences = np.min([np.abs(digits - other).sum(axis=(1, 2)) for other in shifted], axis=0)
+            shifted = [
+                np.roll(read, (y, x), axis=(0, 1)).astype(float)
+                for y in (-1, 0, 1)
+                for x in (-1, 0, 1)
+            ]
+            differences = np.min(
+                [np.abs(digits - other).sum(axis=(1, 2)) for other in shifted], axis=0
+            )
             assert differences.argmin() == index

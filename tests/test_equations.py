@@ -1,4 +1,5 @@
-"""Equation, code and test carry the same tag: EQUATIONS.md, by_hand.py and the markers on tests have one set of them."""
+"""Equation, code and test carry the same tag: EQUATIONS.md, by_hand.py and the markers on tests
+have one set of them."""
 
 import ast
 import re
@@ -7,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checks import by_hand
-from checks.problem import Problem
-from checks.quantities import equation, names
-from checks.witnesses import hand
+from backproof.checks import by_hand
+from backproof.checks.problem import Problem
+from backproof.checks.quantities import equation, names
+from backproof.checks.witnesses.verify import hand
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "checks/EQUATIONS.md").read_text()
@@ -19,7 +20,8 @@ ALL = {"F1", "F2", "F3", "F4", *(f"B{number}" for number in range(1, 10))}
 
 
 def markers():
-    """Tags in @pytest.mark.equation(...) on every test, read from the source so that no test needs to run."""
+    """Tags in @pytest.mark.equation(...) on every test, read from the source so that no test needs
+    to run."""
     found = set()
     for path in (ROOT / "tests").glob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -46,7 +48,12 @@ def test_every_quantity_points_to_an_equation_of_the_page():
 def test_code_on_the_page_is_the_code():
     lines = {line.strip() for line in CODE.splitlines()}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    shown = {line.strip() for block in blocks for line in block.splitlines() if re.search(r"# \([FB]\d\)", line)}
+    shown = {
+        line.strip()
+        for block in blocks
+        for line in block.splitlines()
+        if re.search(r"# \([FB]\d\)", line)
+    }
     assert len(shown) >= len(ALL)
     assert shown <= lines
 
@@ -54,9 +61,13 @@ def test_code_on_the_page_is_the_code():
 def tables():
     """The four worked examples: head -> quantity -> numbers."""
     found = {}
-    for title, body in re.findall(r"^### Numbers: (.*?)\n(.*?)(?=^#|\Z)", PAGE, re.DOTALL | re.MULTILINE):
+    for title, body in re.findall(
+        r"^### Numbers: (.*?)\n(.*?)(?=^#|\Z)", PAGE, re.DOTALL | re.MULTILINE
+    ):
         rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", body, re.MULTILINE)
-        found[tuple(title.split(", "))] = {name: np.array(ast.literal_eval(value)) for name, value in rows}
+        found[tuple(title.split(", "))] = {
+            name: np.array(ast.literal_eval(value)) for name, value in rows
+        }
     return found
 
 
@@ -64,9 +75,14 @@ def tables():
 def test_numbers_on_the_page_are_those_of_the_code(head):
     found = {tuple(word.split(" ")[0] for word in key): value for key, value in tables().items()}
     shared, mine = found["softmax", "cross-entropy"], found[head]
-    W, b = ({layer: shared[f"{name}[{layer}]"].astype(float) for layer in (1, 2)} for name in ("W", "b"))
-    problem = Problem(np.atleast_2d(shared["x"]).astype(float), np.atleast_1d(shared["y"]), W, b, *head)
+    W, b = (
+        {layer: shared[f"{name}[{layer}]"].astype(float) for layer in (1, 2)} for name in ("W", "b")
+    )
+    problem = Problem(
+        np.atleast_2d(shared["x"]).astype(float), np.atleast_1d(shared["y"]), W, b, *head
+    )
     computed = {name: value for name, value in hand(problem).items() if name in mine}
     assert {"p", "dz[2]", "dW[1]", "dW[2]", "db[1]", "da[1]"} <= set(computed)
     for name, value in computed.items():
-        assert np.abs(np.squeeze(value) - np.squeeze(mine[name])).max() <= 5e-7, name  # six decimals are printed
+        # six decimals are printed
+        assert np.abs(np.squeeze(value) - np.squeeze(mine[name])).max() <= 5e-7, name

@@ -3,15 +3,17 @@
 import pytest
 import torch
 
-from model import evaluation
-from model.costs import cost_of
-from model.evaluation import Samples, evaluate
-from model.network import MLP
+from backproof.model import evaluation
+from backproof.model.costs import cost_of
+from backproof.model.evaluation import Samples, evaluate
+from backproof.model.network import MLP
 
 
 def samples(N):
     generator = torch.Generator().manual_seed(3)
-    return Samples(torch.randn((N, 3), generator=generator), torch.randint(2, (N,), generator=generator))
+    return Samples(
+        torch.randn((N, 3), generator=generator), torch.randint(2, (N,), generator=generator)
+    )
 
 
 @pytest.mark.parametrize("N", [1, 4, 5, 9])
@@ -23,7 +25,8 @@ def test_each_sample_counts_once_over_several_chunks(monkeypatch, N):
         logits = network(some.x)
     losses = cost_of("softmax", "cross-entropy", reduction="none")(logits, some.y).double()
     right = (logits.argmax(dim=1) == some.y).double().mean()
-    # float32 losses of at most 4: each chunk's mean rounds up to four terms, once more for the quotient and the product
+    # float32 losses of at most 4: each chunk's mean rounds up to four terms, once more for the
+    # quotient and the product
     assert abs(score.loss - float(losses.mean())) <= 6 * 4 * torch.finfo(torch.float32).eps
     assert score.accuracy == float(right)
 

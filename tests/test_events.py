@@ -1,4 +1,5 @@
-"""Event files: TensorBoard's own reader finds every record, and nothing that was cut off or torn."""
+"""Event files: TensorBoard's own reader finds every record, and nothing that was cut off or
+torn."""
 
 import os
 
@@ -7,9 +8,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
-from model.tensorboard.crc32c import BLOCK, ROW, SHORT, crc32c
-from model.tensorboard.events import EventFile, cut, event_files, records
-from model.tensorboard.summaries import scalar
+from backproof.model.tensorboard.crc32c import BLOCK, ROW, SHORT, crc32c
+from backproof.model.tensorboard.events import EventFile, cut, event_files, records
+from backproof.model.tensorboard.summaries import scalar
 
 
 def steps(folder):
@@ -36,7 +37,10 @@ def test_check_sums_are_those_of_the_standard(data, expected):
     assert crc32c(data) == expected
 
 
-@pytest.mark.parametrize("length", [0, 1, SHORT - 1, SHORT, SHORT + 1, BLOCK * ROW, BLOCK * ROW + 1, 8 * 1024 + ROW, 50_001])
+@pytest.mark.parametrize(
+    "length",
+    [0, 1, SHORT - 1, SHORT, SHORT + 1, BLOCK * ROW, BLOCK * ROW + 1, 8 * 1024 + ROW, 50_001],
+)
 def test_check_sums_of_many_bytes_are_those_of_tensorboard(length):
     data = np.random.default_rng(length).bytes(length)
     assert crc32c(data) == pywrap_tensorflow.crc32c(data)

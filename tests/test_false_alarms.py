@@ -1,12 +1,13 @@
-"""A small, fixed part of benchmarks/false_alarms.py and benchmarks/planted_errors.py: no false alarm, nothing missed."""
+"""A small, fixed part of benchmarks/false_alarms.py and benchmarks/planted_errors.py: no false
+alarm, nothing missed."""
 
 import json
 
 import numpy as np
 import pytest
 
+from backproof.checks.problem import standard
 from benchmarks import checkers, false_alarms, gradient_check, planted_errors
-from checks.problem import standard
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -26,7 +27,9 @@ def test_every_kind_of_planted_error_shows_somewhere_and_none_is_missed():
         for problem in standard(18):
             right, answer, bounds = planted_errors.witnessed(problem)
             for kind, make in planted_errors.KINDS.items():
-                seen, caught = planted_errors.catches(problem, make(problem).gradients(), right, answer, bounds)
+                seen, caught = planted_errors.catches(
+                    problem, make(problem).gradients(), right, answer, bounds
+                )
                 shows[kind] += seen
                 missed += [(kind, problem.id)] if seen and not caught else []
     assert not missed
@@ -37,7 +40,9 @@ def test_every_kind_of_planted_error_shows_somewhere_and_none_is_missed():
 def test_no_planted_error_is_nothing_to_catch():
     for problem in standard(6):
         right, answer, bounds = planted_errors.witnessed(problem)
-        assert planted_errors.catches(problem, planted_errors.Pass(problem).gradients(), right, answer, bounds) == (False, False)
+        assert planted_errors.catches(
+            problem, planted_errors.Pass(problem).gradients(), right, answer, bounds
+        ) == (False, False)
 
 
 def test_planted_errors_prints_its_counts_and_fails_if_one_is_missed(monkeypatch, capsys):

@@ -1,12 +1,13 @@
-"""The first wrong step of candidates whose bug has no name, or two; and what else their numbers are told to show."""
+"""The first wrong step of candidates whose bug has no name, or two; and what else their numbers are
+told to show."""
 
 import numpy as np
 import pytest
 from planted import Planted, in_process
 from uncatalogued import UNKNOWN, Uncatalogued
 
-from checks.candidates.conventions import Conventions
-from checks.diagnosis.diagnose import diagnose
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis.diagnose import diagnose
 
 
 @pytest.mark.parametrize(("name", "step"), UNKNOWN, ids=[name for name, _ in UNKNOWN])
@@ -23,7 +24,10 @@ def test_intermediates_show_the_first_wrong_step_directly():
         def intermediates(self, W, b, x, y):
             zs, acts = self.forward_all(W, b, x)
             L, N = len(W), len(x)
-            deltas = [self.back_one(W, zs[n], acts[n], self.target(y, n, len(b[-1])), None)[0] for n in range(N)]
+            deltas = [
+                self.back_one(W, zs[n], acts[n], self.target(y, n, len(b[-1])), None)[0]
+                for n in range(N)
+            ]
             found = {"z": {}, "a": {}, "dz": {}, "p": np.array([a[-1] for a in acts])}
             for layer in range(L):
                 found["z"][layer + 1] = np.array([z[layer] for z in zs])
@@ -32,13 +36,20 @@ def test_intermediates_show_the_first_wrong_step_directly():
                     found["a"][layer + 1] = np.array([a[layer + 1] for a in acts])
             return found
 
-    for name, step in (("tanh prime", "(B5) dz[1]"), ("relu in layer 2", "(F2) a[2]"), ("label smoothing", "(B1) dz[3]")):
+    for name, step in (
+        ("tanh prime", "(B5) dz[1]"),
+        ("relu in layer 2", "(F2) a[2]"),
+        ("label smoothing", "(B1) dz[3]"),
+    ):
         made = Telling(Conventions(has_intermediates=True), unknown=name)
-        candidate = in_process({"gradients": made.gradients, "intermediates": made.intermediates}, made.conventions)
+        candidate = in_process(
+            {"gradients": made.gradients, "intermediates": made.intermediates}, made.conventions
+        )
         assert diagnose(candidate).first_wrong == step
 
 
-NAMED = {  # bugs of the catalogue, and the first line that each gets wrong in a network of three layers
+# bugs of the catalogue, and the first line that each gets wrong in a network of three layers
+NAMED = {
     "softmax-axis": ({"form": "samples"}, "(F3) p"),
     "softmax-diagonal": ({"form": "p"}, "(B1) dz[3]"),
     "raw-error": ({}, "(B4) da[1]"),
@@ -52,17 +63,26 @@ NAMED = {  # bugs of the catalogue, and the first line that each gets wrong in a
 
 
 @pytest.mark.parametrize("unread", [False, True])
-@pytest.mark.parametrize(("bug", "how", "first"), [(bug, *rest) for bug, rest in NAMED.items()], ids=NAMED)
-def test_a_bug_that_is_named_says_which_step_it_gets_wrong_first(bug, how, first, unread, monkeypatch):
+@pytest.mark.parametrize(
+    ("bug", "how", "first"), [(bug, *rest) for bug, rest in NAMED.items()], ids=NAMED
+)
+def test_a_bug_that_is_named_says_which_step_it_gets_wrong_first(
+    bug, how, first, unread, monkeypatch
+):
     """Whatever the numbers of single samples show, of which some candidates have few."""
     if unread:
-        monkeypatch.setattr("checks.diagnosis.conclusions.first_wrong", lambda evidence: "(B9) of nothing")
+        monkeypatch.setattr(
+            "backproof.checks.diagnosis.conclusions.first_wrong", lambda evidence: "(B9) of nothing"
+        )
     found = diagnose(Planted(Conventions(), {bug: how}).candidate())
     assert (found.bugs[0].id, found.first_wrong) == (bug, first)
 
 
 def test_of_two_bugs_the_one_that_comes_first_is_the_first_wrong_step():
-    planted = Planted(Conventions(), {"no-hidden-derivative": {"form": "rest"}, "bias-not-summed": {"form": "mean"}})
+    planted = Planted(
+        Conventions(),
+        {"no-hidden-derivative": {"form": "rest"}, "bias-not-summed": {"form": "mean"}},
+    )
     found = diagnose(planted.candidate())
     assert {bug.id for bug in found.bugs} == {"no-hidden-derivative", "bias-not-summed"}
     assert found.first_wrong == "(B3) db[3]"
@@ -85,7 +105,10 @@ def test_relu_in_every_hidden_layer_is_a_wrong_activation(seed):
             delta = delta @ W[layer] * (z[layer - 1] > 0) if layer else delta
         return dW, db
 
-    assert diagnose(in_process({"gradients": gradients}, Conventions()), seed=seed).first_wrong == "(F2) a[1]"
+    assert (
+        diagnose(in_process({"gradients": gradients}, Conventions()), seed=seed).first_wrong
+        == "(F2) a[1]"
+    )
 
 
 def in_float32(bug, rate, **conventions):
@@ -97,7 +120,9 @@ def in_float32(bug, rate, **conventions):
         dW, db = wrong.gradients(W, b, x, y)
         W, b, dW, db = ([np.float32(array) for array in arrays] for arrays in (W, b, dW, db))
         eta = np.float32(learning_rate)
-        return [w - eta * g for w, g in zip(W, dW, strict=True)], [v - eta * g for v, g in zip(b, db, strict=False)]
+        return [w - eta * g for w, g in zip(W, dW, strict=True)], [
+            v - eta * g for v, g in zip(b, db, strict=False)
+        ]
 
     return in_process({"step": step}, asked)
 
@@ -105,7 +130,11 @@ def in_float32(bug, rate, **conventions):
 @pytest.mark.parametrize("rate", [0.5, 0.01])
 @pytest.mark.parametrize(
     ("bug", "first"),
-    [("absolute weights", "(B4) da[1]"), ("derivative squared", "(B5) dz[2]"), ("outer product reversed", "(B2) dW[2]")],
+    [
+        ("absolute weights", "(B4) da[1]"),
+        ("derivative squared", "(B5) dz[2]"),
+        ("outer product reversed", "(B2) dW[2]"),
+    ],
 )
 @pytest.mark.usefixtures("without_pairs")
 def test_the_first_wrong_step_of_a_float32_step_is_not_one_that_rounding_makes(bug, first, rate):
@@ -130,7 +159,9 @@ def test_a_rate_that_depends_on_the_loss_is_no_wrong_step():
         dW, db = Planted(Conventions()).gradients(W, b, x, y)
         converged = max(np.abs(array).max() for array in dW) < 2e-2
         eta = 0.5 * learning_rate if converged else learning_rate
-        return [w - eta * g for w, g in zip(W, dW, strict=True)], [v - eta * g for v, g in zip(b, db, strict=True)]
+        return [w - eta * g for w, g in zip(W, dW, strict=True)], [
+            v - eta * g for v, g in zip(b, db, strict=True)
+        ]
 
     found = diagnose(in_process({"step": step}, right.conventions))
     assert (found.outcome, found.first_wrong) == ("fail", None)
@@ -140,7 +171,9 @@ def test_a_rate_that_depends_on_the_loss_is_no_wrong_step():
 @pytest.mark.usefixtures("without_pairs")
 def test_without_biases_a_wrong_dW_of_the_output_does_not_speak_against_the_forward_pass():
     for seed in range(3):
-        wrong = Planted(Conventions(bias=False, output="sigmoid", cost="half-quadratic", sizes=(3, 5, 4, 2)))
+        wrong = Planted(
+            Conventions(bias=False, output="sigmoid", cost="half-quadratic", sizes=(3, 5, 4, 2))
+        )
 
         def gradients(W, b, x, y, wrong=wrong):
             dW, db = wrong.gradients(W, b, x, y)
@@ -152,9 +185,15 @@ def test_without_biases_a_wrong_dW_of_the_output_does_not_speak_against_the_forw
 
 def test_a_candidate_that_looks_at_one_example_of_many_is_told_so_too():
     right = Planted(Conventions())
-    found = diagnose(in_process({"gradients": lambda W, b, x, y: right.gradients(W, b, x[:1], y[:1])}, Conventions()))
+    found = diagnose(
+        in_process(
+            {"gradients": lambda W, b, x, y: right.gradients(W, b, x[:1], y[:1])}, Conventions()
+        )
+    )
     assert (found.outcome, found.bugs) == ("fail", [])
-    assert found.hints == ["Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."]
+    assert found.hints == [
+        "Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."
+    ]
 
 
 @pytest.mark.usefixtures("without_pairs")
@@ -167,10 +206,16 @@ def test_a_factor_that_has_no_name_is_said():
 
     found = diagnose(in_process({"gradients": gradients}, Conventions()))
     assert (found.outcome, found.bugs) == ("fail", [])
-    assert found.hints == ["Every gradient is 0.9 times the right one: look for a factor that belongs to nothing."]
+    assert found.hints == [
+        "Every gradient is 0.9 times the right one: look for a factor that belongs to nothing."
+    ]
 
 
-@pytest.mark.parametrize("change", [lambda db: -db, lambda db: 0.3 * db, lambda db: db**2], ids=["sign", "factor", "square"])
+@pytest.mark.parametrize(
+    "change",
+    [lambda db: -db, lambda db: 0.3 * db, lambda db: db**2],
+    ids=["sign", "factor", "square"],
+)
 @pytest.mark.usefixtures("without_pairs")
 def test_a_wrong_db_of_the_output_does_not_speak_against_the_forward_pass(change):
     right = Planted(Conventions())
@@ -196,7 +241,8 @@ def test_where_nothing_is_sent_on_the_step_that_sends_is_wrong():
 @pytest.mark.parametrize("beside", [{}, {"bias-scalar": {}}], ids=["alone", "beside a scalar bias"])
 @pytest.mark.usefixtures("without_pairs")
 def test_a_p_that_depends_on_the_batch_is_the_first_wrong_step(beside):
-    """Softmax over everything and over classes, the geometric mean of both: no known bug does that."""
+    """Softmax over everything and over classes, the geometric mean of both: no known bug does
+    that."""
     wrong = Planted(Conventions(), beside)
 
     def gradients(W, b, x, y):
@@ -205,7 +251,11 @@ def test_a_p_that_depends_on_the_batch_is_the_first_wrong_step(beside):
             a = 1 / (1 + np.exp(-(a @ W[layer].T + b[layer])))
         z = a @ W[-1].T + b[-1]
         e = np.exp(z - z.max(axis=1, keepdims=True))
-        p = e / e.sum(axis=1, keepdims=True) if len(x) == 1 else e / np.sqrt(e.sum() * e.sum(axis=1, keepdims=True))
+        p = (
+            e / e.sum(axis=1, keepdims=True)
+            if len(x) == 1
+            else e / np.sqrt(e.sum() * e.sum(axis=1, keepdims=True))
+        )
         dW, db = wrong.gradients(W, b, x, y)
         dz = (p - np.eye(len(b[-1]))[y]) / len(x)
         dW[-1] = dz.T @ a

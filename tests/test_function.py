@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from checks import assert_gradients, check_function
-from checks.black_box.function import compare_function
+from backproof import assert_gradients, check_function
+from backproof.checks.black_box.function import compare_function
 
 
 def cross_entropy(change: Callable[[Tensor], Tensor] = lambda delta: delta):
@@ -37,7 +37,9 @@ def steep(seed: int) -> tuple[Tensor, Tensor]:
     """Logits up to 80 in magnitude, in which most probabilities are 0 or 1, and labels."""
     generator = torch.Generator().manual_seed(seed)
     N, K = ((32, 10), (8, 5), (16, 3))[seed % 3]
-    return 160 * torch.rand(N, K, generator=generator) - 80, torch.randint(K, (N,), generator=generator)
+    return 160 * torch.rand(N, K, generator=generator) - 80, torch.randint(
+        K, (N,), generator=generator
+    )
 
 
 CHANGES = {
@@ -51,7 +53,12 @@ CHANGES = {
 @pytest.mark.parametrize("seed", range(4))
 def test_correct_float32_kernel_is_accepted_in_both_ways(seed):
     logits, y = steep(seed)
-    assert check_function(cross_entropy(), functional.cross_entropy, (logits, y), dtype=torch.float32).outcome == "pass"
+    assert (
+        check_function(
+            cross_entropy(), functional.cross_entropy, (logits, y), dtype=torch.float32
+        ).outcome
+        == "pass"
+    )
     logits.requires_grad_()
     assert_gradients(lambda: cross_entropy()(logits, y), {"logits": logits})
 
@@ -68,7 +75,12 @@ def test_wrong_float32_kernel_is_rejected_in_both_ways(kind):
 
 
 def test_reason_names_the_precision_that_the_numbers_passed_through():
-    report = compare_function(cross_entropy(CHANGES["through float16"]), functional.cross_entropy, steep(0), dtype=torch.float32)
+    report = compare_function(
+        cross_entropy(CHANGES["through float16"]),
+        functional.cross_entropy,
+        steep(0),
+        dtype=torch.float32,
+    )
     assert report.failures[0].quantity == "gradient of input 0"
     assert "every value fits float16" in report.failures[0].reason
 
@@ -82,17 +94,29 @@ def test_noise_of_1e_6_from_run_to_run_is_called_different_on_every_run():
 def test_noise_from_run_to_run_may_be_allowed_and_a_wrong_sign_still_fails():
     """As in check_gradients: what the calls differ by is measured and added to what is allowed."""
     noisy = cross_entropy(lambda delta: delta * (1 + 1e-6 * torch.randn_like(delta)))
-    report = check_function(noisy, functional.cross_entropy, steep(0), dtype=torch.float32, may_vary=True)
-    assert any(note.startswith("gradient of input 0 differs from call to call, by ") for note in report.notes)
+    report = check_function(
+        noisy, functional.cross_entropy, steep(0), dtype=torch.float32, may_vary=True
+    )
+    assert any(
+        note.startswith("gradient of input 0 differs from call to call, by ")
+        for note in report.notes
+    )
     assert [verdict.outcome for verdict in report.verdicts] == ["pass", "pass"]
     wrong = cross_entropy(lambda delta: -delta * (1 + 1e-6 * torch.randn_like(delta)))
     with pytest.raises(AssertionError, match="wrong, not rounding: "):
-        check_function(wrong, functional.cross_entropy, steep(0), dtype=torch.float32, may_vary=True)
+        check_function(
+            wrong, functional.cross_entropy, steep(0), dtype=torch.float32, may_vary=True
+        )
 
 
 def test_may_vary_allows_nothing_more_to_what_does_not():
     for may_vary in (False, True):
-        report = compare_function(cross_entropy(CHANGES["1e-5 too large"]), functional.cross_entropy, steep(0), may_vary=may_vary)
+        report = compare_function(
+            cross_entropy(CHANGES["1e-5 too large"]),
+            functional.cross_entropy,
+            steep(0),
+            may_vary=may_vary,
+        )
         assert [verdict.quantity for verdict in report.failures] == ["gradient of input 0"]
     assert not report.notes
 
@@ -108,10 +132,22 @@ def layer_norm_by_hand(x, weight, bias):
 
 FUNCTIONS = {
     "layer norm": (layer_norm_by_hand, layer_norm, ((7, 33), (33,), (33,))),
-    "linear": (lambda x, W, b: (x[:, None] * W).sum(dim=2) + b, functional.linear, ((5, 200), (8, 200), (8,))),
+    "linear": (
+        lambda x, W, b: (x[:, None] * W).sum(dim=2) + b,
+        functional.linear,
+        ((5, 200), (8, 200), (8,)),
+    ),
     "gelu": (lambda x: 0.5 * x * (1 + torch.erf(x / 2**0.5)), functional.gelu, ((9, 9),)),
-    "softmax": (lambda x: x.exp() / x.exp().sum(dim=-1, keepdim=True), lambda x: functional.softmax(x, dim=-1), ((6, 20),)),
-    "two results": (lambda x: (x.sin(), x.square().sum()), lambda x: (torch.sin(x), (x * x).sum()), ((4, 5),)),
+    "softmax": (
+        lambda x: x.exp() / x.exp().sum(dim=-1, keepdim=True),
+        lambda x: functional.softmax(x, dim=-1),
+        ((6, 20),),
+    ),
+    "two results": (
+        lambda x: (x.sin(), x.square().sum()),
+        lambda x: (torch.sin(x), (x * x).sum()),
+        ((4, 5),),
+    ),
 }
 
 
@@ -133,14 +169,22 @@ def test_an_output_that_is_1e_4_too_large_is_wrong(name):
 
     def off(*given):
         found = function(*given)
-        return tuple(value * (1 + 1e-4) for value in found) if isinstance(found, tuple) else found * (1 + 1e-4)
+        return (
+            tuple(value * (1 + 1e-4) for value in found)
+            if isinstance(found, tuple)
+            else found * (1 + 1e-4)
+        )
 
     failed = {verdict.quantity for verdict in compare_function(off, reference, inputs).failures}
     assert {"gradient of input 0"} < failed
 
 
 def test_a_gradient_that_only_the_reference_has_fails():
-    report = compare_function(lambda x: x.detach().square().sum() + 0 * x.sum(), lambda x: x.square().sum(), [torch.ones(3)])
+    report = compare_function(
+        lambda x: x.detach().square().sum() + 0 * x.sum(),
+        lambda x: x.square().sum(),
+        [torch.ones(3)],
+    )
     assert report.failures[0].quantity == "gradient of input 0"
     assert "the first is zero everywhere" in report.failures[0].reason
 
@@ -162,7 +206,8 @@ def causal_attention(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
-    ("function", "reference"), [(masked, masked), (masked, lambda x: masked(x) * 1), (causal_attention, attention)]
+    ("function", "reference"),
+    [(masked, masked), (masked, lambda x: masked(x) * 1), (causal_attention, attention)],
 )
 def test_infinities_of_a_mask_agree_and_round_nothing(function, reference, dtype):
     x = torch.randn(5, 5 if function is masked else 4, generator=torch.Generator().manual_seed(0))
@@ -173,8 +218,12 @@ def test_infinities_of_a_mask_agree_and_round_nothing(function, reference, dtype
 
 def test_first_line_counts_results_and_calls():
     report = compare_function(lambda x: 2 * x.exp(), torch.exp, [torch.ones(3)])
-    assert str(report).startswith("FAIL: 2 of 2 results: output, gradient of input 0 (float32 on cpu, 3 calls, ")
-    assert str(compare_function(torch.exp, torch.exp, [torch.ones(3)])).startswith("pass: 2 results (float32 on cpu, 3 calls, ")
+    assert str(report).startswith(
+        "FAIL: 2 of 2 results: output, gradient of input 0 (float32 on cpu, 3 calls, "
+    )
+    assert str(compare_function(torch.exp, torch.exp, [torch.ones(3)])).startswith(
+        "pass: 2 results (float32 on cpu, 3 calls, "
+    )
 
 
 def test_infinity_in_another_place_is_wrong():
@@ -194,7 +243,10 @@ def test_bound_that_is_no_number_is_called_neither_wrong_nor_rounding():
         return (x.detach() * 1).acos() + x
 
     report = compare_function(angle, angle, [torch.tensor([0.5, 1.0])])
-    said = "what rounding may do to it could not be measured: the bound is not finite at 1 of 2 entries, so nothing is known there"
+    said = (
+        "what rounding may do to it could not be measured: the bound is not finite at 1 of 2 "
+        "entries, so nothing is known there"
+    )
     assert [verdict.reason for verdict in report.failures] == [said]
     report = compare_function(lambda x: 2 * angle(x), angle, [torch.tensor([0.5, 1.0])])
     assert report.failures[0].reason.startswith("wrong, not rounding: ")
@@ -210,27 +262,62 @@ def test_inputs_are_left_as_they_were_and_integers_are_passed_on():
 
 
 def test_no_real_input_is_refused():
-    with pytest.raises(TypeError, match="expected at least one tensor of real numbers among the inputs, got \\['Tensor', 'int'\\]"):
+    with pytest.raises(
+        TypeError,
+        match="expected at least one tensor of real numbers among the inputs, got \\['Tensor', "
+        "'int'\\]",
+    ):
         check_function(torch.add, torch.add, (torch.arange(3), 1))
 
 
 def test_arguments_of_the_wrong_kind_are_refused_in_one_line(monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its own checks come first, but not at a reader's
+    # its own checks come first, but not at a reader's
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     x = torch.ones(3)
     cases = [
-        ((torch.exp, torch.exp, x), {}, TypeError, "inputs: expected a tuple of what the function is called with, got a tensor"),
+        (
+            (torch.exp, torch.exp, x),
+            {},
+            TypeError,
+            "inputs: expected a tuple of what the function is called with, got a tensor",
+        ),
         (
             (torch.exp, torch.exp, iter([x])),
             {},
             TypeError,
             "inputs: expected a tuple of what the function is called with, got list",
         ),
-        ((torch.exp, x, (x,)), {}, TypeError, "reference: expected a function of the inputs, got a tensor of shape (3,). Pass"),
-        ((3, torch.exp, (x,)), {}, TypeError, "function: expected a function of the inputs, got int. Pass MyFunction.apply"),
-        ((torch.exp, torch.exp, (x,)), {"dtype": "float32"}, TypeError, "dtype: expected a torch.dtype, got 'float32'. Pass torch"),
-        ((torch.exp, torch.exp, (x,)), {"dtype": torch.int32}, ValueError, "dtype: expected one of real numbers, got torch.int32"),
+        (
+            (torch.exp, x, (x,)),
+            {},
+            TypeError,
+            "reference: expected a function of the inputs, got a tensor of shape (3,). Pass",
+        ),
+        (
+            (3, torch.exp, (x,)),
+            {},
+            TypeError,
+            "function: expected a function of the inputs, got int. Pass MyFunction.apply",
+        ),
+        (
+            (torch.exp, torch.exp, (x,)),
+            {"dtype": "float32"},
+            TypeError,
+            "dtype: expected a torch.dtype, got 'float32'. Pass torch",
+        ),
+        (
+            (torch.exp, torch.exp, (x,)),
+            {"dtype": torch.int32},
+            ValueError,
+            "dtype: expected one of real numbers, got torch.int32",
+        ),
         ((torch.exp, torch.exp, (x,)), {"runs": 0}, ValueError, "expected at least 1 runs, got 0."),
-        ((torch.exp, torch.exp, (x,)), {"runs": 1, "may_vary": True}, ValueError, "expected at least 2 runs, got 1."),
+        (
+            (torch.exp, torch.exp, (x,)),
+            {"runs": 1, "may_vary": True},
+            ValueError,
+            "expected at least 2 runs, got 1.",
+        ),
         (
             (lambda x: 3.0, torch.exp, (x,)),
             {},

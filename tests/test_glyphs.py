@@ -9,13 +9,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from backproof.model.tensorboard.lettering import FILE
 from docs.glyphs import glyphs
-from model.tensorboard.lettering import FILE
 
 CONSTRAINTS = (Path(__file__).parents[1] / "constraints.txt").read_text()
 
 
-@pytest.mark.skipif(f"pillow=={PIL.__version__}\n" not in CONSTRAINTS, reason="another Pillow may smooth its letters differently")
+@pytest.mark.skipif(
+    f"pillow=={PIL.__version__}\n" not in CONSTRAINTS,
+    reason="another Pillow may smooth its letters differently",
+)
 def test_the_file_is_what_the_script_draws():
     with np.load(FILE) as known:
         drawn = glyphs()

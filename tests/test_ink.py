@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sheets import seven
 
-from model import ink
-from model.drawing import CROSSINGS, PIECES, UNEVEN
+from backproof.model import ink
+from backproof.model.drawing import CROSSINGS, PIECES, UNEVEN
 
 GREY = np.asarray(seven()) / 255
 
@@ -13,7 +13,8 @@ GREY = np.asarray(seven()) / 255
 def test_ink_does_not_depend_on_polarity_or_contrast():
     for black, white in ((0, 1), (1, 0), (0.4, 0.6), (0.9, 0.3)):
         strokes, contrast, unevenness = ink.separate(black + (white - black) * GREY)
-        assert np.abs(strokes - (1 - GREY)).max() < 1e-9  # differences of numbers near 1, each rounded: a few times 1e-16 over 0.2
+        # differences of numbers near 1, each rounded: a few times 1e-16 over 0.2
+        assert np.abs(strokes - (1 - GREY)).max() < 1e-9
         assert contrast == pytest.approx(abs(white - black))
         assert unevenness == pytest.approx(0, abs=1e-9)
 
@@ -24,7 +25,8 @@ def test_paper_under_a_lamp_is_paper():
     strokes, _, unevenness = ink.separate(light * (0.2 + 0.8 * GREY))
     assert np.array_equal(strokes > 0.5, GREY < 0.5)
     assert unevenness < UNEVEN / 10
-    constant = np.median(light)  # the wrong version: without a surface, half of the dark side would be ink
+    # the wrong version: without a surface, half of the dark side would be ink
+    constant = np.median(light)
     assert np.count_nonzero(light - constant < -0.1) > 0.2 * light.size
 
 
@@ -32,11 +34,16 @@ def test_paper_under_a_lamp_is_paper():
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 def test_noise_is_twice_as_uneven_as_allowed_at_any_resolution(distribution, pixels):
     random = np.random.default_rng(pixels)
-    noise = random.random((pixels, pixels)) if distribution == "uniform" else random.normal(0.5, 0.1, (pixels, pixels))
+    noise = (
+        random.random((pixels, pixels))
+        if distribution == "uniform"
+        else random.normal(0.5, 0.1, (pixels, pixels))
+    )
     _, _, unevenness = ink.separate(noise)
-    # Seen from afar, fine noise is normal, and so is the first. Otsu divides distances from its mean at about 1 deviation: below,
-    # their median is 0.43; above, their 9th decile is 2.14; 0.43 / 2.14 = 0.20. Of uniform noise between 0 and 1 they are, from the
-    # mean: division at 0.25, median 0.125, 9th decile 0.475; 0.26. 4,096 blocks, or 784, and a fitted surface blur both.
+    # Seen from afar, fine noise is normal, and so is the first. Otsu divides distances from its
+    # mean at about 1 deviation: below, their median is 0.43; above, their 9th decile is 2.14; 0.43
+    # / 2.14 = 0.20. Of uniform noise between 0 and 1 they are, from the mean: division at 0.25,
+    # median 0.125, 9th decile 0.475; 0.26. 4,096 blocks, or 784, and a fitted surface blur both.
     assert 0.17 < unevenness < 0.27
     assert unevenness > 1.7 * UNEVEN
 
@@ -55,7 +62,9 @@ def test_pieces_that_matter_are_kept_and_specks_are_dropped():
 
 def test_pieces_are_counted_by_corners_too_and_round_corners():
     spiral = np.zeros((9, 9), dtype=bool)
-    spiral[1, 1:8] = spiral[1:8, 7] = spiral[7, 1:8] = spiral[3:8, 1] = spiral[3, 1:6] = spiral[3:6, 5] = True
+    spiral[1, 1:8] = spiral[1:8, 7] = spiral[7, 1:8] = spiral[3:8, 1] = spiral[3, 1:6] = spiral[
+        3:6, 5
+    ] = True
     assert ink._connected(spiral).max() == 1
     assert ink._connected(np.eye(7, dtype=bool)).max() == 1
     assert ink._connected(np.eye(7, dtype=bool)[:, ::2]).max() == 4
@@ -68,14 +77,20 @@ def test_crossings_are_strokes_that_a_line_crosses():
     assert ink.crossings(square) == 1
     bars = np.zeros((50, 50))
     bars[:, ::10] = 1
-    rows, columns = 50 * 5, 5  # each of 50 rows crosses five bars; of the 41 columns within the box, five cross one each
+    # each of 50 rows crosses five bars; of the 41 columns within the box, five cross one each
+    rows, columns = (
+        50 * 5,
+        5,
+    )
     assert ink.crossings(bars) == pytest.approx((rows + columns) / (50 + 41))
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 0.5, 0.7])
 @pytest.mark.parametrize("cell", [1, 2, 3, 5, 7, 10])
 def test_black_and_white_noise_exceeds_a_limit(share, cell):
-    cells = np.random.default_rng([cell, int(100 * share)]).random((300 // cell, 300 // cell)) < share
+    cells = (
+        np.random.default_rng([cell, int(100 * share)]).random((300 // cell, 300 // cell)) < share
+    )
     strokes, _, unevenness = ink.separate(np.kron(cells, np.ones((cell, cell))))
     cleaned, pieces = ink.clean(strokes)
     assert unevenness > UNEVEN or pieces > PIECES or ink.crossings(cleaned) > CROSSINGS
@@ -94,7 +109,9 @@ def test_pooling_keeps_the_mean_and_the_maximum(shape):
     assert mean.shape == maximum.shape
     assert max(mean.shape) <= ink.COARSE
     assert maximum.max() == array.max()
-    sizes = [np.diff(np.arange(m) * n // m, append=n) for m, n in zip(mean.shape, shape, strict=True)]
+    sizes = [
+        np.diff(np.arange(m) * n // m, append=n) for m, n in zip(mean.shape, shape, strict=True)
+    ]
     assert (mean * np.outer(*sizes)).sum() == pytest.approx(array.sum())
 
 

@@ -1,21 +1,29 @@
-"""Numbers, tables, pictures, folders and patterns become rows in the order given, or one clear line."""
+"""Numbers, tables, pictures, folders and patterns become rows in the order given, or one clear
+line."""
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-import label
-from model.checkpoint import SavedModel, save_model
-from model.command_line import BadInput
-from model.inputs import read_inputs
-from model.preprocessing import Preprocessing
+from backproof import label
+from backproof.model.checkpoint import SavedModel, save_model
+from backproof.model.command_line import BadInput
+from backproof.model.inputs import read_inputs
+from backproof.model.preprocessing import Preprocessing
 
 
 def model(picture=(8, 8), n_0=64, mean=8.0, scale=8.0):
     W = {1: np.random.default_rng(0).normal(size=(10, n_0)).astype(np.float32)}
     preprocessing = Preprocessing(np.full(n_0, mean), np.full(n_0, scale))
     return SavedModel(
-        W, {1: np.zeros(10, np.float32)}, preprocessing, tuple("0123456789"), "digits", "softmax", "cross-entropy", picture
+        W,
+        {1: np.zeros(10, np.float32)},
+        preprocessing,
+        tuple("0123456789"),
+        "digits",
+        "softmax",
+        "cross-entropy",
+        picture,
     )
 
 
@@ -45,7 +53,9 @@ def test_full_ink_is_the_largest_raw_value_of_the_data_set(tmp_path):
 def test_a_folder_and_a_pattern_are_the_files_in_them(tmp_path):
     (tmp_path / "drawings").mkdir()
     for name in ("b.png", "a.png", "notes.txt"):
-        draw_seven(tmp_path / "drawings" / name) if name.endswith("png") else (tmp_path / "drawings" / name).write_text("x")
+        draw_seven(tmp_path / "drawings" / name) if name.endswith("png") else (
+            tmp_path / "drawings" / name
+        ).write_text("x")
     for given in ("drawings", "drawings/*.png"):
         assert read_inputs([str(tmp_path / given)], model(), tmp_path).names == ["a.png", "b.png"]
 
@@ -88,7 +98,8 @@ def test_show_without_pictures_is_refused(tmp_path, capsys):
     save_model(tmp_path, model(picture=None))
     assert label.main(["--run", str(tmp_path), "--show", *["1"] * 64]) == 2
     assert capsys.readouterr().err == (
-        "label.py: --show: expected a network that was trained on pictures, got one of digits. Leave --show out.\n"
+        "label.py: --show: expected a network that was trained on pictures, got one of digits. "
+        "Leave --show out.\n"
     )
 
 

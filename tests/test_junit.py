@@ -1,4 +1,5 @@
-"""JUnit XML: every verdict arrives, failures are counted, and no message of a candidate's can break the document."""
+"""JUnit XML: every verdict arrives, failures are counted, and no message of a candidate's can break
+the document."""
 
 from __future__ import annotations
 
@@ -8,14 +9,19 @@ from xml.etree import ElementTree
 
 import pytest
 
-from checks import junit
-from model.command_line import BadInput
+from backproof.checks.report import junit
+from backproof.model.command_line import BadInput
 
 
 def found(verdict: str, **diagnosis: Any) -> dict[str, Any]:
     """The JSON object of a candidate, as far as JUnit reads it."""
     empty = {"statement": "", "correct": [], "wrong": [], "bugs": [], "findings": []}
-    return {"candidate": "a/b.py", "verdict": verdict, "seconds": 1.25, "diagnosis": empty | diagnosis}
+    return {
+        "candidate": "a/b.py",
+        "verdict": verdict,
+        "seconds": 1.25,
+        "diagnosis": empty | diagnosis,
+    }
 
 
 def parsed(*suites: junit.Suite) -> ElementTree.Element:
@@ -30,8 +36,17 @@ def test_a_right_candidate_has_one_passing_case_for_the_verdict_and_for_each_gra
 
 
 def test_a_wrong_candidate_fails_with_the_statement_and_the_fix() -> None:
-    bug = {"where": "layer 1", "statement": "the sign is reversed", "evidence": "to 1e-16", "fix": "W -= g"}
-    root = parsed(junit.suite_of_candidate(found("fail", statement="sign", correct=["db[1]"], wrong=["dW[1]"], bugs=[bug])))
+    bug = {
+        "where": "layer 1",
+        "statement": "the sign is reversed",
+        "evidence": "to 1e-16",
+        "fix": "W -= g",
+    }
+    root = parsed(
+        junit.suite_of_candidate(
+            found("fail", statement="sign", correct=["db[1]"], wrong=["dW[1]"], bugs=[bug])
+        )
+    )
     assert root.attrib["failures"] == "2"
     failures = {case.attrib["name"]: case.find("failure") for case in root.iter("testcase")}
     assert failures["db[1]"] is None
@@ -42,19 +57,32 @@ def test_a_wrong_candidate_fails_with_the_statement_and_the_fix() -> None:
 
 
 def test_one_that_cannot_be_asked_fails_although_no_gradient_was_seen() -> None:
-    root = parsed(junit.suite_of_candidate(found("fail", statement="b.py: is not Python.", findings=["b.py: is not Python."])))
+    root = parsed(
+        junit.suite_of_candidate(
+            found("fail", statement="b.py: is not Python.", findings=["b.py: is not Python."])
+        )
+    )
     assert (root.attrib["tests"], root.attrib["failures"]) == ("1", "1")
 
 
 def test_characters_that_xml_cannot_hold_are_replaced() -> None:
-    root = parsed(junit.suite_of_candidate(found("fail", statement="\x00<&\"'\x1b[31m\ud800\uffff ö")))
+    root = parsed(
+        junit.suite_of_candidate(found("fail", statement="\x00<&\"'\x1b[31m\ud800\uffff ö"))
+    )
     failure = root.find(".//failure")
     assert failure is not None
     assert failure.attrib["message"] == "?<&\"'?[31m?? ö"
 
 
 def test_the_project_s_own_report_has_one_suite_a_problem() -> None:
-    one = {"problem": "p", "quantity": "dW[1]", "pair": ["by_hand", "x"], "error": 1.0, "allowed": 0.5, "reason": "sign"}
+    one = {
+        "problem": "p",
+        "quantity": "dW[1]",
+        "pair": ["by_hand", "x"],
+        "error": 1.0,
+        "allowed": 0.5,
+        "reason": "sign",
+    }
     comparisons = [one | {"verdict": verdict} for verdict in ("pass", "fail", "untested")] + [
         one | {"problem": "q", "verdict": "pass"}
     ]
@@ -64,7 +92,9 @@ def test_the_project_s_own_report_has_one_suite_a_problem() -> None:
 
 
 def test_a_file_that_cannot_be_written_is_bad_input_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"--junit: expected a file that can be written, got .*nowhere"):
+    with pytest.raises(
+        BadInput, match=r"--junit: expected a file that can be written, got .*nowhere"
+    ):
         junit.write(tmp_path / "nowhere" / "verdicts.xml", [])
     junit.write(tmp_path / "verdicts.xml", [])
     assert [path.name for path in tmp_path.iterdir()] == ["verdicts.xml"]

@@ -1,4 +1,5 @@
-"""label.py: its answers are the network's, it starts without torch, and bad input is one line and exit code 2."""
+"""label.py: its answers are the network's, it starts without torch, and bad input is one line and
+exit code 2."""
 
 import io
 import json
@@ -13,14 +14,18 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-import label
-import train
-from model.checkpoint import load_model
-from model.data import load
-from model.network import MLP
+from backproof import label, train
+from backproof.model.checkpoint import load_model
+from backproof.model.data import load
+from backproof.model.network import MLP
 
 ROOT = Path(__file__).parents[1]
-PICTURES = {"1 1 0 0": "horizontal", "0 0 1 1": "horizontal", "1 0 1 0": "vertical", "0 1 0 1": "vertical"}
+PICTURES = {
+    "1 1 0 0": "horizontal",
+    "0 0 1 1": "horizontal",
+    "1 0 1 0": "vertical",
+    "0 1 0 1": "vertical",
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +85,12 @@ def test_answers_are_those_of_the_network_in_pytorch(capsys):
     for line, row in zip(lines, p, strict=True):
         given = json.loads(line)
         assert given["label"] == str(row.argmax())
-        # float32 against float64: sums of at most 64 terms, of magnitude at most 8 each by layer, two layers
-        assert np.abs(np.array(list(given["probabilities"].values())) - row).max() <= 2 * 64 * 8 * np.finfo(np.float32).eps
+        # float32 against float64: sums of at most 64 terms, of magnitude at most 8 each by layer,
+        # two layers
+        assert (
+            np.abs(np.array(list(given["probabilities"].values())) - row).max()
+            <= 2 * 64 * 8 * np.finfo(np.float32).eps
+        )
 
 
 def test_json_is_one_object_a_line_with_every_key_of_the_contract(capsys):
@@ -92,8 +101,13 @@ def test_json_is_one_object_a_line_with_every_key_of_the_contract(capsys):
     for line in lines:
         assert line.keys() == {"input", "label", "probability", "probabilities"}
         assert line["probabilities"].keys() == {"horizontal", "vertical"}
-        assert line["probability"] == max(line["probabilities"].values()) == line["probabilities"][line["label"]]
-        assert abs(sum(line["probabilities"].values()) - 1) <= 2 * np.finfo(np.float32).eps  # two float32 quotients
+        assert (
+            line["probability"]
+            == max(line["probabilities"].values())
+            == line["probabilities"][line["label"]]
+        )
+        # two float32 quotients
+        assert abs(sum(line["probabilities"].values()) - 1) <= 2 * np.finfo(np.float32).eps
 
 
 def test_json_of_typed_numbers_names_them(capsys):
@@ -125,20 +139,37 @@ def test_negative_numbers_and_exponents_are_numbers_not_flags(capsys, typed):
     assert len(answer(capsys, "--json", "--run", "runs/bars-1", *typed.split())) == 1
 
 
-@pytest.mark.parametrize("text", ["1 1 0 0\n0 1 0 1\n", "1,1,0,0\n0,1,0,1", "\ufeff1;1;0;0\r\n\r\n0;1;0;1\r\n"])
+@pytest.mark.parametrize(
+    "text", ["1 1 0 0\n0 1 0 1\n", "1,1,0,0\n0,1,0,1", "\ufeff1;1;0;0\r\n\r\n0;1;0;1\r\n"]
+)
 def test_rows_come_from_standard_input(capsys, monkeypatch, text):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
     assert [line.split()[0] for line in answer(capsys, "-")] == ["horizontal", "vertical"]
 
 
 def test_a_fresh_process_labels_without_importing_torch_or_what_else_takes_long():
-    program = "import sys, label; code = label.main(sys.argv[1:]); print(*sys.modules); sys.exit(code)"
+    program = (
+        "import sys, label; code = label.main(sys.argv[1:]); print(*sys.modules); sys.exit(code)"
+    )
     path = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for argv in (["1", "1", "0", "0"], ["--run", "runs/digits-1", "runs/digits-1/samples.csv"], ["--json", "1", "1", "0", "0"]):
-        done = subprocess.run([sys.executable, "-c", program, *argv], capture_output=True, text=True, env=path, check=True)
+    for argv in (
+        ["1", "1", "0", "0"],
+        ["--run", "runs/digits-1", "runs/digits-1/samples.csv"],
+        ["--json", "1", "1", "0", "0"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *argv],
+            capture_output=True,
+            text=True,
+            env=path,
+            check=True,
+        )
         imported = set(done.stdout.splitlines()[-1].split())
-        assert {"numpy", "label", "checks.by_hand"} <= imported
-        assert not {"torch", "jaxtyping", "beartype", "PIL", "matplotlib", "tensorboard", "tqdm"} & imported
+        assert {"numpy", "label", "backproof.checks.by_hand"} <= imported
+        assert (
+            not {"torch", "jaxtyping", "beartype", "PIL", "matplotlib", "tensorboard", "tqdm"}
+            & imported
+        )
 
 
 def test_ctrl_c_is_exit_code_130(capsys, monkeypatch):
@@ -152,18 +183,45 @@ def test_ctrl_c_is_exit_code_130(capsys, monkeypatch):
 
 INPUTS = {
     "nothing": ([], "expected INPUT, got nothing."),
-    "three numbers": (["1", "1", "0"], "the command line: expected 4 numbers for the network in runs/bars-1, got 3."),
-    "five numbers": (["1"] * 5, "the command line: expected 4 numbers for the network in runs/bars-1, got 5."),
-    "a word among numbers": (["1", "x", "0", "0"], "expected 4 numbers, or files alone, got 'x' among numbers."),
-    "NaN": (["1", "1", "0", "nan"], "the command line: expected finite numbers of at most 1e+30, got nan in place 4."),
-    "infinity": (["1", "-1e999", "0", "0"], "the command line: expected finite numbers of at most 1e+30, got -inf in place 2."),
-    "beyond float32": (["1e308"] * 4, "the command line: expected finite numbers of at most 1e+30, got 1e+308 in place 1."),
-    "a missing file": (["none.csv"], "none.csv: expected a CSV file, got: No such file or directory."),
-    "top 0": (["--top-k", "0", "1", "1", "0", "0"], "--top-k: expected a whole number of at least 1, got '0'."),
+    "three numbers": (
+        ["1", "1", "0"],
+        "the command line: expected 4 numbers for the network in runs/bars-1, got 3.",
+    ),
+    "five numbers": (
+        ["1"] * 5,
+        "the command line: expected 4 numbers for the network in runs/bars-1, got 5.",
+    ),
+    "a word among numbers": (
+        ["1", "x", "0", "0"],
+        "expected 4 numbers, or files alone, got 'x' among numbers.",
+    ),
+    "NaN": (
+        ["1", "1", "0", "nan"],
+        "the command line: expected finite numbers of at most 1e+30, got nan in place 4.",
+    ),
+    "infinity": (
+        ["1", "-1e999", "0", "0"],
+        "the command line: expected finite numbers of at most 1e+30, got -inf in place 2.",
+    ),
+    "beyond float32": (
+        ["1e308"] * 4,
+        "the command line: expected finite numbers of at most 1e+30, got 1e+308 in place 1.",
+    ),
+    "a missing file": (
+        ["none.csv"],
+        "none.csv: expected a CSV file, got: No such file or directory.",
+    ),
+    "top 0": (
+        ["--top-k", "0", "1", "1", "0", "0"],
+        "--top-k: expected a whole number of at least 1, got '0'.",
+    ),
     "top x": (["--top-k", "x", "1"], "--top-k: expected a whole number of at least 1, got 'x'."),
     "top nothing": (["1", "--top-k"], "--top-k: expected one value, got none."),
     "unknown flag": (["--foo", "1", "1", "0", "0"], "expected the flags of --help, got --foo."),
-    "no run": (["--run", "none", "1"], "none: expected the folder of a run with a model.safetensors, got none there."),
+    "no run": (
+        ["--run", "none", "1"],
+        "none: expected the folder of a run with a model.safetensors, got none there.",
+    ),
     "empty run": (["--run", "", "1"], "--run: expected the name of a folder, got ''."),
     "another run's row": (
         ["runs/digits-1/samples.csv"],
@@ -188,10 +246,16 @@ FILES = {
     "h.csv": (b"a,b,c,d\n", "h.csv: expected rows of 4 numbers below the header, got none."),
     "r.csv": (b"1,1,0,0\n1,1\n", "r.csv line 2: expected 4 numbers"),
     "x.csv": (b"1,x,0,0\n1,1,0,0\n", "x.csv line 1: expected numbers alone, got 'x'."),
-    "n.csv": (b"1,1,0,nan\n", "n.csv:1: expected finite numbers of at most 1e+30, got nan in place 4."),
+    "n.csv": (
+        b"1,1,0,nan\n",
+        "n.csv:1: expected finite numbers of at most 1e+30, got nan in place 4.",
+    ),
     "b.csv": (b"\x80\x81", "b.csv, line 1: expected UTF-8 text, got byte 0x80."),
     "e.npy": (b"", "e.npy: expected an .npy file of numbers, got "),
-    "g.npy": (b"\x93NUMPY\x01\x00\x50\x00" + b"{" * 80, "g.npy: expected an .npy file of numbers, got "),
+    "g.npy": (
+        b"\x93NUMPY\x01\x00\x50\x00" + b"{" * 80,
+        "g.npy: expected an .npy file of numbers, got ",
+    ),
 }
 
 
@@ -208,22 +272,47 @@ def test_refuses_the_whole_where_one_file_is_bad(capsys):
 
 
 def test_refuses_numbers_that_overflow_within_the_network(capsys, tmp_path):
-    x = np.random.default_rng(0).normal(size=(8, 2)) * 1e-20  # standardised: whatever is typed grows 1e20 times
+    # standardised: whatever is typed grows 1e20 times
+    x = np.random.default_rng(0).normal(size=(8, 2)) * 1e-20
     np.savez(tmp_path / "tiny.npz", x=x, y=np.arange(8) % 2)
-    assert train.main(["--data", str(tmp_path / "tiny.npz"), "--epochs", "1", "--run-dir", str(tmp_path / "r"), "--no-check"]) == 0
+    assert (
+        train.main(
+            [
+                "--data",
+                str(tmp_path / "tiny.npz"),
+                "--epochs",
+                "1",
+                "--run-dir",
+                str(tmp_path / "r"),
+                "--no-check",
+            ]
+        )
+        == 0
+    )
     message = refused(capsys, "--run", str(tmp_path / "r"), "1e30", "-1e30")
-    assert message.endswith(": expected numbers like those of tiny, got ones that overflow. Correct them.")
+    assert message.endswith(
+        ": expected numbers like those of tiny, got ones that overflow. Correct them."
+    )
 
 
-@pytest.mark.parametrize("damage", ["truncated", "garbage", "foreign", "directory", "empty", "other shapes"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "garbage", "foreign", "directory", "empty", "other shapes"]
+)
 def test_refuses_a_run_whose_weights_are(capsys, tmp_path, damage):
-    content, path = Path("runs/bars-1/model.safetensors").read_bytes(), tmp_path / "model.safetensors"
+    content, path = (
+        Path("runs/bars-1/model.safetensors").read_bytes(),
+        tmp_path / "model.safetensors",
+    )
     if damage == "directory":
         path.mkdir()
     elif damage == "foreign":
         save_file({"W.1": np.zeros((8, 4), np.float32)}, path)
     else:
-        written = {"truncated": content[: len(content) // 2], "garbage": b"\xff" * 300, "empty": b""}
+        written = {
+            "truncated": content[: len(content) // 2],
+            "garbage": b"\xff" * 300,
+            "empty": b"",
+        }
         # 8 rows of 4 become 4 rows of 8: the same bytes, and no longer this network
         path.write_bytes(written.get(damage, content.replace(b'"shape":[8,4]', b'"shape":[4,8]')))
         assert path.read_bytes() != content
@@ -232,5 +321,7 @@ def test_refuses_a_run_whose_weights_are(capsys, tmp_path, damage):
 
 def test_refuses_where_no_run_was_ever_made(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    expected = "expected a run in runs/, got none. Train one with python train.py, or name one with --run."
+    expected = (
+        "expected a run in runs/, got none. Train one with python train.py, or name one with --run."
+    )
     assert refused(capsys, "1", "1", "0", "0") == expected

@@ -1,4 +1,5 @@
-"""Library functions that round within: correct float32 code passes, 15 seeds each; what is a thousandth off does not."""
+"""Library functions that round within: correct float32 code passes, 15 seeds each; what is a
+thousandth off does not."""
 
 from collections.abc import Callable
 
@@ -6,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from backproof import check_gradients
+from backproof.checks.black_box import libraries, shadow
+from backproof.checks.black_box.gradient_report import GradientReport
 from benchmarks.networks import Wrong
-from checks import check_gradients
-from checks.black_box import libraries, shadow
-from checks.black_box.gradient_report import GradientReport
 
 SEEDS = 15
 FUNCTIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
@@ -23,11 +24,14 @@ FUNCTIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "rfft": (6, lambda a: torch.fft.rfft(a).abs().sum(dim=1)),
     "lgamma": (6, lambda a: torch.lgamma(1.46 + a / 50)),
 }
-# Of 40 seeds four or more show it under every instruction set tried; in how many the others do depends on the processor.
+# Of 40 seeds four or more show it under every instruction set tried; in how many the others do
+# depends on the processor.
 SEEN_IN_FORTY = ("svdvals", "svd", "eigvalsh", "lgamma")
 
 
-def report(name: str, seed: int, change: Callable[[Tensor], Tensor] = lambda gradient: gradient) -> GradientReport:
+def report(
+    name: str, seed: int, change: Callable[[Tensor], Tensor] = lambda gradient: gradient
+) -> GradientReport:
     n, function = FUNCTIONS[name]
     generator = torch.Generator().manual_seed(seed)
     a, weights = (torch.randn(n, n, generator=generator) for _ in range(2))
@@ -54,7 +58,8 @@ def test_right_in_float32_passes(name):
 
 @pytest.mark.parametrize("name", SEEN_IN_FORTY)
 def test_error_of_one_eps_of_each_entry_is_too_little_for_a_library_function(name, monkeypatch):
-    """The wrong version, which takes a decomposition or a transform for one operation, rejects what is right."""
+    """The wrong version, which takes a decomposition or a transform for one operation, rejects what
+    is right."""
     monkeypatch.setattr(shadow, "within", lambda func, args: None)
     monkeypatch.setattr(shadow, "of_results", lambda func, args, results: [])
     assert any(report(name, seed).failures for seed in range(40))
@@ -67,14 +72,20 @@ def test_float32_gradient_that_is_a_thousandth_off_is_rejected(name):
     def change(gradient: Tensor) -> Tensor:
         return gradient * (1 + 1e-3) if gradient.dtype == torch.float32 else gradient
 
-    assert sum(bounds_are_sharp(report(name, seed, change)) for seed in range(10)) >= 8  # some are nearly singular
+    # some are nearly singular
+    assert sum(bounds_are_sharp(report(name, seed, change)) for seed in range(10)) >= 8
 
 
 def test_digamma_is_as_inexact_as_measured():
-    """0.65 eps of its largest term (root mean square): half of what is imitated, not a tenth of it."""
+    """0.65 eps of its largest term (root mean square): half of what is imitated, not a tenth of
+    it."""
     x = torch.rand(50_000, generator=torch.Generator().manual_seed(0)) * 12 - 2
-    (size,) = libraries.of_results(torch.ops.aten.digamma.default, (x.double(),), torch.digamma(x.double()))
-    off = (torch.digamma(x).double() - torch.digamma(x.double())).abs() / (size * torch.finfo(torch.float32).eps)
+    (size,) = libraries.of_results(
+        torch.ops.aten.digamma.default, (x.double(),), torch.digamma(x.double())
+    )
+    off = (torch.digamma(x).double() - torch.digamma(x.double())).abs() / (
+        size * torch.finfo(torch.float32).eps
+    )
     imitated = 3**-0.5
     assert 0.1 * imitated < float(off.square().mean().sqrt()) < imitated
     assert float(off.max()) < shadow.SPREADS * imitated

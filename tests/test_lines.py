@@ -1,4 +1,5 @@
-"""The lines that a repair shows are right: each is run as it stands, in every convention, against the hand-written pass."""
+"""The lines that a repair shows are right: each is run as it stands, in every convention, against
+the hand-written pass."""
 
 from __future__ import annotations
 
@@ -8,15 +9,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from checks import by_hand
-from checks.candidates.conventions import Conventions, arguments
-from checks.candidates.lines import lines, of_step
-from checks.problem import draw
+from backproof.checks import by_hand
+from backproof.checks.candidates.conventions import Conventions, arguments
+from backproof.checks.candidates.lines import lines, of_step
+from backproof.checks.problem import draw
 
-HEADS = [("softmax", "cross-entropy"), ("softmax", "quadratic"), ("softmax", "half-quadratic"), ("sigmoid", "quadratic")]
+HEADS = [
+    ("softmax", "cross-entropy"),
+    ("softmax", "quadratic"),
+    ("softmax", "half-quadratic"),
+    ("sigmoid", "quadratic"),
+]
 HEADS += [("sigmoid", "half-quadratic"), ("sigmoid", "binary-cross-entropy")]
 EVERY = [
-    Conventions(layout=layout, examples=examples, labels=labels, output=output, cost=cost, reduction=reduction)
+    Conventions(
+        layout=layout,
+        examples=examples,
+        labels=labels,
+        output=output,
+        cost=cost,
+        reduction=reduction,
+    )
     for layout, examples, labels, (output, cost), reduction in itertools.product(
         ("out,in", "in,out"), ("rows", "columns"), ("integers", "one-hot"), HEADS, ("mean", "sum")
     )
@@ -24,14 +37,29 @@ EVERY = [
 
 
 @pytest.mark.parametrize(
-    "conventions", EVERY, ids=lambda c: f"{c.layout},{c.examples},{c.labels},{c.output},{c.cost},{c.reduction}"
+    "conventions",
+    EVERY,
+    ids=lambda c: f"{c.layout},{c.examples},{c.labels},{c.output},{c.cost},{c.reduction}",
 )
-def test_the_lines_of_every_convention_compute_the_right_gradients(conventions: Conventions) -> None:
+def test_the_lines_of_every_convention_compute_the_right_gradients(
+    conventions: Conventions,
+) -> None:
     output, cost = conventions.head
     problem = draw((4, 6, 5, 3), 7, seed=1, output=output, cost=cost)
     given, line, L = arguments(problem, conventions), lines(conventions), problem.L
-    names = {"np": np, "sigmoid": by_hand.sigmoid, "y": given["y"], "N": 7, "K": 3, "L": L, "a": {0: given["x"]}}
-    names |= {"W": {n: given[f"W{n}"] for n in range(1, L + 1)}, "b": {n: given[f"b{n}"] for n in range(1, L + 1)}}
+    names = {
+        "np": np,
+        "sigmoid": by_hand.sigmoid,
+        "y": given["y"],
+        "N": 7,
+        "K": 3,
+        "L": L,
+        "a": {0: given["x"]},
+    }
+    names |= {
+        "W": {n: given[f"W{n}"] for n in range(1, L + 1)},
+        "b": {n: given[f"b{n}"] for n in range(1, L + 1)},
+    }
     names |= {name: {} for name in ("z", "da", "dz", "dW", "db")}
     for layer in range(1, L + 1):
         run(names, layer, line["z"], line["a"] if layer < L else "")
@@ -40,13 +68,22 @@ def test_the_lines_of_every_convention_compute_the_right_gradients(conventions: 
         run(names, layer, line["dW"], line["db"], line["da"] if layer > 1 else "")
         run(names, layer - 1, line["dz"] if layer > 1 else "")
     right = by_hand.backward(
-        by_hand.forward(problem.x, problem.W, problem.b, output=output), problem.W, problem.y, output=output, cost=cost
+        by_hand.forward(problem.x, problem.W, problem.b, output=output),
+        problem.W,
+        problem.y,
+        output=output,
+        cost=cost,
     )
-    weight = (7 if conventions.reduction == "sum" else 1) * (0.5 if conventions.cost == "half-quadratic" else 1)
+    weight = (7 if conventions.reduction == "sum" else 1) * (
+        0.5 if conventions.cost == "half-quadratic" else 1
+    )
     for layer in range(1, L + 1):
         dW = names["dW"][layer].T if conventions.layout == "in,out" else names["dW"][layer]
-        np.testing.assert_allclose(dW, weight * right.dW[layer], rtol=1e-10, atol=1e-14)  # sums of seven terms: 1e-15
-        np.testing.assert_allclose(names["db"][layer], weight * right.db[layer], rtol=1e-10, atol=1e-14)
+        # sums of seven terms: 1e-15
+        np.testing.assert_allclose(dW, weight * right.dW[layer], rtol=1e-10, atol=1e-14)
+        np.testing.assert_allclose(
+            names["db"][layer], weight * right.db[layer], rtol=1e-10, atol=1e-14
+        )
 
 
 def run(names: dict[str, Any], layer: int, *statements: str) -> None:

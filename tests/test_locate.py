@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from checks.black_box.locate import FEWEST, MOST_NAMED, Off, Search
+from backproof.checks.black_box.locate import FEWEST, MOST_NAMED, Off, Search
 
 P, BAR = 24_790, 1e-10
 
 
-def search(wrong: dict[int, float], seed: int, bar: float = BAR, size: int = P) -> tuple[Search, dict[int, float], bool]:
+def search(
+    wrong: dict[int, float], seed: int, bar: float = BAR, size: int = P
+) -> tuple[Search, dict[int, float], bool]:
     random = np.random.default_rng(seed)
     weights = random.choice([-1.0, 1.0], size=(2, size)) * random.uniform(0.5, 1.5, size=(2, size))
     errors = np.zeros(size)
@@ -29,7 +31,8 @@ def test_one_wrong_entry_is_named_within_2_log2_P_evaluations(bar):
         index = int(np.random.default_rng([seed, 1]).integers(P))
         done, errors, complete = search({index: 1e-4}, seed, bar)
         assert list(errors) == [index]
-        assert errors[index] == pytest.approx(1e-4, abs=4 * bar)  # the bar of a sum over a weight of 0.5 at least
+        # the bar of a sum over a weight of 0.5 at least
+        assert errors[index] == pytest.approx(1e-4, abs=4 * bar)
         assert complete
         assert done.evaluations <= 2 * np.log2(P)
 
@@ -38,7 +41,9 @@ def test_one_wrong_entry_is_named_within_2_log2_P_evaluations(bar):
 def test_several_wrong_entries_are_named_within_2_log2_P_evaluations_each(count):
     for seed in range(20):
         indices = np.random.default_rng([seed, 2]).choice(P, count, replace=False)
-        done, errors, complete = search({int(index): 1e-3 * (k + 1) for k, index in enumerate(indices)}, seed, 1e-13)
+        done, errors, complete = search(
+            {int(index): 1e-3 * (k + 1) for k, index in enumerate(indices)}, seed, 1e-13
+        )
         assert set(errors) == set(indices)
         assert complete
         assert done.evaluations <= 2 * np.log2(P) * count

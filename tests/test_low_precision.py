@@ -1,4 +1,5 @@
-"""A delta that has been through a shorter format: alone, with another bug beside it, and what only looks like it."""
+"""A delta that has been through a shorter format: alone, with another bug beside it, and what only
+looks like it."""
 
 from __future__ import annotations
 
@@ -9,21 +10,27 @@ import numpy as np
 import pytest
 from planted import in_process
 
-from checks import by_hand
-from checks.candidates.conventions import Conventions
-from checks.diagnosis.diagnose import Diagnosis, diagnose
+from backproof.checks import by_hand
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis.diagnose import Diagnosis, diagnose
 
 HEAD = {"output": "sigmoid", "cost": "half-quadratic"}
 
 
-def told(change: Callable[[np.ndarray], Any], error: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Diagnosis:
+def told(
+    change: Callable[[np.ndarray], Any], error: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Diagnosis:
     """What is said of a network whose every delta, and whose error, is changed on its way."""
 
     def gradients(W: list, b: list, x: Any, y: Any) -> tuple[list, list]:
         L = len(W)
         passed = by_hand.forward(x, dict(enumerate(W, 1)), dict(enumerate(b, 1)), output="sigmoid")
         a, p = passed.a, passed.p
-        dz, dW, db = change(error(p, np.eye(p.shape[1])[y]) * p * (1 - p) / len(y)), [None] * L, [None] * L
+        dz, dW, db = (
+            change(error(p, np.eye(p.shape[1])[y]) * p * (1 - p) / len(y)),
+            [None] * L,
+            [None] * L,
+        )
         for layer in range(L, 0, -1):
             dW[layer - 1], db[layer - 1] = dz.T @ a[layer - 1], dz.sum(axis=0)
             if layer > 1:
@@ -49,7 +56,8 @@ def test_a_delta_that_is_never_float64_again_is_named(dtype):
 
 
 def test_another_bug_beside_float32_is_named_first_and_each_has_its_own_evidence(monkeypatch):
-    monkeypatch.setattr("checks.diagnosis.choice.Search.combined", lambda search: [])  # as where the cast is in a place of its own
+    # as where the cast is in a place of its own
+    monkeypatch.setattr("backproof.checks.diagnosis.choice.Search.combined", lambda search: [])
     found = told(lambda dz: dz.astype("float32"), rolled)
     assert [bug.id for bug in found.bugs] == ["labels-shifted", "low-precision"]
     assert "is a float32 number" in found.bugs[1].evidence

@@ -1,4 +1,5 @@
-"""MNIST: reading, verifying and fetching, on small made-up files; the real ones where BACKPROOF_MNIST names their folder."""
+"""MNIST: reading, verifying and fetching, on small made-up files; the real ones where
+BACKPROOF_MNIST names their folder."""
 
 import gzip
 import hashlib
@@ -11,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.command_line import BadInput
-from model.data import load
-from model.files.mnist import MD5, fetch, parse_idx, read_mnist
+from backproof.model.command_line import BadInput
+from backproof.model.data import load
+from backproof.model.files.mnist import MD5, fetch, parse_idx, read_mnist
 
 GENERATOR_SEED = 7
 SHAPES = {
@@ -27,13 +28,19 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
 def idx(array):
     """The array as an IDX file."""
-    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes() + array.tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim])
+        + np.array(array.shape, dtype=">u4").tobytes()
+        + array.tobytes()
+    )
 
 
 @pytest.fixture(scope="module")
 def arrays():
     generator = np.random.default_rng(GENERATOR_SEED)
-    return {name: generator.integers(0, 10, shape, dtype=np.uint8) for name, shape in SHAPES.items()}
+    return {
+        name: generator.integers(0, 10, shape, dtype=np.uint8) for name, shape in SHAPES.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +50,8 @@ def md5(arrays):
 
 @pytest.fixture
 def server(arrays, monkeypatch) -> Iterator[tuple[str, dict[str, bytes], list[str]]]:
-    """A mirror on loopback: its address, what it answers to each path, and what it was asked for."""
+    """A mirror on loopback: its address, what it answers to each path, and what it was asked
+    for."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     answers = {f"/{name}.gz": gzip.compress(idx(array)) for name, array in arrays.items()}
     asked: list[str] = []
@@ -83,11 +91,15 @@ def fill(folder, arrays, spelling="{}", pack=bytes):
         (folder / spelling.format(name)).write_bytes(pack(idx(array)))
 
 
-@pytest.mark.parametrize(("spelling", "pack"), [("{}", bytes), ("{}.gz", gzip.compress)], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    ("spelling", "pack"), [("{}", bytes), ("{}.gz", gzip.compress)], ids=["plain", "gzip"]
+)
 @pytest.mark.parametrize("dotted", [False, True], ids=["dash", "dot"])
 def test_files_are_read(tmp_path, arrays, md5, spelling, pack, dotted):
     for name, array in arrays.items():
-        (tmp_path / spelling.format(name.replace("-idx", ".idx") if dotted else name)).write_bytes(pack(idx(array)))
+        (tmp_path / spelling.format(name.replace("-idx", ".idx") if dotted else name)).write_bytes(
+            pack(idx(array))
+        )
     got = read_mnist(tmp_path, md5=md5)
     assert list(got) == list(arrays)
     for name, array in arrays.items():
@@ -98,14 +110,18 @@ def test_files_are_read(tmp_path, arrays, md5, spelling, pack, dotted):
 def test_missing_files_are_named_with_where_to_get_them(tmp_path, arrays, md5):
     fill(tmp_path, {IMAGES: arrays[IMAGES]})
     assert refusal(read_mnist, tmp_path, md5=md5) == (
-        f"{tmp_path}: expected the 4 MNIST files, plain or .gz, got none called train-labels-idx1-ubyte, "
+        f"{tmp_path}: expected the 4 MNIST files, plain or .gz, got none called "
+        "train-labels-idx1-ubyte, "
         "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte. Add --download to fetch them from "
-        f"https://ossci-datasets.s3.amazonaws.com/mnist/ into {tmp_path}, or name their folder with --data-dir."
+        f"https://ossci-datasets.s3.amazonaws.com/mnist/ into {tmp_path}, or name their folder "
+        "with --data-dir."
     )
 
 
 def test_a_folder_that_does_not_exist_misses_all_files(tmp_path):
-    assert "got none called train-images-idx3-ubyte, train-labels" in refusal(read_mnist, tmp_path / "nowhere")
+    assert "got none called train-images-idx3-ubyte, train-labels" in refusal(
+        read_mnist, tmp_path / "nowhere"
+    )
 
 
 def test_a_file_with_another_md5_is_named(tmp_path, arrays, md5):
@@ -122,10 +138,14 @@ def test_one_changed_pixel_is_noticed(tmp_path, arrays, md5):
     content = bytearray((tmp_path / IMAGES).read_bytes())
     content[-1] ^= 1
     (tmp_path / IMAGES).write_bytes(content)
-    assert f"{IMAGES}: expected unpacked bytes with MD5 {md5[IMAGES]}, got " in refusal(read_mnist, tmp_path, md5=md5)
+    assert f"{IMAGES}: expected unpacked bytes with MD5 {md5[IMAGES]}, got " in refusal(
+        read_mnist, tmp_path, md5=md5
+    )
 
 
-@pytest.mark.parametrize("damage", [lambda packed: packed[:-20], lambda packed: b"<html>" + packed], ids=["cut", "html"])
+@pytest.mark.parametrize(
+    "damage", [lambda packed: packed[:-20], lambda packed: b"<html>" + packed], ids=["cut", "html"]
+)
 def test_a_damaged_gzip_file_is_named(tmp_path, arrays, md5, damage):
     fill(tmp_path, arrays, "{}.gz", lambda content: damage(gzip.compress(content)))
     text = refusal(read_mnist, tmp_path, md5=md5)
@@ -145,7 +165,16 @@ def test_a_damaged_gzip_file_is_named(tmp_path, arrays, md5, damage):
         b"\0\0\x08\3\0\0\0\1",
         b"\x89PNG....",
     ],
-    ids=["empty", "cut", "no dimensions", "floats", "too short", "too long", "header cut", "foreign"],
+    ids=[
+        "empty",
+        "cut",
+        "no dimensions",
+        "floats",
+        "too short",
+        "too long",
+        "header cut",
+        "foreign",
+    ],
 )
 def test_parse_idx_refuses(content):
     assert refusal(parse_idx, content, "f") == (
@@ -159,7 +188,9 @@ def test_download_fetches_verifies_and_keeps_the_files(tmp_path, arrays, md5, se
     folder = tmp_path / "made" / "here"
     got = read_mnist(folder, download=True, mirror=mirror, md5=md5)
     assert all(np.array_equal(got[name], array) for name, array in arrays.items())
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {path[1:]: answers[path] for path in answers}
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        path[1:]: answers[path] for path in answers
+    }
     read_mnist(folder, md5=md5)
     assert len(asked) == 4
     assert capfd.readouterr() == ("", "")  # the progress bar is for terminals
@@ -180,7 +211,8 @@ def test_download_of_other_bytes_leaves_nothing_behind(tmp_path, md5, server):
     mirror, answers, _ = server
     answers[f"/{LABELS}.gz"] = gzip.compress(b"other")
     assert refusal(fetch, LABELS, tmp_path, mirror, md5[LABELS]) == (
-        f"{mirror}{LABELS}.gz: expected unpacked bytes with MD5 {md5[LABELS]}, got {hashlib.md5(b'other').hexdigest()}. {RETRY}"
+        f"{mirror}{LABELS}.gz: expected unpacked bytes with MD5 {md5[LABELS]}, got "
+        f"{hashlib.md5(b'other').hexdigest()}. {RETRY}"
     )
     assert not list(tmp_path.iterdir())
 
@@ -189,7 +221,10 @@ def test_download_of_a_web_page_leaves_nothing_behind(tmp_path, md5, server):
     mirror, answers, _ = server
     answers[f"/{LABELS}.gz"] = b"<html>Please log in</html>"
     text = refusal(fetch, LABELS, tmp_path, mirror, md5[LABELS])
-    assert text == f"{mirror}{LABELS}.gz: expected a whole .gz file, got: Not a gzipped file (b'<h'). {RETRY}"
+    assert (
+        text == f"{mirror}{LABELS}.gz: expected a whole .gz file, got: Not a gzipped file (b'<h'). "
+        f"{RETRY}"
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -205,20 +240,25 @@ def test_download_that_is_not_there_leaves_nothing_behind(tmp_path, md5, server)
 def test_download_that_breaks_off_leaves_nothing_behind(tmp_path, md5, server):
     mirror, answers, _ = server
     answers[f"/{LABELS}.gz"] = b"start TRUNCATE never sent"
-    assert refusal(fetch, LABELS, tmp_path, mirror, md5[LABELS]) == (f"{mirror}{LABELS}.gz: expected 25 bytes, got 6. {RETRY}")
+    assert refusal(fetch, LABELS, tmp_path, mirror, md5[LABELS]) == (
+        f"{mirror}{LABELS}.gz: expected 25 bytes, got 6. {RETRY}"
+    )
     assert not list(tmp_path.iterdir())
 
 
 def test_download_without_a_server_is_refused(tmp_path, md5, server):
     text = refusal(fetch, LABELS, tmp_path, "http://127.0.0.1:9/", md5[LABELS])
-    assert text.startswith(f"http://127.0.0.1:9/{LABELS}.gz: expected the file, got: <urlopen error ")
+    assert text.startswith(
+        f"http://127.0.0.1:9/{LABELS}.gz: expected the file, got: <urlopen error "
+    )
     assert text.endswith(RETRY)
 
 
 def test_download_into_what_is_no_folder_is_refused(tmp_path, md5, server):
     (tmp_path / "file").write_text("")
     assert refusal(fetch, LABELS, tmp_path / "file", server[0], md5[LABELS]) == (
-        f"{tmp_path}/file: expected a folder to write to, got: File exists. Choose one with --data-dir."
+        f"{tmp_path}/file: expected a folder to write to, got: File exists. Choose one with "
+        "--data-dir."
     )
 
 
@@ -227,7 +267,9 @@ def test_download_that_cannot_be_finished_leaves_nothing_behind(tmp_path, md5, s
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", no_space)
-    assert "got: No space left on device." in refusal(fetch, LABELS, tmp_path, server[0], md5[LABELS])
+    assert "got: No space left on device." in refusal(
+        fetch, LABELS, tmp_path, server[0], md5[LABELS]
+    )
     assert not list(tmp_path.iterdir())
 
 

@@ -1,6 +1,8 @@
-"""Every line of by_hand.py, wrong on purpose, in every way that these rules know: each must be caught, and named.
+"""Every line of by_hand.py, wrong on purpose, in every way that these rules know: each must be
+caught, and named.
 
-A rule is a small edit that somebody could make by mistake. It is applied to every place of every line of code in the passes.
+A rule is a small edit that somebody could make by mistake. It is applied to every place of every
+line of code in the passes.
 """
 
 import importlib.util
@@ -13,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from checks import by_hand
-from checks.problem import HARD_KINDS, standard
-from checks.witnesses import verify, verify_quickly
+from backproof.checks import by_hand
+from backproof.checks.problem import HARD_KINDS, standard
+from backproof.checks.witnesses.verify import verify, verify_quickly
 
 ROOT = Path(__file__).parents[1]
 SOURCE = (ROOT / "checks/by_hand.py").read_text().splitlines()
@@ -30,8 +32,19 @@ RULES = {
         (r"= 1$", "= 2"),
     ],
     "transpose": [(r"\.T\b", ""), (r"(W\[layer\])$", r"\1.T")],
-    "index": [(r"\[layer - 1\]", "[layer]"), (r"\[layer\]", "[layer - 1]"), (r"axis=0", "axis=1"), (r"axis=1", "axis=0")],
-    "missing": [(r" \+ b\[layer\]", ""), (r" \* a\[layer - 1\] ", " "), (r" \* p ", " "), (r" - Y\b", ""), (r">= 0", "< 0")],
+    "index": [
+        (r"\[layer - 1\]", "[layer]"),
+        (r"\[layer\]", "[layer - 1]"),
+        (r"axis=0", "axis=1"),
+        (r"axis=1", "axis=0"),
+    ],
+    "missing": [
+        (r" \+ b\[layer\]", ""),
+        (r" \* a\[layer - 1\] ", " "),
+        (r" \* p ", " "),
+        (r" - Y\b", ""),
+        (r">= 0", "< 0"),
+    ],
 }
 FUNCTIONS = (
     "forward",
@@ -55,13 +68,18 @@ def lines_of_code():
         inside = False
         for offset, line in enumerate(source):
             quotes = line.count('"""')
-            if quotes == 0 and not inside and not line.lstrip().startswith(("def ", "@", "#", ")", "x:", "z_L:", "passed:")):
+            if (
+                quotes == 0
+                and not inside
+                and not line.lstrip().startswith(("def ", "@", "#", ")", "x:", "z_L:", "passed:"))
+            ):
                 yield first - 1 + offset
             inside ^= quotes == 1
 
 
 def mutants():
-    """(line number, rule, the wrong line), each different from the right one and from each other."""
+    """(line number, rule, the wrong line), each different from the right one and from each
+    other."""
     for number in lines_of_code():
         code, mark, comment = SOURCE[number].partition("  # ")
         if " = " not in code and "return" not in code:
@@ -73,7 +91,9 @@ def mutants():
                     wrong = code[: place.start()] + place.expand(replacement) + code[place.end() :]
                     if wrong not in seen:
                         seen.add(wrong)
-                        yield pytest.param(number, wrong + mark + comment, id=f"{number + 1}-{rule}-{len(seen)}")
+                        yield pytest.param(
+                            number, wrong + mark + comment, id=f"{number + 1}-{rule}-{len(seen)}"
+                        )
 
 
 @pytest.fixture
@@ -118,23 +138,36 @@ def test_wrong_line_is_caught_and_its_equation_named(by_hand_with, number, line)
     failure = first_failure()
     assert failure is not None, line
     tags = set(re.findall(r"\([FB]\d\)", line))
-    assert not tags or failure.equation in tags, (line, failure.quantity, failure.equation, failure.reason)
+    assert not tags or failure.equation in tags, (
+        line,
+        failure.quantity,
+        failure.equation,
+        failure.reason,
+    )
     assert first_failure(verify_quickly) is not None, f"training would not see {line}"
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "named"),
     [
-        ("da[layer - 1] = dz[layer] @ W[layer]  #", "da[layer - 1] = dz[layer] @ W[layer].T  #", ("da", "(B4)")),
+        (
+            "da[layer - 1] = dz[layer] @ W[layer]  #",
+            "da[layer - 1] = dz[layer] @ W[layer].T  #",
+            ("da", "(B4)"),
+        ),
         ("dz[L] = (p - Y) / N  # (B1)", "dz[L] = p - Y  # (B1)", ("dz[3]", "(B1)")),
     ],
 )
 def test_the_command_exits_with_one_and_names_quantity_and_equation(tmp_path, right, wrong, named):
-    for package in ("checks", "model"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("backproof", "checks", "model"):
+        shutil.copytree(
+            ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
     path = tmp_path / "checks/by_hand.py"
     assert path.read_text().count(right) == 1
     path.write_text(path.read_text().replace(right, wrong))
-    done = subprocess.run([sys.executable, "-m", "checks"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "checks"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert all(word in done.stdout.splitlines()[-1] for word in named)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import nn
 
-from checks import by_hand
-from model.network import INITS, MLP, ROW_CONSTANTS
+from backproof.checks import by_hand
+from backproof.model.network import INITS, MLP, ROW_CONSTANTS
 
 SIZES = (5, 4, 3, 2)
 EPS = np.finfo(np.float64).eps
@@ -21,7 +21,11 @@ def rows(N=6, n_0=5):
 
 def test_layers_have_pytorchs_orientation_and_the_pages_numbers():
     network = MLP(SIZES)
-    assert {layer: tuple(W.shape) for layer, W in network.W.items()} == {1: (4, 5), 2: (3, 4), 3: (2, 3)}
+    assert {layer: tuple(W.shape) for layer, W in network.W.items()} == {
+        1: (4, 5),
+        2: (3, 4),
+        3: (2, 3),
+    }
     assert {layer: tuple(b.shape) for layer, b in network.b.items()} == {1: (4,), 2: (3,), 3: (2,)}
     assert (network.depth, network.sizes) == (3, SIZES)
 
@@ -35,7 +39,9 @@ def test_W_and_b_are_the_parameters_themselves():
 
 def test_sigmoids_stand_between_the_layers_and_none_after_the_last():
     kinds = [nn.Linear, nn.Sigmoid, nn.Linear, nn.Sigmoid, nn.Linear]
-    assert all(isinstance(module, kind) for module, kind in zip(MLP(SIZES).layers, kinds, strict=True))
+    assert all(
+        isinstance(module, kind) for module, kind in zip(MLP(SIZES).layers, kinds, strict=True)
+    )
     (only,) = MLP((3, 2)).layers
     assert isinstance(only, nn.Linear)
     network = MLP(SIZES)
@@ -49,7 +55,8 @@ def test_forward_gives_the_logits_of_the_page():
     b = {layer: tensor.detach().numpy() for layer, tensor in network.b.items()}
     logits, z = network(rows()).detach().numpy(), by_hand.forward(rows().numpy(), W, b).z[3]
     assert logits.shape == z.shape == (6, 2)
-    # three layers, each a sum of at most 6 terms; nothing is above 6 * 5 and the sigmoids only shrink what came before
+    # three layers, each a sum of at most 6 terms; nothing is above 6 * 5 and the sigmoids only
+    # shrink what came before
     assert np.abs(logits - z).max() <= 3 * 6 * 30 * EPS
 
 
@@ -72,7 +79,9 @@ def test_from_arrays_holds_these_weights():
 
 def test_layers_of_reads_a_state_dictionary():
     network = MLP(SIZES)
-    state = {f"network.{name}": tensor.numpy() for name, tensor in network.state_dict().items()} | {"optimizer.m.0": np.zeros(3)}
+    state = {f"network.{name}": tensor.numpy() for name, tensor in network.state_dict().items()} | {
+        "optimizer.m.0": np.zeros(3)
+    }
     W, b = MLP.layers_of(state, prefix="network.")
     assert W.keys() == b.keys() == {1, 2, 3}
     assert np.array_equal(W[2], network.W[2].detach().numpy())
@@ -88,9 +97,15 @@ def test_a_seed_gives_the_same_weights_and_no_global_state_changes(init):
     second = MLP(SIZES, init=init, seed=5)
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), before)
-    assert all(torch.equal(one, other) for one, other in zip(first.parameters(), second.parameters(), strict=True))
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(first.parameters(), second.parameters(), strict=True)
+    )
     wide = MLP(SIZES, init=init, seed=5, dtype=torch.float64)
-    assert all(torch.equal(one, other.float()) for one, other in zip(first.parameters(), wide.parameters(), strict=True))
+    assert all(
+        torch.equal(one, other.float())
+        for one, other in zip(first.parameters(), wide.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("init", ["pytorch", "xavier", "normal", "row-constant"])
@@ -104,18 +119,22 @@ def test_building_a_network_draws_nothing_from_the_global_generator():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize(("init", "limit"), [("pytorch", 1 / math.sqrt(100)), ("xavier", math.sqrt(6 / 180))])
+@pytest.mark.parametrize(
+    ("init", "limit"), [("pytorch", 1 / math.sqrt(100)), ("xavier", math.sqrt(6 / 180))]
+)
 def test_uniform_weights_fill_their_interval(init, limit):
     W = MLP((100, 80), init=init).W[1].detach()
     assert W.abs().max() <= limit
-    # of 8,000 uniform draws the largest is below 0.99 with chance 1e-35; their mean has deviation limit / sqrt(24000)
+    # of 8,000 uniform draws the largest is below 0.99 with chance 1e-35; their mean has deviation
+    # limit / sqrt(24000)
     assert W.abs().max() > 0.99 * limit
     assert abs(W.mean()) < 5 * limit / math.sqrt(24000)
 
 
 def test_normal_weights_have_variance_one_over_the_inputs():
     network = MLP((100, 80), init="normal")
-    # the standard deviation of 8,000 normal draws is itself known to 1 part in sqrt(16000) = 126; five of these are 4%
+    # the standard deviation of 8,000 normal draws is itself known to 1 part in sqrt(16000) = 126;
+    # five of these are 4%
     assert abs(network.W[1].std().item() * 10 - 1) < 0.04
     assert abs(network.b[1].std().item() - 1) < 5 / math.sqrt(160)
 
@@ -131,7 +150,8 @@ def test_row_constant_draws_one_number_a_unit_and_one_a_layer():
         assert (W[:, :1] == W).all()
         assert (network.b[layer] == network.b[layer][0]).all()
         assert set(W.flatten().tolist()) | set(network.b[layer].tolist()) <= set(ROW_CONSTANTS)
-    assert len(set(network.W[1][:, 0].tolist())) == len(ROW_CONSTANTS)  # 40 draws of seven; true of this seed
+    # 40 draws of seven; true of this seed
+    assert len(set(network.W[1][:, 0].tolist())) == len(ROW_CONSTANTS)
 
 
 @pytest.mark.parametrize(("init", "value"), [("constant", 0.5), ("zeros", 0.0)])
@@ -141,16 +161,23 @@ def test_constants_are_what_they_say(init, value):
 
 @pytest.mark.parametrize("sizes", [(), (4,), (4, 0), (0, 2), (4, -3, 2)])
 def test_impossible_sizes_are_refused(sizes):
-    with pytest.raises(ValueError, match="expected an input size and at least one layer, each 1 or more, got"):
+    with pytest.raises(
+        ValueError, match="expected an input size and at least one layer, each 1 or more, got"
+    ):
         MLP(sizes)
 
 
 def test_an_unknown_init_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="expected one of pytorch, xavier, normal, row-constant, constant, zeros, got 'he'"):
+    with pytest.raises(
+        ValueError,
+        match="expected one of pytorch, xavier, normal, row-constant, constant, zeros, got 'he'",
+    ):
         MLP(SIZES, init="he")
 
 
-@pytest.mark.parametrize("x", [torch.zeros(5), torch.zeros((2, 5), dtype=torch.int64)], ids=["a vector", "integers"])
+@pytest.mark.parametrize(
+    "x", [torch.zeros(5), torch.zeros((2, 5), dtype=torch.int64)], ids=["a vector", "integers"]
+)
 def test_forward_refuses_what_is_no_batch_of_floats(x):
     with pytest.raises(TypeCheckError):
         MLP(SIZES)(x)

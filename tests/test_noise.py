@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from checks.black_box import noise
+from backproof.checks.black_box import noise
 
 
 def values(level: float, seed: int, spacing: float = 1e-4) -> np.ndarray:
@@ -13,7 +13,8 @@ def values(level: float, seed: int, spacing: float = 1e-4) -> np.ndarray:
 
 @pytest.mark.parametrize("level", [1e-13, 1e-8, 1e-4])
 def test_noise_is_found_mostly_within_a_factor_of_two(level):
-    """A column of the table has 3 to 8 dependent values, about as good as 4 independent ones; the paper asks for no more."""
+    """A column of the table has 3 to 8 dependent values, about as good as 4 independent ones; the
+    paper asks for no more."""
     found = [noise.estimate(values(level, seed)) for seed in range(200)]
     assert np.mean([level / 2 <= estimate.level <= 2 * level for estimate in found]) > 0.65
     assert all(level / 20 <= estimate.level <= 5 * level for estimate in found)
@@ -55,9 +56,9 @@ def test_along_tries_a_wider_spacing_where_the_first_was_too_small():
 
 
 def test_rounding_of_the_value_itself_is_the_least_noise():
-    """Values rounded to float32 have the standard deviation of a uniform error of one unit in the last place, 2**-22 at 3."""
+    """Values rounded to float32 have the standard deviation of a uniform error of one unit in the
+    last place, 2**-22 at 3."""
     steps = np.linspace(3, 3.5, 10001)
     measured = float(np.std(steps.astype(np.float32) - steps))
-    assert noise.of_rounding(3.0, 2.0**-23) == pytest.approx(
-        measured, rel=0.6
-    )  # magnitude 3 lies within a factor of 2 of its binade
+    # magnitude 3 lies within a factor of 2 of its binade
+    assert noise.of_rounding(3.0, 2.0**-23) == pytest.approx(measured, rel=0.6)

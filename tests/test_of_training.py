@@ -6,15 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from checks.__main__ import main
-from checks.of_training import Checker, check_network, problems_of_run, samples_for, symptoms_of_run
-from model.command_line import BadInput
-from model.configuration import resolve
-from model.data import load
-from model.evaluation import Samples
-from model.network import MLP
-from model.run import start_run
-from model.training import Settings, Training
+from backproof.checks.__main__ import main
+from backproof.checks.witnesses.of_training import (
+    Checker,
+    check_network,
+    problems_of_run,
+    samples_for,
+    symptoms_of_run,
+)
+from backproof.model.command_line import BadInput
+from backproof.model.configuration import resolve
+from backproof.model.data import load
+from backproof.model.evaluation import Samples
+from backproof.model.network import MLP
+from backproof.model.run import start_run
+from backproof.model.training import Settings, Training
 
 
 def training(dtype=torch.float32, **settings):
@@ -22,14 +28,25 @@ def training(dtype=torch.float32, **settings):
     x = torch.from_numpy(generator.normal(size=(40, 5))).to(dtype)
     y = torch.from_numpy(generator.integers(3, size=40))
     samples = Samples(x, y)
-    return Training(MLP((5, 7, 3), dtype=dtype), samples, samples, Settings(batch_size=8, learning_rate=0.5, **settings))
+    return Training(
+        MLP((5, 7, 3), dtype=dtype),
+        samples,
+        samples,
+        Settings(batch_size=8, learning_rate=0.5, **settings),
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("head", [("softmax", "cross-entropy"), ("softmax", "quadratic"), ("sigmoid", "quadratic")], ids="+".join)
+@pytest.mark.parametrize(
+    "head",
+    [("softmax", "cross-entropy"), ("softmax", "quadratic"), ("sigmoid", "quadratic")],
+    ids="+".join,
+)
 def test_every_parameter_is_checked_in_the_training_precision(dtype, head):
     live = training(dtype, output=head[0], cost=head[1])
-    report = check_network(live.network, live.next_batch(), output=head[0], cost=head[1], name="now")
+    report = check_network(
+        live.network, live.next_batch(), output=head[0], cost=head[1], name="now"
+    )
     assert (report.outcome, report.gradients) == ("pass", 5 * 7 + 7 + 7 * 3 + 3)
     assert report.dtype == str(dtype).removeprefix("torch.")
     assert {verdict.quantity for verdict in report.verdicts} >= {"dW[1]", "db[1]", "dW[2]", "db[2]"}
@@ -40,9 +57,16 @@ def test_checking_changes_nothing():
     live.step(*vars(live.next_batch()).values())
     gradients = [parameter.grad.clone() for parameter in live.network.parameters()]
     before = {name: tensor.clone() for name, tensor in live.network.state_dict().items()}
-    check_network(live.network, live.next_batch(), output="softmax", cost="cross-entropy", name="now")
-    assert all(torch.equal(tensor, before[name]) for name, tensor in live.network.state_dict().items())
-    assert all(torch.equal(p.grad, gradient) for p, gradient in zip(live.network.parameters(), gradients, strict=True))
+    check_network(
+        live.network, live.next_batch(), output="softmax", cost="cross-entropy", name="now"
+    )
+    assert all(
+        torch.equal(tensor, before[name]) for name, tensor in live.network.state_dict().items()
+    )
+    assert all(
+        torch.equal(p.grad, gradient)
+        for p, gradient in zip(live.network.parameters(), gradients, strict=True)
+    )
 
 
 def test_checker_looks_every_so_many_epochs_and_sums_up():
@@ -107,13 +131,16 @@ def test_symptoms_of_a_run_are_those_of_its_network(tmp_path, capsys):
     run.write()
     assert "input-blind" in {symptom.name for symptom in symptoms_of_run(run.folder)}
     assert main(["--run", str(run.folder), "--problems", "1"]) == 0
-    assert capsys.readouterr().out.startswith("symptom input-blind: layer 1 cannot tell its inputs apart")
+    assert capsys.readouterr().out.startswith(
+        "symptom input-blind: layer 1 cannot tell its inputs apart"
+    )
     assert main(["--run", str(run.folder), "--problems", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["symptoms"][0]["where"] == "layer 1"
 
 
 @pytest.mark.parametrize(
-    ("sizes", "samples"), [((784, 100, 10), 16), ((64, 64, 32, 10), 16), ((784, 512, 256, 10), 2), ((4, 200, 300, 3), 3)]
+    ("sizes", "samples"),
+    [((784, 100, 10), 16), ((64, 64, 32, 10), 16), ((784, 512, 256, 10), 2), ((4, 200, 300, 3), 3)],
 )
 def test_wide_networks_are_checked_on_fewer_samples(sizes, samples):
     assert samples_for(sizes) == samples

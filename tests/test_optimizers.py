@@ -3,19 +3,30 @@
 import pytest
 import torch
 
-from model.costs import cost_of
-from model.network import MLP
-from model.optimizers import SGD, Adam
+from backproof.model.costs import cost_of
+from backproof.model.network import MLP
+from backproof.model.optimizers import SGD, Adam
 
 SIZES, STEPS, RATE = (4, 6, 3), 200, 0.01
 EPS = torch.finfo(torch.float64).eps
-SETTINGS = [("sgd", 0.0, 0.0), ("sgd", 0.9, 0.0), ("sgd", 0.0, 0.1), ("sgd", 0.9, 0.1), ("adam", 0.0, 0.0), ("adam", 0.0, 0.1)]
+SETTINGS = [
+    ("sgd", 0.0, 0.0),
+    ("sgd", 0.9, 0.0),
+    ("sgd", 0.0, 0.1),
+    ("sgd", 0.9, 0.1),
+    ("adam", 0.0, 0.0),
+    ("adam", 0.0, 0.1),
+]
 IDS = [f"{name},momentum={momentum},decay={decay}" for name, momentum, decay in SETTINGS]
 
 
 def ours(network, name, momentum=0.0, decay=0.0, rate=RATE):
     weights, biases = list(network.W.values()), list(network.b.values())
-    return SGD(weights, biases, rate, momentum, decay) if name == "sgd" else Adam(weights, biases, rate, decay)
+    return (
+        SGD(weights, biases, rate, momentum, decay)
+        if name == "sgd"
+        else Adam(weights, biases, rate, decay)
+    )
 
 
 def torchs(network, name, momentum, decay):
@@ -44,11 +55,14 @@ def test_the_weights_are_torchs_after_many_steps(name, momentum, decay):
     network, other, start = (MLP(SIZES, seed=1, dtype=torch.float64) for _ in range(3))
     train(network, ours(network, name, momentum, decay))
     train(other, torchs(other, name, momentum, decay))
-    # A step rounds W (|W| < 4) once, and its change by a few eps; the change is at most RATE * 10 (momentum 0.9 sums ten
-    # gradients, of at most 1 each, Adam moves by RATE). What earlier steps rounded differently changes later gradients by the
-    # loss's curvature, here below 1: over 200 steps of 0.1 a factor of at most e**(200 * RATE) = 7.4.
+    # A step rounds W (|W| < 4) once, and its change by a few eps; the change is at most RATE * 10
+    # (momentum 0.9 sums ten gradients, of at most 1 each, Adam moves by RATE). What earlier steps
+    # rounded differently changes later gradients by the loss's curvature, here below 1: over 200
+    # steps of 0.1 a factor of at most e**(200 * RATE) = 7.4.
     allowed = STEPS * 2 * 4 * EPS * 7.4
-    for one, another, before in zip(network.parameters(), other.parameters(), start.parameters(), strict=True):
+    for one, another, before in zip(
+        network.parameters(), other.parameters(), start.parameters(), strict=True
+    ):
         assert one.shape == another.shape
         assert (one - another).abs().max() <= allowed
         assert (one - before).abs().max() > 1e6 * allowed  # so that agreement says something
@@ -56,18 +70,26 @@ def test_the_weights_are_torchs_after_many_steps(name, momentum, decay):
 
 @pytest.mark.parametrize("wrong", ["bias correction", "epsilon", "decay on biases"])
 def test_the_comparison_would_catch(monkeypatch, wrong):
-    network, other = MLP(SIZES, seed=1, dtype=torch.float64), MLP(SIZES, seed=1, dtype=torch.float64)
+    network, other = (
+        MLP(SIZES, seed=1, dtype=torch.float64),
+        MLP(SIZES, seed=1, dtype=torch.float64),
+    )
     optimizer = ours(network, "adam", decay=0.1)
     if wrong == "bias correction":
         optimizer._steps.fill_(1000)
     elif wrong == "epsilon":
-        monkeypatch.setattr("model.optimizers.EPSILON", 1e-6)
+        monkeypatch.setattr("backproof.model.optimizers.EPSILON", 1e-6)
     else:
-        optimizer._groups = [(parameters, values, 0.1) for parameters, values, _ in optimizer._groups]
+        optimizer._groups = [
+            (parameters, values, 0.1) for parameters, values, _ in optimizer._groups
+        ]
     train(network, optimizer)
     train(other, torchs(other, "adam", 0.0, 0.1))
     pairs = zip(network.parameters(), other.parameters(), strict=True)
-    assert max((one - another).abs().max().item() for one, another in pairs) > 1000 * STEPS * 2 * 4 * EPS * 7.4
+    assert (
+        max((one - another).abs().max().item() for one, another in pairs)
+        > 1000 * STEPS * 2 * 4 * EPS * 7.4
+    )
 
 
 @pytest.mark.parametrize(("name", "momentum", "decay"), SETTINGS, ids=IDS)
@@ -84,7 +106,10 @@ def test_a_restored_state_goes_on_bit_for_bit(name, momentum, decay):
     other = ours(again, name, momentum, decay)
     other.restore(state)
     _steps_with_fixed_gradients(again, other, range(3, 6))
-    assert all(torch.equal(one, two) for one, two in zip(network.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(one, two)
+        for one, two in zip(network.parameters(), again.parameters(), strict=True)
+    )
     assert other.state().keys() == optimizer.state().keys()
     assert all(torch.equal(tensor, other.state()[key]) for key, tensor in optimizer.state().items())
 

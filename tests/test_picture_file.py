@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 from sheets import inverted, saved, seven
 
-from model.command_line import BadInput
-from model.files.picture_file import LARGEST, LONG_SIDE, lightness
+from backproof.model.command_line import BadInput
+from backproof.model.files.picture_file import LARGEST, LONG_SIDE, lightness
 
 EXPECTED = "expected a PNG, JPEG, BMP, GIF or WebP picture"
-ROUNDING = 4 * np.finfo(float).eps  # three products of luma and their sum, each rounded, of numbers up to 1
+# three products of luma and their sum, each rounded, of numbers up to 1
+ROUNDING = 4 * np.finfo(float).eps
 
 
 def refusal(path):
@@ -27,12 +28,14 @@ def test_formats_agree(suffix, tmp_path):
     settings = {"jpg": {"quality": 95}, "webp": {"lossless": True}}.get(suffix, {})
     path = saved(tmp_path, seven(), f"drawing.{suffix}", **settings)
     difference = np.abs(lightness(path) - np.asarray(seven()) / 255)
-    assert difference.max() <= (0.1 if suffix == "jpg" else ROUNDING)  # JPEG rings at the edges of strokes
+    # JPEG rings at the edges of strokes
+    assert difference.max() <= (0.1 if suffix == "jpg" else ROUNDING)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_photograph_taken_sideways_is_turned_upright(orientation, tmp_path):
-    """Each value says how the stored picture must be turned; here it is stored turned the other way."""
+    """Each value says how the stored picture must be turned; here it is stored turned the other
+    way."""
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -60,7 +63,8 @@ def test_sixteen_bits_keep_black_and_white(tmp_path):
 
 
 def test_a_colour_that_is_declared_clear_is_clear(tmp_path):
-    """PNG can call one grey of an L picture clear; here that is the paper, and the strokes are light."""
+    """PNG can call one grey of an L picture clear; here that is the paper, and the strokes are
+    light."""
     path = saved(tmp_path, seven(dark=200, light=10), transparency=10)
     grey = lightness(path)
     assert np.array_equal(grey == 1, np.asarray(seven()) == 255)
@@ -87,17 +91,28 @@ def test_large_pictures_are_reduced(tmp_path):
 
 def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path):
     path = saved(tmp_path, Image.new("1", (8001, 8001)))
-    assert refusal(path) == f"{path}: {EXPECTED} of at most {LARGEST:,} pixels, got more. Make it smaller."
+    assert (
+        refusal(path)
+        == f"{path}: {EXPECTED} of at most {LARGEST:,} pixels, got more. Make it smaller."
+    )
     content = bytearray(path.read_bytes())
     content[16:24] = (60_000).to_bytes(4, "big") * 2  # 3.6 billion pixels: Pillow itself refuses
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
     path.write_bytes(content)
-    assert refusal(path) == f"{path}: {EXPECTED} of at most {LARGEST:,} pixels, got more. Make it smaller."
+    assert (
+        refusal(path)
+        == f"{path}: {EXPECTED} of at most {LARGEST:,} pixels, got more. Make it smaller."
+    )
 
 
 def test_a_missing_file_a_folder_and_a_text_are_refused(tmp_path):
-    assert refusal(tmp_path / "no.png") == f"{tmp_path / 'no.png'}: {EXPECTED}, got no such file. Check its name."
-    assert refusal(tmp_path) == f"{tmp_path}: {EXPECTED}, got: Is a directory. Save it again as PNG."
+    assert (
+        refusal(tmp_path / "no.png")
+        == f"{tmp_path / 'no.png'}: {EXPECTED}, got no such file. Check its name."
+    )
+    assert (
+        refusal(tmp_path) == f"{tmp_path}: {EXPECTED}, got: Is a directory. Save it again as PNG."
+    )
     text = tmp_path / "text.png"
     text.write_text("a drawing of a seven")
     assert refusal(text) == f"{text}: {EXPECTED}, got something else. Save it as PNG."
@@ -108,8 +123,12 @@ def test_a_file_that_is_cut_short_or_garbled_is_read_or_refused_in_one_line(suff
     path = saved(tmp_path, seven((40, 50), 5), f"drawing.{suffix}")
     whole, generator, refusals = path.read_bytes(), random.Random(0), []
     for _ in range(60):
-        content = bytearray(whole[: generator.randrange(len(whole))] if generator.random() < 0.5 else whole)
-        for place in generator.choices(range(max(1, min(len(content), 200))), k=3 if content else 0):
+        content = bytearray(
+            whole[: generator.randrange(len(whole))] if generator.random() < 0.5 else whole
+        )
+        for place in generator.choices(
+            range(max(1, min(len(content), 200))), k=3 if content else 0
+        ):
             content[place] = generator.randrange(256)
         path.write_bytes(content)
         try:
@@ -117,4 +136,6 @@ def test_a_file_that_is_cut_short_or_garbled_is_read_or_refused_in_one_line(suff
         except BadInput as error:
             refusals.append(str(error))
     assert len(refusals) > 20
-    assert all(re.fullmatch(f"{re.escape(str(path))}: {EXPECTED}.*\\.", refusal) for refusal in refusals)
+    assert all(
+        re.fullmatch(f"{re.escape(str(path))}: {EXPECTED}.*\\.", refusal) for refusal in refusals
+    )

@@ -1,4 +1,5 @@
-"""The PNG files are what Pillow reads, pixel by pixel; the pictures show what they should, and fit where they are shown."""
+"""The PNG files are what Pillow reads, pixel by pixel; the pictures show what they should, and fit
+where they are shown."""
 
 import io
 
@@ -6,10 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.tensorboard.lettering import HIGH, LEVELS, width, written
-from model.tensorboard.palettes import BLUE, INK, PAPER, RED
-from model.tensorboard.pictures import WIDE, confusion_picture, mistakes_picture, short, sprites, weights_picture
-from model.tensorboard.png import Picture
+from backproof.model.tensorboard.lettering import HIGH, LEVELS, width, written
+from backproof.model.tensorboard.palettes import BLUE, INK, PAPER, RED
+from backproof.model.tensorboard.pictures import (
+    WIDE,
+    confusion_picture,
+    mistakes_picture,
+    short,
+    sprites,
+    weights_picture,
+)
+from backproof.model.tensorboard.png import Picture
 
 DIGITS = tuple("0123456789")
 
@@ -25,14 +33,20 @@ def opened(picture):
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (300, 5), (7, 1000)])
 def test_a_png_is_read_pixel_by_pixel(shape):
     random = np.random.default_rng(shape[0])
-    picture = Picture(random.integers(256, size=shape).astype(np.uint8), random.integers(256, size=(256, 3)).astype(np.uint8))
+    picture = Picture(
+        random.integers(256, size=shape).astype(np.uint8),
+        random.integers(256, size=(256, 3)).astype(np.uint8),
+    )
     np.testing.assert_array_equal(opened(picture), picture.palette[picture.pixels])
 
 
 def test_weights_are_red_where_positive_and_blue_where_negative():
     seen = opened(weights_picture(np.array([[1.0, -1.0, 0.0, 0.5]]), (2, 2)))
     assert seen.shape[1] == WIDE
-    high, wide = np.flatnonzero((seen[:, 0] != seen[0, 0]).any(axis=1))[0], np.flatnonzero((seen[0] != seen[0, 0]).any(axis=1))[0]
+    high, wide = (
+        np.flatnonzero((seen[:, 0] != seen[0, 0]).any(axis=1))[0],
+        np.flatnonzero((seen[0] != seen[0, 0]).any(axis=1))[0],
+    )
     assert tuple(seen[0, 0]) == RED
     assert tuple(seen[0, wide]) == BLUE
     assert tuple(seen[high, 0]) == PAPER
@@ -42,13 +56,17 @@ def test_weights_are_red_where_positive_and_blue_where_negative():
 @pytest.mark.parametrize("units", [1, 5, 100, 300])
 @pytest.mark.parametrize("picture", [(2, 2), (8, 8), (28, 28), (5, 40)])
 def test_weights_of_any_layer_fit(units, picture):
-    seen = weights_picture(np.random.default_rng(0).normal(size=(units, picture[0] * picture[1])), picture)
+    seen = weights_picture(
+        np.random.default_rng(0).normal(size=(units, picture[0] * picture[1])), picture
+    )
     assert seen.size[0] >= WIDE
     assert seen.size[0] == WIDE or picture == (5, 40)  # a hundred of those are wider than the page
 
 
 def test_a_layer_without_weights_is_white():
-    assert {tuple(colour) for colour in opened(weights_picture(np.zeros((1, 4)), (2, 2))).reshape(-1, 3)} >= {PAPER}
+    assert {
+        tuple(colour) for colour in opened(weights_picture(np.zeros((1, 4)), (2, 2))).reshape(-1, 3)
+    } >= {PAPER}
 
 
 def test_confusions_are_darker_where_they_are_more():
@@ -56,7 +74,8 @@ def test_confusions_are_darker_where_they_are_more():
     counts[0, 1], counts[2, 3] = 4, 50
     picture = confusion_picture(counts, DIGITS)
     seen = opened(picture)
-    assert picture.size[0] == confusion_picture(10 * counts, DIGITS).size[0] == WIDE  # also with MNIST's 1,000 of each
+    # also with MNIST's 1,000 of each
+    assert picture.size[0] == confusion_picture(10 * counts, DIGITS).size[0] == WIDE
     assert (seen == BLUE).all(axis=2).sum() > 10 * 300  # ten full cells, less their numbers
     shades = seen[(seen[:, :, 0] > seen[:, :, 2])]  # what is red, somewhat
     assert len(np.unique(shades, axis=0)) >= 2
@@ -66,7 +85,8 @@ def test_confusions_are_darker_where_they_are_more():
 def test_every_count_and_name_is_written_in_its_cell():
     counts = np.array([[7, 123], [0, 45]])
     seen = opened(confusion_picture(counts, ("a", "b")))
-    other = opened(confusion_picture(np.where(counts == 123, 132, counts), ("a", "b")))  # so little more that no shade differs
+    # so little more that no shade differs
+    other = opened(confusion_picture(np.where(counts == 123, 132, counts), ("a", "b")))
     rows, columns = np.nonzero((seen != other).any(axis=2))
     assert np.ptp(rows) < 24  # one cell
     assert columns.min() > WIDE // 2

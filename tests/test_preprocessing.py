@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from model import preprocessing
-from model.preprocessing import Preprocessing, scaling, standardisation
+from backproof.model import preprocessing
+from backproof.model.preprocessing import Preprocessing, scaling, standardisation
 
 EPS = np.finfo(np.float64).eps
 
@@ -35,7 +35,8 @@ def test_preprocessing_gives_the_same_numbers_whatever_the_blocks(monkeypatch):
 def test_standardisation_gives_mean_zero_and_deviation_one():
     x = np.random.default_rng(2).normal(5, 3, size=(50, 4))
     z = standardisation(x)(x)
-    # A mean of N numbers of magnitude 5 carries at most N eps * 5 of rounding, and dividing by 3 shrinks it.
+    # A mean of N numbers of magnitude 5 carries at most N eps * 5 of rounding, and dividing by 3
+    # shrinks it.
     assert np.abs(z.mean(axis=0)).max() <= 50 * 5 * EPS
     assert np.abs(z.std(axis=0) - 1).max() <= 50 * 5 * EPS
 
@@ -62,7 +63,9 @@ def test_preprocessing_refuses_a_scale_that_is_no_divisor(scale):
 
 
 def test_preprocessing_refuses_rows_of_another_width():
-    with pytest.raises(ValueError, match=r"expected rows of 4 numbers, got an array of shape \(2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"expected rows of 4 numbers, got an array of shape \(2, 3\)"
+    ):
         scaling(4, 1.0)(np.zeros((2, 3)))
 
 

@@ -3,11 +3,16 @@
 import numpy as np
 import pytest
 
-from checks import by_hand
-from checks.candidates.conventions import Conventions
-from checks.diagnosis.probes import DEFAULT_SIZES, N_FIRST, plan
+from backproof.checks import by_hand
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis.probes import DEFAULT_SIZES, N_FIRST, plan
 
-HEADS = [("softmax", "cross-entropy"), ("softmax", "quadratic"), ("sigmoid", "binary-cross-entropy"), ("sigmoid", "half-quadratic")]
+HEADS = [
+    ("softmax", "cross-entropy"),
+    ("softmax", "quadratic"),
+    ("sigmoid", "binary-cross-entropy"),
+    ("sigmoid", "half-quadratic"),
+]
 
 
 def by_role(probes):
@@ -30,7 +35,10 @@ def test_the_first_problem_can_tell_suspects_apart():
 def test_a_step_is_asked_at_two_learning_rates_unless_it_has_its_own():
     rates = {probe.question.learning_rate for probe in plan(Conventions(protocol="step"))}
     assert len(rates) == 2
-    assert {probe.question.learning_rate for probe in plan(Conventions(protocol="step", learning_rate=0.1))} == {0.1}
+    assert {
+        probe.question.learning_rate
+        for probe in plan(Conventions(protocol="step", learning_rate=0.1))
+    } == {0.1}
 
 
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: "+".join(head))
@@ -40,7 +48,8 @@ def test_rare_probabilities_are_below_every_clip(head, bias):
     for role in ("rare label", "rare class"):
         problem = probes[role].setting.problem
         p = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output).p[0]
-        assert 1e-18 < p.min() < 1e-16  # 1e-16 is the smallest clip of the register; exp underflows only at 1e-308
+        # 1e-16 is the smallest clip of the register; exp underflows only at 1e-308
+        assert 1e-18 < p.min() < 1e-16
     label = probes["rare label"].setting.problem
     p = by_hand.forward(label.x, label.W, label.b, output=label.output).p[0]
     assert int(label.y[0]) == int(p.argmin())
@@ -52,9 +61,12 @@ def test_other_weights_lead_to_the_same_z(bias):
     single = next(probe for probe in probes if probe.role == "single")
     moved = by_role(probes)["same z"]
     assert not np.allclose(single.setting.problem.W[1], moved.setting.problem.W[1])
-    z, other = (by_hand.forward(p.x, p.W, p.b).z for p in (single.setting.problem, moved.setting.problem))
+    z, other = (
+        by_hand.forward(p.x, p.W, p.b).z for p in (single.setting.problem, moved.setting.problem)
+    )
     for layer in z:
-        assert np.allclose(z[layer], other[layer], rtol=1e-12, atol=1e-13)  # sums of ten terms of order 1
+        # sums of ten terms of order 1
+        assert np.allclose(z[layer], other[layer], rtol=1e-12, atol=1e-13)
 
 
 def test_built_in_sizes_and_batches_are_kept():
@@ -72,7 +84,9 @@ def test_equal_widths_are_asked_where_sizes_are_free():
 def test_one_sample_is_asked_with_several_labels():
     first = [probe for probe in plan(Conventions()) if probe.role == "single" and probe.sample == 0]
     assert len({int(probe.setting.problem.y[0]) for probe in first}) == len(first) >= 2
-    assert all(np.array_equal(probe.setting.problem.x, first[0].setting.problem.x) for probe in first)
+    assert all(
+        np.array_equal(probe.setting.problem.x, first[0].setting.problem.x) for probe in first
+    )
 
 
 def test_there_are_few_questions():

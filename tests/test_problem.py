@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from checks import by_hand
-from checks.problem import HARD_KINDS, REGIMES, draw, standard
-from checks.witnesses import hand
+from backproof.checks import by_hand
+from backproof.checks.problem import HARD_KINDS, REGIMES, draw, standard
+from backproof.checks.witnesses.verify import hand
 
 
 def same(first, second):
@@ -20,7 +20,10 @@ def test_a_problem_is_a_function_of_its_seed():
 
 
 def test_id_is_what_is_needed_to_draw_it_again():
-    assert draw((4, 7, 3), 5, 3, labels="one-class").id == "4-7-3 N=5 softmax+cross-entropy fresh one-class seed=3 float64"
+    assert (
+        draw((4, 7, 3), 5, 3, labels="one-class").id
+        == "4-7-3 N=5 softmax+cross-entropy fresh one-class seed=3 float64"
+    )
 
 
 @pytest.mark.parametrize("regime", REGIMES)
@@ -31,7 +34,9 @@ def test_every_regime_gives_finite_numbers_at_every_depth(regime):
 
 
 def test_converged_gradients_are_small_and_fresh_ones_are_not():
-    fresh, converged = (hand(draw((9, 12, 4), 8, 1, regime=regime))["dz[2]"] for regime in ("fresh", "converged"))
+    fresh, converged = (
+        hand(draw((9, 12, 4), 8, 1, regime=regime))["dz[2]"] for regime in ("fresh", "converged")
+    )
     assert np.abs(converged).max() < 1e-3 * np.abs(fresh).max()
 
 
@@ -66,11 +71,18 @@ def test_standard_problems_cover_depths_regimes_heads_and_kinds():
     problems = list(standard(len(HARD_KINDS)))
     assert len(problems) >= 12
     assert {problem.L - 1 for problem in problems} == {0, 1, 2, 3, 4}
-    assert {word for problem in problems for word in problem.name.split()} >= set(REGIMES) | {"missing-class", "one-class"}
+    assert {word for problem in problems for word in problem.name.split()} >= set(REGIMES) | {
+        "missing-class",
+        "one-class",
+    }
     assert {(problem.output, problem.cost) for problem in problems} == set(by_hand.HEADS)
     assert any(len(problem.y) == 1 for problem in problems)
     assert any(len(set(problem.sizes)) == len(problem.sizes) > 3 for problem in problems)
-    assert any(problem.sizes[i] == problem.sizes[i + 1] for problem in problems for i in range(1, problem.L))
+    assert any(
+        problem.sizes[i] == problem.sizes[i + 1]
+        for problem in problems
+        for i in range(1, problem.L)
+    )
 
 
 def test_problems_beyond_the_hard_ones_are_random_and_repeatable():

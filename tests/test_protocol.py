@@ -1,10 +1,11 @@
-"""Which functions of a file are called, and which are somebody's own that happen to have such a name."""
+"""Which functions of a file are called, and which are somebody's own that happen to have such a
+name."""
 
 import functools
 
 import pytest
 
-from checks.candidates.protocol import meant
+from backproof.checks.candidates.inside.protocol import meant
 
 
 def gradients(W, b, x, y): ...
@@ -21,7 +22,9 @@ OWN = {
 }
 OURS = {
     "forward(W, b, x)": lambda W, b, x: x,
-    "forward(weights, biases, inputs, training=False)": lambda weights, biases, inputs, training=False: inputs,
+    "forward(weights, biases, inputs, training=False)": lambda weights, biases, inputs, training=False: (
+        inputs
+    ),
     "forward(W, b, *rest)": lambda W, b, *rest: rest,
 }
 
@@ -43,9 +46,12 @@ def test_gradients_goes_before_step_unless_it_cannot_be_called():
 
 
 def test_the_only_one_is_called_whatever_it_takes():
-    assert meant({"gradients": lambda x, y: x}) == ["gradients"]  # so that its error says what is wrong
+    # so that its error says what is wrong
+    assert meant({"gradients": lambda x, y: x}) == ["gradients"]
 
 
 def test_what_does_not_tell_what_it_takes_is_called():
-    assert meant({"gradients": functools.partial(gradients), "forward": functools.partial(gradients)}) == ["gradients"]
+    assert meant(
+        {"gradients": functools.partial(gradients), "forward": functools.partial(gradients)}
+    ) == ["gradients"]
     assert meant({"forward": 3, "gradients": gradients}) == ["gradients"]

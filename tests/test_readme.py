@@ -1,4 +1,5 @@
-"""What the README shows is what happens: its output, its commands, and that CI runs the very same ones."""
+"""What the README shows is what happens: its output, its commands, and that CI runs the very same
+ones."""
 
 import re
 import shlex
@@ -6,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import label
-import train
-from checks.__main__ import parse_args as checks_args
+from backproof import label, train
+from backproof.checks.__main__ import parse_args as checks_args
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -26,7 +26,10 @@ def commands():
 
 def shape(lines):
     """Lines with every number replaced, since times and last digits differ between machines."""
-    return [re.sub(r"\d+(,\d{3})*(\.\d+)*(\+cpu)?", "#", line).replace("  ", " ").strip() for line in lines]
+    return [
+        re.sub(r"\d+(,\d{3})*(\.\d+)*(\+cpu)?", "#", line).replace("  ", " ").strip()
+        for line in lines
+    ]
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
@@ -37,16 +40,26 @@ def test_command_of_the_readme_is_accepted(words):
 def test_output_of_the_readme_is_what_train_prints(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert train.main([]) == 0
-    printed = capsys.readouterr().out.replace(str(tmp_path), "/home/you/backproof").replace(str(ROOT / "label.py"), "label.py")
-    shown = next(block for block in README.split("```")[1::2] if "test accuracy" in block).splitlines()[1:]
+    printed = (
+        capsys.readouterr()
+        .out.replace(str(tmp_path), "/home/you/backproof")
+        .replace(str(ROOT / "label.py"), "label.py")
+    )
+    shown = next(
+        block for block in README.split("```")[1::2] if "test accuracy" in block
+    ).splitlines()[1:]
     cut = shown.index("...")
     assert [re.sub(" +", " ", line) for line in shape(shown[:cut])] == [
         re.sub(" +", " ", line) for line in shape(printed.splitlines()[:cut])
     ]
     assert shape(shown[cut + 1 :]) == shape(printed.splitlines()[cut + 1 - len(shown) :])
-    accuracies = [float(re.search(r"test accuracy ([\d.]+)%", text)[1]) for text in (printed, "\n".join(shown))]
+    accuracies = [
+        float(re.search(r"test accuracy ([\d.]+)%", text)[1])
+        for text in (printed, "\n".join(shown))
+    ]
     assert min(accuracies) >= 96
-    assert abs(accuracies[0] - accuracies[1]) <= 1.0  # rounding differs between machines, and training amplifies it
+    # rounding differs between machines, and training amplifies it
+    assert abs(accuracies[0] - accuracies[1]) <= 1.0
 
 
 def test_ci_runs_the_commands_of_the_readme():
@@ -57,6 +70,12 @@ def test_ci_runs_the_commands_of_the_readme():
 
 
 def test_contributing_and_ci_run_the_same_checks():
-    for line in ("ruff format --check .", "ruff check .", "mypy", "mypy train.py label.py", "python -m checks"):
+    for line in (
+        "ruff format --check .",
+        "ruff check .",
+        "mypy",
+        "mypy train.py label.py",
+        "python -m checks",
+    ):
         assert line in (ROOT / ".ci/run").read_text()
         assert line in (ROOT / "CONTRIBUTING.md").read_text()

@@ -1,11 +1,12 @@
-"""The report: text as in the house style, JSON that any reader accepts, and no pass without a comparison."""
+"""The report: text as in the house style, JSON that any reader accepts, and no pass without a
+comparison."""
 
 import json
 
 import numpy as np
 
-from checks.report import Report, as_json, as_text, failure_lines
-from checks.verdict import judge, missing
+from backproof.checks.report.text import Report, as_json, as_text, failure_lines
+from backproof.checks.verdict import judge, missing
 
 PAIR = ("by_hand", "by_autograd")
 
@@ -15,7 +16,15 @@ def report(*verdicts):
 
 
 def judged(first, second, allowed=1e-9):
-    return judge("4-7-3 N=5", "dW[2]", "(B2)", PAIR, np.array(first), np.array(second), np.full(np.shape(first), allowed))
+    return judge(
+        "4-7-3 N=5",
+        "dW[2]",
+        "(B2)",
+        PAIR,
+        np.array(first),
+        np.array(second),
+        np.full(np.shape(first), allowed),
+    )
 
 
 GOOD = judged([1.0, 2.0], [1.0, 2.0])
@@ -31,13 +40,17 @@ def test_report_passes_only_if_something_was_compared():
 def test_failure_says_where_who_how_much_and_where_to_start():
     assert failure_lines(BAD) == [
         "FAIL dW[2] by_hand vs by_autograd, problem 4-7-3 N=5: worst [1] 2 vs 2.5,",
-        "     off by 5.0e-01, allowed 1.0e-09; 1 of 2 out: one entry alone, [1]. Start at checks/by_hand.py (B2).",
+        "     off by 5.0e-01, allowed 1.0e-09; 1 of 2 out: one entry alone, [1]. Start at "
+        "checks/by_hand.py (B2).",
     ]
 
 
 def test_failure_without_numbers_gives_its_reason():
     lines = failure_lines(missing("4-3 N=5", "dz[1]", "(B1)", PAIR, "by_hand: KeyError on line 3"))
-    assert lines[0] == "FAIL dz[1] by_hand vs by_autograd, problem 4-3 N=5: by_hand: KeyError on line 3."
+    assert (
+        lines[0]
+        == "FAIL dz[1] by_hand vs by_autograd, problem 4-3 N=5: by_hand: KeyError on line 3."
+    )
 
 
 def test_last_line_names_the_first_wrong_step():
@@ -54,10 +67,22 @@ def test_last_line_of_a_pass_counts_and_says_what_was_untested():
 
 def test_json_has_the_keys_of_the_contract():
     found = as_json(report(GOOD, BAD))
-    assert list(found) == ["verdict", "device", "dtype", "problems", "gradients", "seconds", "comparisons", "diagnosis"]
+    assert list(found) == [
+        "verdict",
+        "device",
+        "dtype",
+        "problems",
+        "gradients",
+        "seconds",
+        "comparisons",
+        "diagnosis",
+    ]
     assert found["verdict"] == "fail"
     comparison = found["comparisons"][1]
-    assert {key: comparison[key] for key in ("problem", "quantity", "pair", "worst_index", "values", "verdict")} == {
+    assert {
+        key: comparison[key]
+        for key in ("problem", "quantity", "pair", "worst_index", "values", "verdict")
+    } == {
         "problem": "4-7-3 N=5",
         "quantity": "dW[2]",
         "pair": ["by_hand", "by_autograd"],

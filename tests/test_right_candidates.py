@@ -1,4 +1,5 @@
-"""Right candidates in random conventions are passed, with no bug named, and what they do not declare is named as a convention."""
+"""Right candidates in random conventions are passed, with no bug named, and what they do not
+declare is named as a convention."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.command_line import BadInput
-from model.rows import read_rows
+from backproof.model.command_line import BadInput
+from backproof.model.rows import read_rows
 
 RUN = Path("runs/r")
 TABLE = [[1, 2, 3, 4], [5, 6, 7, 8]]
@@ -50,16 +50,32 @@ def test_typed_numbers_are_one_row(typed):
         " 1, 2, 3, 4\n\n5, 6, 7, 8\n\n",
         "a,b,c,d\n1,2,3,4\n5,6,7,8\n",
     ],
-    ids=["plain", "no newline at the end", "Windows", "byte order mark", "semicolons", "tabs", "spaces", "blank lines", "header"],
+    ids=[
+        "plain",
+        "no newline at the end",
+        "Windows",
+        "byte order mark",
+        "semicolons",
+        "tabs",
+        "spaces",
+        "blank lines",
+        "header",
+    ],
 )
 def test_the_same_rows_are_read_from_a_file_and_from_standard_input(monkeypatch, content):
     Path("t.csv").write_bytes(content.encode())
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode()), encoding="utf-8"))
+    monkeypatch.setattr(
+        "sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode()), encoding="utf-8")
+    )
     for name, called in (("t.csv", "t.csv"), ("-", "-")):
         rows = read(name)
         assert rows.x.dtype == np.float64
         assert rows.x.tolist() == TABLE
-        lines = [number for number, line in enumerate(content.splitlines(), 1) if "1" in line or "5" in line]
+        lines = [
+            number
+            for number, line in enumerate(content.splitlines(), 1)
+            if "1" in line or "5" in line
+        ]
         assert rows.names == [f"{called}:{line}" for line in lines]
 
 
@@ -88,16 +104,25 @@ def test_several_inputs_follow_each_other():
 
 @pytest.mark.parametrize("typed", [["1", "2", "3"], ["1", "2", "3", "4", "5"]])
 def test_another_number_of_numbers_is_refused(typed):
-    assert refusal(*typed) == f"the command line: expected 4 numbers {WRONG_COUNT.format(len(typed))}"
+    assert (
+        refusal(*typed) == f"the command line: expected 4 numbers {WRONG_COUNT.format(len(typed))}"
+    )
 
 
-@pytest.mark.parametrize(("typed", "shown"), [("nan", "nan"), ("inf", "inf"), ("-1e999", "-inf"), ("1e31", "1e+31")])
+@pytest.mark.parametrize(
+    ("typed", "shown"), [("nan", "nan"), ("inf", "inf"), ("-1e999", "-inf"), ("1e31", "1e+31")]
+)
 def test_numbers_that_are_not_finite_are_refused(typed, shown):
-    expected = f"the command line: expected finite numbers of at most 1e+30, got {shown} in place 3. Correct it."
+    expected = (
+        f"the command line: expected finite numbers of at most 1e+30, got {shown} in place "
+        "3. Correct it."
+    )
     assert refusal("1", "2", typed, "4") == expected
 
 
-@pytest.mark.parametrize("text", ["hello", "", " ", "1,2,3,4", "0x10", "1_0", "rows.txt", "pic.gif"])
+@pytest.mark.parametrize(
+    "text", ["hello", "", " ", "1,2,3,4", "0x10", "1_0", "rows.txt", "pic.gif"]
+)
 def test_text_is_refused(text):
     assert refusal(text).startswith("expected 4 numbers, a .csv or .npy file")
     assert f"got {text!r}" in refusal(text)
@@ -105,18 +130,27 @@ def test_text_is_refused(text):
 
 @pytest.mark.parametrize("typed", [["1", "x", "3", "4"], ["x", "2", "3", "4"], ["1", "2", "x"]])
 def test_the_one_word_among_numbers_is_named(typed):
-    assert refusal(*typed) == "expected 4 numbers, or files alone, got 'x' among numbers. Correct it, or leave it out."
+    assert (
+        refusal(*typed)
+        == "expected 4 numbers, or files alone, got 'x' among numbers. Correct it, or leave it out."
+    )
 
 
 ROW_ERRORS = {
     "1,2,3,4\n5,6,7\n": f"line 2: expected 4 numbers {WRONG_COUNT.format(3)}",
-    "1,2,3,4\n5,x,7,8\n": "line 2: expected numbers alone, got 'x'. Correct it, or remove the column.",
-    "1,x,3,4\n5,6,7,8\n": "line 1: expected numbers alone, got 'x'. Correct it, or remove the column.",
-    "1,2,3,4,a\n5,6,7,8,b\n": "line 1: expected numbers alone, got 'a'. Correct it, or remove the column.",
-    "1,2,3,4\n5,,7,8\n": "line 2: expected numbers alone, got ''. Correct it, or remove the column.",
-    "1,2,3,4\n5,6,7,nan\n": ":2: expected finite numbers of at most 1e+30, got nan in place 4. Correct it.",
+    "1,2,3,4\n5,x,7,8\n": "line 2: expected numbers alone, got 'x'. Correct it, or remove the "
+    "column.",
+    "1,x,3,4\n5,6,7,8\n": "line 1: expected numbers alone, got 'x'. Correct it, or remove the "
+    "column.",
+    "1,2,3,4,a\n5,6,7,8,b\n": "line 1: expected numbers alone, got 'a'. Correct it, or remove the "
+    "column.",
+    "1,2,3,4\n5,,7,8\n": "line 2: expected numbers alone, got ''. Correct it, or remove the "
+    "column.",
+    "1,2,3,4\n5,6,7,nan\n": ":2: expected finite numbers of at most 1e+30, got nan in place 4. "
+    "Correct it.",
     "1,2,3\n": f":1: expected 4 numbers {WRONG_COUNT.format(3)}",
-    "a,b,c,d\n": ": expected rows of 4 numbers below the header, got none. Put one input on a line.",
+    "a,b,c,d\n": ": expected rows of 4 numbers below the header, got none. Put one input on a "
+    "line.",
 }
 
 
@@ -134,19 +168,30 @@ def test_an_empty_file_and_empty_standard_input_are_refused(monkeypatch, content
     Path("t.csv").write_text(content)
     assert refusal("t.csv") == "t.csv: expected rows of numbers, got an empty file. Check the path."
     monkeypatch.setattr("sys.stdin", io.StringIO(content))
-    assert refusal("-") == "standard input: expected rows of 4 numbers, got an empty file. Put one input on a line."
+    assert (
+        refusal("-")
+        == "standard input: expected rows of 4 numbers, got an empty file. Put one input on a line."
+    )
 
 
 def test_bytes_that_are_no_text_are_refused(monkeypatch):
     Path("t.csv").write_bytes(b"1,2,3,4\n\xff\xfe")
-    assert refusal("t.csv") == "t.csv, line 2: expected UTF-8 text, got byte 0xff. Save the file as UTF-8."
+    assert (
+        refusal("t.csv")
+        == "t.csv, line 2: expected UTF-8 text, got byte 0xff. Save the file as UTF-8."
+    )
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="utf-8"))
     assert refusal("-") == "standard input: expected UTF-8 text, got byte 0xff. Save it as UTF-8."
 
 
 def test_a_missing_file_and_a_directory_are_refused():
-    assert refusal("none.csv").startswith("none.csv: expected a CSV file, got: No such file or directory.")
-    assert refusal("none.npy") == "none.npy: expected an .npy file of numbers, got no such file. Write it with numpy.save."
+    assert refusal("none.csv").startswith(
+        "none.csv: expected a CSV file, got: No such file or directory."
+    )
+    assert (
+        refusal("none.npy")
+        == "none.npy: expected an .npy file of numbers, got no such file. Write it with numpy.save."
+    )
     Path("d.csv").mkdir()
     Path("d.npy").mkdir()
     assert "Is a directory" in refusal("d.csv")
@@ -163,10 +208,14 @@ BROKEN = {
     "garbage": bytes(range(200)),
     "half a header": npy("{'descr': '<f8'")[:40],
     "header that never closes": npy("{" * 80),
-    "more than memory": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 4), }"),
+    "more than memory": npy(
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 4), }"
+    ),
     "no data": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 4), }"),
     "negative shape": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 4), }"),
-    "code": npy("{'descr': __import__('os').system('true'), 'fortran_order': False, 'shape': (1,), }"),
+    "code": npy(
+        "{'descr': __import__('os').system('true'), 'fortran_order': False, 'shape': (1,), }"
+    ),
 }
 
 
@@ -178,12 +227,21 @@ def test_a_broken_npy_file_is_refused(broken):
 
 @pytest.mark.parametrize(
     "array",
-    [np.float64(3), np.zeros((0, 4)), np.zeros((2, 0)), np.array(["a"]), np.zeros((1, 4), complex), np.zeros(4, "M8[s]")],
+    [
+        np.float64(3),
+        np.zeros((0, 4)),
+        np.zeros((2, 0)),
+        np.array(["a"]),
+        np.zeros((1, 4), complex),
+        np.zeros(4, "M8[s]"),
+    ],
     ids=["a number", "no rows", "no columns", "text", "complex", "dates"],
 )
 def test_arrays_that_are_no_rows_are_refused(array):
     np.save("t.npy", array)
-    assert refusal("t.npy").startswith("t.npy: expected an array of numbers, one row an input, got ")
+    assert refusal("t.npy").startswith(
+        "t.npy: expected an array of numbers, one row an input, got "
+    )
 
 
 def test_pickled_objects_are_refused_unread():

@@ -6,11 +6,19 @@ import os
 import numpy as np
 import pytest
 
-from model import run as module
-from model.checkpoint import CHECKPOINT, CONFIG, MODEL, SAMPLES, load_config, load_model, load_state
-from model.command_line import BadInput
-from model.configuration import resolve
-from model.run import resume_run, start_run
+from backproof.model import run as module
+from backproof.model.checkpoint import (
+    CHECKPOINT,
+    CONFIG,
+    MODEL,
+    SAMPLES,
+    load_config,
+    load_model,
+    load_state,
+)
+from backproof.model.command_line import BadInput
+from backproof.model.configuration import resolve
+from backproof.model.run import resume_run, start_run
 
 
 def start(folder, **given):
@@ -44,7 +52,10 @@ def test_a_finished_run_has_model_and_checkpoint_of_the_same_epoch(tmp_path):
     model, (arrays, facts) = load_model(run.folder), load_state(run.folder)
     assert facts == {"epoch": 3, "digest": run.dataset.digest}
     assert model.facts["epoch"] == 3
-    assert model.facts["accuracy"] == {"train": run.last.train.accuracy, "test": run.last.test.accuracy}
+    assert model.facts["accuracy"] == {
+        "train": run.last.train.accuracy,
+        "test": run.last.test.accuracy,
+    }
     for layer, W in run.training.network.W.items():
         assert np.array_equal(model.W[layer], W.detach().numpy())
         assert np.array_equal(arrays[f"network.layers.linear{layer}.weight"], W.detach().numpy())
@@ -53,7 +64,9 @@ def test_a_finished_run_has_model_and_checkpoint_of_the_same_epoch(tmp_path):
 def test_epochs_in_the_same_second_are_written_once_and_the_last_one_always(tmp_path, monkeypatch):
     clock, written = [0.0], []
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(module, "save_model", lambda folder, model: written.append(model.facts["epoch"]))
+    monkeypatch.setattr(
+        module, "save_model", lambda folder, model: written.append(model.facts["epoch"])
+    )
     run = start(tmp_path / "r", epochs=9)
     for record in run.training.fit(9):
         clock[0] = record.epoch * 0.3
@@ -91,14 +104,19 @@ def test_a_run_that_never_kept_an_epoch_writes_nothing(tmp_path):
 @pytest.mark.parametrize("name", [MODEL, CHECKPOINT, CONFIG])
 def test_a_folder_with_a_run_is_left_alone(tmp_path, name):
     (tmp_path / name).write_text("precious")
-    expected = f"--run-dir {tmp_path}: expected a folder without a run, got one with {name}. Give another, or --resume it."
+    expected = (
+        f"--run-dir {tmp_path}: expected a folder without a run, got one with {name}. Give "
+        "another, or --resume it."
+    )
     assert refusal(start, tmp_path) == expected
     assert os.listdir(tmp_path) == [name]
     assert (tmp_path / name).read_text() == "precious"
 
 
 @pytest.mark.parametrize("hidden", [[2**31], [400_000, 400_000]], ids=["wide", "wide and deep"])
-def test_a_network_beyond_memory_is_refused_before_anything_is_allocated(tmp_path, monkeypatch, hidden):
+def test_a_network_beyond_memory_is_refused_before_anything_is_allocated(
+    tmp_path, monkeypatch, hidden
+):
     monkeypatch.setattr(module, "memory", lambda: 2**36)
     monkeypatch.setattr(module, "MLP", None)
     shape = "-".join(map(str, (4, *hidden, 2)))
@@ -122,7 +140,11 @@ def test_resuming_refuses_other_data(tmp_path, monkeypatch):
     before = (tmp_path / "r" / CONFIG).read_text()
     table.write_text("1,2,a\n3,4,b\n5,7,a\n")
     message = refusal(resume_run, {"epochs": 9}, tmp_path / "r", device="cpu")
-    assert message == f"{table}: expected the data that {tmp_path / 'r'} was trained on, got other data. Start a new run."
+    assert (
+        message
+        == f"{table}: expected the data that {tmp_path / 'r'} was trained on, got other data. "
+        "Start a new run."
+    )
     table.unlink()
     assert "No such file" in refusal(resume_run, {"epochs": 9}, tmp_path / "r", device="cpu")
     assert (tmp_path / "r" / CONFIG).read_text() == before
@@ -140,7 +162,8 @@ def test_resuming_with_the_state_of_another_network_is_refused(tmp_path):
     (tmp_path / "one" / CHECKPOINT).write_bytes((tmp_path / "two" / CHECKPOINT).read_bytes())
     message = refusal(resume_run, {"epochs": 9}, tmp_path / "one", device="cpu")
     assert message.startswith(
-        f"{tmp_path / 'one'}/{CHECKPOINT}: expected the state of (4, 8, 2), got network.layers.linear1.bias of 9"
+        f"{tmp_path / 'one'}/{CHECKPOINT}: expected the state of (4, 8, 2), got "
+        "network.layers.linear1.bias of 9"
     )
     assert message.endswith("not 8 float32. Train again.")
 

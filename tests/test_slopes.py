@@ -1,11 +1,12 @@
-"""Slopes with error bars: the bar covers the error, and is small; a plateau far away deceives nobody."""
+"""Slopes with error bars: the bar covers the error, and is small; a plateau far away deceives
+nobody."""
 
 import math
 
 import numpy as np
 import pytest
 
-from checks.black_box import noise, slopes
+from backproof.checks.black_box import noise, slopes
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -14,22 +15,36 @@ def smooth(seed: int):
     random = np.random.default_rng(seed)
     a, b, c = random.normal(size=3)
     scale = 10 ** random.uniform(-3, 3)
-    return (lambda t: math.sin(a + t / scale) + c * math.exp(b * t / scale) + 2), (math.cos(a) + b * c) / scale, scale
+    return (
+        (lambda t: math.sin(a + t / scale) + c * math.exp(b * t / scale) + 2),
+        (math.cos(a) + b * c) / scale,
+        scale,
+    )
 
 
 def rough(seed: int):
-    """Two hundred kinks within ten units of length, as a ReLU layer has them, and one smooth part."""
+    """Two hundred kinks within ten units of length, as a ReLU layer has them, and one smooth
+    part."""
     random = np.random.default_rng(seed)
     at, jump = 10 * random.normal(size=200), random.normal(size=200) / 20
     a, scale = random.normal(), 10 ** random.uniform(-3, 3)
     slope = (float(jump[at > 0].sum()) + math.cos(a)) / scale
-    return (lambda t: float((jump * np.maximum(0, at + t / scale)).sum()) + math.sin(a + t / scale)), slope, scale
+    return (
+        (lambda t: float((jump * np.maximum(0, at + t / scale)).sum()) + math.sin(a + t / scale)),
+        slope,
+        scale,
+    )
 
 
 def saturated(seed: int):
-    """Three sigmoids that bend over a thousandth of a unit or less: everywhere else they are as flat as if they had no slope."""
+    """Three sigmoids that bend over a thousandth of a unit or less: everywhere else they are as
+    flat as if they had no slope."""
     random = np.random.default_rng(seed)
-    at, steep, jump = random.uniform(-12, 12, size=3), 10 ** random.uniform(3, 4, size=3), random.normal(size=3)
+    at, steep, jump = (
+        random.uniform(-12, 12, size=3),
+        10 ** random.uniform(3, 4, size=3),
+        random.normal(size=3),
+    )
 
     def f(t: float) -> float:
         return float((jump / (1 + np.exp(-np.clip(at + steep * t, -700, 700)))).sum())
@@ -47,7 +62,11 @@ def measured(f, scale: float, seed: int = 0, climb=slopes.ladder) -> tuple[slope
     def probe(t: float) -> tuple[float, float, float]:
         asked.append(t)
         above, below = float(f(t)), float(f(-t))
-        return above - at_0, below - at_0, max(level, noise.of_rounding(np.array([above, below]), EPS))
+        return (
+            above - at_0,
+            below - at_0,
+            max(level, noise.of_rounding(np.array([above, below]), EPS)),
+        )
 
     guess = scale * 10 ** np.random.default_rng(seed).uniform(-1.5, 1.5) if seed else scale
     return slopes.slope(probe, climb(EPS**0.4 * guess, guess / 16)), 2 * len(asked)
@@ -65,8 +84,13 @@ def test_error_bar_covers_the_error(kind):
 
 
 def test_error_bar_of_a_smooth_function_is_near_machine_precision():
-    """Noise 2e-16 over steps of a hundredth is 2e-14; 8 standard deviations and three digits of truncation make 2e-10."""
-    bars = [measured(f, scale, seed)[0].bar * scale for seed in range(100) for f, _, scale in [smooth(seed)]]
+    """Noise 2e-16 over steps of a hundredth is 2e-14; 8 standard deviations and three digits of
+    truncation make 2e-10."""
+    bars = [
+        measured(f, scale, seed)[0].bar * scale
+        for seed in range(100)
+        for f, _, scale in [smooth(seed)]
+    ]
     assert np.median(bars) < 1e-9
     assert max(bars) < 1e-7
 
@@ -76,7 +100,10 @@ def test_closer_rungs_make_the_error_bar_smaller():
         return slopes.closer((smallest, largest))
 
     problems = [(*kind(seed)[::2], seed) for kind in KINDS for seed in range(60)]
-    bars = [[measured(*problem, climb)[0].bar for climb in (slopes.ladder, every)] for problem in problems]
+    bars = [
+        [measured(*problem, climb)[0].bar for climb in (slopes.ladder, every)]
+        for problem in problems
+    ]
     assert np.mean([close <= few for few, close in bars]) > 0.7
 
 
@@ -84,9 +111,14 @@ def test_ladder_takes_ten_evaluations_at_most():
     assert max(measured(*kind(seed)[::2], seed)[1] for kind in KINDS for seed in range(100)) == 10
 
 
-@pytest.mark.parametrize(("smallest", "largest"), [(EPS**0.4, 1 / 16), (1e-3, 1 / 16), (0.15, 0.6), (1e-12, 1e3)])
+@pytest.mark.parametrize(
+    ("smallest", "largest"), [(EPS**0.4, 1 / 16), (1e-3, 1 / 16), (0.15, 0.6), (1e-12, 1e3)]
+)
 def test_rungs_keep_their_distance(smallest, largest):
-    for steps in (slopes.ladder(smallest, largest), slopes.closer(slopes.ladder(smallest, largest))):
+    for steps in (
+        slopes.ladder(smallest, largest),
+        slopes.closer(slopes.ladder(smallest, largest)),
+    ):
         ratios = np.array(steps[1:]) / np.array(steps[:-1])
         assert (steps[0], steps[-1]) == pytest.approx((smallest, largest))
         assert 2 <= len(steps) <= 17
@@ -100,7 +132,8 @@ def plateau(t: float) -> float:
 
 
 def test_large_steps_that_agree_on_a_plateau_are_not_believed():
-    """The wrong version climbs from where the plateau begins: all differences are 0 there, and so is its error bar."""
+    """The wrong version climbs from where the plateau begins: all differences are 0 there, and so
+    is its error bar."""
     found, _ = measured(plateau, 1.0)
     assert abs(found.value + 2e-5) <= found.bar < 1e-7
 
@@ -112,7 +145,8 @@ def test_large_steps_that_agree_on_a_plateau_are_not_believed():
 
 
 def test_rung_that_breaks_the_series_counts_for_nothing(monkeypatch):
-    """The wrong version believes it: the slope is less than the smallest steps can see, and the plateau sees nothing at all."""
+    """The wrong version believes it: the slope is less than the smallest steps can see, and the
+    plateau sees nothing at all."""
 
     def hidden(t: float) -> float:
         return 1 - math.exp(-((t / 0.001) ** 2)) * (1 - 1e-11 * t)
@@ -123,11 +157,16 @@ def test_rung_that_breaks_the_series_counts_for_nothing(monkeypatch):
     monkeypatch.setattr(slopes, "breaks", lambda rungs: False)
     assert abs(measured(hidden, 1.0)[0].value - 1e-11) > 10 * measured(hidden, 1.0)[0].bar
     seeds = [(f, true, scale, seed) for seed in range(20) for f, true, scale in [saturated(seed)]]
-    assert any(abs(found.value - true) > found.bar for f, true, scale, seed in seeds for found in [measured(f, scale, seed)[0]])
+    assert any(
+        abs(found.value - true) > found.bar
+        for f, true, scale, seed in seeds
+        for found in [measured(f, scale, seed)[0]]
+    )
 
 
 def test_repeated_values_are_no_evidence():
-    """The function is rounded to a grid of 1e-9: all its differences are 0, and its slope may be anything up to the grid over t."""
+    """The function is rounded to a grid of 1e-9: all its differences are 0, and its slope may be
+    anything up to the grid over t."""
 
     def probe(t: float) -> tuple[float, float, float]:
         return 0.0, 0.0, 1e-9

@@ -1,19 +1,24 @@
-"""What the pictures, curves and histograms are drawn from: the network's own answers, however they came here."""
+"""What the pictures, curves and histograms are drawn from: the network's own answers, however they
+came here."""
 
 import numpy as np
 import pytest
 import torch
 
-from model.evaluation import Samples
-from model.network import MLP
-from model.tensorboard.snapshot import Snapshot, take
-from model.training import Settings, Training
+from backproof.model.evaluation import Samples
+from backproof.model.network import MLP
+from backproof.model.tensorboard.snapshot import Snapshot, take
+from backproof.model.training import Settings, Training
 
 
 def a_training(output="softmax", N=50):
     generator = torch.Generator().manual_seed(0)
-    samples = Samples(torch.randn((N, 3), generator=generator), torch.randint(4, (N,), generator=generator))
-    return Training(MLP((3, 5, 4)), samples, samples, Settings(batch_size=4, learning_rate=0.1, output=output))
+    samples = Samples(
+        torch.randn((N, 3), generator=generator), torch.randint(4, (N,), generator=generator)
+    )
+    return Training(
+        MLP((3, 5, 4)), samples, samples, Settings(batch_size=4, learning_rate=0.1, output=output)
+    )
 
 
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])

@@ -4,22 +4,25 @@ import numpy as np
 import pytest
 from sheets import seven
 
-from model import strokes
-from model.strokes import PEN, cropped, dilated, resized, upright
+from backproof.model import strokes
+from backproof.model.strokes import PEN, cropped, dilated, resized, upright
 
 
 def pen(ink):
-    """Width of the strokes in pixels of the 20x20 box: of a 7's two straight strokes, area over length."""
+    """Width of the strokes in pixels of the 20x20 box: of a 7's two straight strokes, area over
+    length."""
     crop = ink > 0.5
     height, width = crop.shape
-    length = width + np.hypot(height, width * 0.57)  # the bar; then down, and left by 0.2 of 0.35: see seven()
+    # the bar; then down, and left by 0.2 of 0.35: see seven()
+    length = width + np.hypot(height, width * 0.57)
     return crop.sum() / length * 20 / max(crop.shape)
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 8, 16, 24, 40, 60, 80])
 def test_any_pen_becomes_one_of_mnists(width):
     ink = 1 - np.asarray(seven((400, 500), width)) / 255
-    # thickening by a pen's width makes the box a tenth larger, and so the pen that much thinner in it; unchanged, 80 would be 4.3
+    # thickening by a pen's width makes the box a tenth larger, and so the pen that much thinner in
+    # it; unchanged, 80 would be 4.3
     assert PEN[0] * 0.85 < pen(cropped(ink)) < PEN[1]
 
 
@@ -66,5 +69,6 @@ def test_very_flat_strokes_are_not_slanted(rows):
 def test_resampling_keeps_the_share_of_ink():
     ink = 1 - np.asarray(seven((400, 500), 30)) / 255
     for height, width in ((20, 25), (37, 91)):
-        assert resized(ink, height, width).mean() == pytest.approx(ink.mean(), abs=0.002)  # the share of half a pixel's edge
+        # the share of half a pixel's edge
+        assert resized(ink, height, width).mean() == pytest.approx(ink.mean(), abs=0.002)
     assert strokes.FINE == 8

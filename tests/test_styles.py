@@ -1,8 +1,10 @@
-"""Programs in the styles that people publish, each adapted in at most 15 lines, get the right verdict and the right name.
+"""Programs in the styles that people publish, each adapted in at most 15 lines, get the right
+verdict and the right name.
 
     python tests/test_styles.py        # all of them; prints each that is not judged as its first line says, and the count
 
-They were written for this project. The first line of each says what it is: "Right.", or "Wrong: " and the id of its bug.
+They were written for this project. The first line of each says what it is: "Right.", or "Wrong: "
+and the id of its bug.
 """
 
 from __future__ import annotations
@@ -44,6 +46,10 @@ def test_its_adapter_has_at_most_15_lines(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    wrong = [(path.stem, got, expected(path)) for path, got in zip(STYLES, judged(STYLES), strict=True) if got != expected(path)]
+    wrong = [
+        (path.stem, got, expected(path))
+        for path, got in zip(STYLES, judged(STYLES), strict=True)
+        if got != expected(path)
+    ]
     print(*wrong, f"{len(STYLES) - len(wrong)} of {len(STYLES)} judged as they should be", sep="\n")
     raise SystemExit(bool(wrong))

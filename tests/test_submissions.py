@@ -1,4 +1,5 @@
-"""The command line for candidates: exit codes, one object a line in order, one bad file never stops the rest."""
+"""The command line for candidates: exit codes, one object a line in order, one bad file never stops
+the rest."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from xml.etree import ElementTree
 import pytest
 from command import Done, checks
 
-from checks.__main__ import main
-from checks.candidates.file import load
-from checks.candidates.sandbox import Limits, Sandbox
+from backproof.checks.__main__ import main
+from backproof.checks.candidates.file import load
+from backproof.checks.candidates.sandbox import Limits, Sandbox
 
 RIGHT = """
 import numpy as np
@@ -52,7 +53,10 @@ SOURCES = {
     "syntax": "def gradients(:",
     "shape": RIGHT.replace("    return dW, db", "    return dW, [d[:1] for d in db]"),
     "missing": RIGHT.replace("    return dW, db", "    return dW[:2], db"),
-    **{name: RIGHT.replace("    return dW, db", f"    {habit}; return dW, db") for name, (habit, _) in HABITS.items()},
+    **{
+        name: RIGHT.replace("    return dW, db", f"    {habit}; return dW, db")
+        for name, (habit, _) in HABITS.items()
+    },
     "prints": RIGHT.replace("    return dW, db", "    print('loss 0.3'); return dW, db"),
     "again": RIGHT,
 }
@@ -73,7 +77,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def done(folder: Path) -> Done:
     """All of them in one call."""
-    return checks(*written(folder, **SOURCES), "--json", "--junit", folder / "verdicts.xml", "--time-limit", "2")
+    return checks(
+        *written(folder, **SOURCES),
+        "--json",
+        "--junit",
+        folder / "verdicts.xml",
+        "--time-limit",
+        "2",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +103,19 @@ def test_many_files_are_one_object_a_line_in_order_and_a_bad_one_stops_nothing(
     assert found["right"]["diagnosis"]["bugs"] == []
 
 
-def test_junit_has_a_suite_for_each_and_fails_those_that_fail(done: Done, folder: Path, found: dict[str, dict[str, Any]]) -> None:
+def test_junit_has_a_suite_for_each_and_fails_those_that_fail(
+    done: Done, folder: Path, found: dict[str, dict[str, Any]]
+) -> None:
     suites = ElementTree.parse(folder / "verdicts.xml").getroot()
     assert [Path(suite.attrib["name"]).stem for suite in suites] == list(SOURCES)
-    assert [suite.attrib["failures"] == "0" for suite in suites] == [one["verdict"] == "pass" for one in found.values()]
+    assert [suite.attrib["failures"] == "0" for suite in suites] == [
+        one["verdict"] == "pass" for one in found.values()
+    ]
 
 
-def test_what_nothing_explains_gets_no_name_but_the_first_wrong_step(found: dict[str, dict[str, Any]]) -> None:
+def test_what_nothing_explains_gets_no_name_but_the_first_wrong_step(
+    found: dict[str, dict[str, Any]],
+) -> None:
     diagnosis = found["unknown"]["diagnosis"]
     assert (diagnosis["bugs"], diagnosis["first_wrong"]) == ([], "(B2) dW[3]")
 
@@ -106,7 +123,8 @@ def test_what_nothing_explains_gets_no_name_but_the_first_wrong_step(found: dict
 SENTENCES = {
     "raises": "raises.py: gradients raises AttributeError on line 7 of raises.py (x.nothing): ",
     "crash": "crash.py: gradients ended its process with exit code 0 instead of returning.",
-    "slow": "slow.py: gradients did not return within 2 s; it was at line 6 of slow.py (while True: pass).",
+    "slow": "slow.py: gradients did not return within 2 s; it was at line 6 of slow.py (while "
+    "True: pass).",
     "syntax": "syntax.py: is not Python: ",
     "shape": "shape.py: db[3] has the shape (1,); expected (3,).",
     "missing": "missing.py: the candidate gave no dW[3].",
@@ -114,7 +132,9 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize(("name", "sentence"), SENTENCES.items())
-def test_what_is_no_answer_is_the_finding_and_no_bug_is_guessed(found: dict[str, dict[str, Any]], name: str, sentence: str) -> None:
+def test_what_is_no_answer_is_the_finding_and_no_bug_is_guessed(
+    found: dict[str, dict[str, Any]], name: str, sentence: str
+) -> None:
     diagnosis = found[name]["diagnosis"]
     assert diagnosis["bugs"] == []
     assert diagnosis["findings"][0].startswith(sentence)
@@ -122,7 +142,9 @@ def test_what_is_no_answer_is_the_finding_and_no_bug_is_guessed(found: dict[str,
 
 
 @pytest.mark.parametrize(("name", "words"), [(name, words) for name, (_, words) in HABITS.items()])
-def test_habits_that_break_other_code_fail_a_candidate(found: dict[str, dict[str, Any]], name: str, words: str) -> None:
+def test_habits_that_break_other_code_fail_a_candidate(
+    found: dict[str, dict[str, Any]], name: str, words: str
+) -> None:
     assert any(words in finding for finding in found[name]["diagnosis"]["findings"])
 
 
@@ -140,23 +162,37 @@ def test_a_wrong_candidate_reads_from_the_verdict_to_the_fix(folder: Path, done:
     assert lines[4] == "first      (B2) dW[3] = dz[3].T @ a[2] is the first step that goes wrong"
 
 
-def test_a_path_that_is_no_file_is_bad_input_but_others_are_checked(folder: Path, done: Done) -> None:
+def test_a_path_that_is_no_file_is_bad_input_but_others_are_checked(
+    folder: Path, done: Done
+) -> None:
     printed = checks("right.py", "nothing.py", "--json", folder=folder)
     assert printed.code == 2
     assert [one["verdict"] for one in printed.objects] == ["pass", "fail"]
-    assert printed.err == "python -m checks: expected a Python file (.py), got nothing.py, nothing there. Check the name.\n"
+    assert (
+        printed.err
+        == "python -m checks: expected a Python file (.py), got nothing.py, nothing there. Check "
+        "the name.\n"
+    )
 
 
 def test_a_process_of_ours_that_dies_costs_one_file(folder: Path, done: Done) -> None:
-    killer = RIGHT.replace("    a = [x]", "    import os, signal; os.kill(os.getppid(), signal.SIGKILL)")
+    killer = RIGHT.replace(
+        "    a = [x]", "    import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+    )
     written(folder, killer=killer)
     printed = checks("right.py", "killer.py", "again.py", "--json", folder=folder)
     assert printed.code == 1
     assert [one["verdict"] for one in printed.objects] == ["pass", "fail", "pass"]
-    assert printed.objects[1]["diagnosis"]["findings"] == ["killer.py: it ended the process of the checker itself."]
+    assert printed.objects[1]["diagnosis"]["findings"] == [
+        "killer.py: it ended the process of the checker itself."
+    ]
 
 
-NO_FILES = {"nothing.py": "nothing there", "folder": "got the folder", "notes.txt": "something else"}
+NO_FILES = {
+    "nothing.py": "nothing there",
+    "folder": "got the folder",
+    "notes.txt": "something else",
+}
 
 
 @pytest.mark.parametrize(("name", "words"), NO_FILES.items())
@@ -173,9 +209,13 @@ def test_what_is_no_python_file_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "flags", [["--run", "runs"], ["--problems", "3"], ["--dtype", "float32"], ["--device", "cuda"]], ids=" ".join
+    "flags",
+    [["--run", "runs"], ["--problems", "3"], ["--dtype", "float32"], ["--device", "cuda"]],
+    ids=" ".join,
 )
-def test_flags_of_the_project_s_own_verification_are_refused_beside_a_candidate(flags: list[str]) -> None:
+def test_flags_of_the_project_s_own_verification_are_refused_beside_a_candidate(
+    flags: list[str],
+) -> None:
     with pytest.raises(SystemExit) as refused:
         main(["mine.py", *flags])
     assert refused.value.code == 2

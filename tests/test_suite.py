@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from backproof import assert_gradients, check_gradients
+from backproof.checks.black_box.gradient_report import GradientReport
 from benchmarks.networks import Wrong
-from checks import assert_gradients, check_gradients
-from checks.black_box.gradient_report import GradientReport
 
 
 def network(sizes, dtype=torch.float64, activation=nn.Sigmoid, seed=0) -> nn.Sequential:
@@ -30,8 +30,13 @@ def report_on(
     change: Callable[[Tensor], Tensor] = torch.neg,
     **settings,
 ) -> tuple[GradientReport, int]:
-    """The report on a network's cross-entropy, one gradient of which may be changed, and how often the loss was called."""
-    module, generator, calls = network(sizes, dtype, activation, seed), torch.Generator().manual_seed(seed), []
+    """The report on a network's cross-entropy, one gradient of which may be changed, and how often
+    the loss was called."""
+    module, generator, calls = (
+        network(sizes, dtype, activation, seed),
+        torch.Generator().manual_seed(seed),
+        [],
+    )
     x = torch.randn(6, sizes[0], dtype=dtype, generator=generator)
     y = torch.randint(sizes[-1], (6,), generator=generator)
     parameters = dict(module.named_parameters())
@@ -85,7 +90,10 @@ def test_wrong_gradient_fails_under_its_own_name_alone(kind, dtype):
 
 
 def test_reason_says_what_the_error_looks_like():
-    said = {kind: report_on(wrong="0.weight", change=WRONG[kind])[0].failures[0].reason for kind in WRONG}
+    said = {
+        kind: report_on(wrong="0.weight", change=WRONG[kind])[0].failures[0].reason
+        for kind in WRONG
+    }
     assert said["sign"] == "the sign is reversed"
     assert said["1.001 times"] == "the gradient is 1.001 times what it should be"
     assert said["zero"] == "the gradient is zero, but the loss depends on it"
@@ -98,7 +106,8 @@ def test_wrong_entry_is_named_with_both_values():
     (failure,) = report.failures
     assert failure.worst_index == (4, 1)
     claimed, true = failure.values
-    assert claimed / true == pytest.approx(1.25, rel=1e-7)  # the differences' own error is 1e-11 of an entry of 1e-2
+    # the differences' own error is 1e-11 of an entry of 1e-2
+    assert claimed / true == pytest.approx(1.25, rel=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -113,7 +122,9 @@ def test_sign_flipped_first_layer_of_a_wide_network_costs_at_most_twenty_evaluat
 def test_index_of_one_wrong_entry_of_24790_costs_at_most_2_log2_P_evaluations_more(seed):
     index = tuple(np.random.default_rng(seed).integers((30, 784)))
     right, _ = report_on((784, 30, 30, 10), seed=seed)
-    wrong, _ = report_on((784, 30, 30, 10), seed=seed, wrong="0.weight", change=one_entry(index, 0.5))
+    wrong, _ = report_on(
+        (784, 30, 30, 10), seed=seed, wrong="0.weight", change=one_entry(index, 0.5)
+    )
     assert right.outcome == "pass"
     assert wrong.failures[0].worst_index == index
     assert wrong.evaluations - right.evaluations <= 2 * np.log2(24790)
@@ -142,8 +153,13 @@ def test_table_has_every_name_index_both_values_and_the_reason():
 
 
 def test_assert_gradients_returns_the_report_when_it_passes():
-    used, unused = torch.ones(3, dtype=torch.float64, requires_grad=True), torch.ones(2, requires_grad=True)
-    report = assert_gradients(lambda: used.sin().sum() + 0 * unused.sum(), {"used": used, "unused": unused})
+    used, unused = (
+        torch.ones(3, dtype=torch.float64, requires_grad=True),
+        torch.ones(2, requires_grad=True),
+    )
+    report = assert_gradients(
+        lambda: used.sin().sum() + 0 * unused.sum(), {"used": used, "unused": unused}
+    )
     assert [v.quantity for v in report.verdicts if v.outcome == "untested"] == ["unused", "unused"]
 
 
@@ -181,17 +197,20 @@ def test_note_says_that_the_loss_was_not_computed_in_float64(kind):
 
 
 def leaf(*shape: int, dtype=torch.float64, seed=0) -> Tensor:
-    return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+    return torch.randn(
+        shape, dtype=dtype, generator=torch.Generator().manual_seed(seed)
+    ).requires_grad_()
 
 
 def outcomes(report: GradientReport) -> dict[str, str]:
     return {verdict.quantity: verdict.outcome for verdict in report.verdicts}
 
 
-def test_gradient_of_none_is_untested_where_the_loss_does_not_depend_on_it_and_wrong_where_it_does():
+def test_gradient_of_none_is_untested_where_the_loss_does_not_need_it_and_wrong_where_it_does():
     used, unused, hidden = leaf(3), leaf(2), leaf(4)
     report = check_gradients(
-        lambda: used.square().sum() + hidden.detach().sin().sum(), {"used": used, "unused": unused, "hidden": hidden}
+        lambda: used.square().sum() + hidden.detach().sin().sum(),
+        {"used": used, "unused": unused, "hidden": hidden},
     )
     assert outcomes(report) == {"used": "pass", "unused": "untested", "hidden": "fail"}
     assert report.failures[0].reason == "there is no gradient (None), but the loss depends on it"
@@ -221,7 +240,13 @@ def test_strange_tensors_pass():
             strided.T[:, :2].T @ torch.eye(6, 4).double()
         ).sum()
 
-    named = {"strided": strided, "empty": empty, "scalar": scalar, "frozen": frozen, **dict(module.named_parameters())}
+    named = {
+        "strided": strided,
+        "empty": empty,
+        "scalar": scalar,
+        "frozen": frozen,
+        **dict(module.named_parameters()),
+    }
     found = outcomes(check_gradients(loss, named))
     assert found.pop("empty") == found.pop("frozen") == "untested"
     assert set(found.values()) == {"pass"}
@@ -235,7 +260,10 @@ def test_tensor_with_two_names_is_checked_once_under_both():
 
 def test_gradients_of_ones_own_are_checked_in_place_of_autograd():
     w = leaf(4)
-    assert check_gradients(lambda: w.square().sum(), {"w": w}, gradients={"w": 2 * w.detach()}).outcome == "pass"
+    assert (
+        check_gradients(lambda: w.square().sum(), {"w": w}, gradients={"w": 2 * w.detach()}).outcome
+        == "pass"
+    )
     report = check_gradients(lambda: w.square().sum(), {"w": w}, gradients={"w": w.detach()})
     assert report.failures[0].reason == "the gradient is 0.5 times what it should be"
     with pytest.raises(ValueError, match=r"w: expected a gradient of shape \(4,\), got \(2,\)"):
@@ -244,7 +272,12 @@ def test_gradients_of_ones_own_are_checked_in_place_of_autograd():
 
 def test_loss_of_any_dtype_and_mixed_parameters_pass():
     low, high = leaf(3, dtype=torch.float32), leaf(3)
-    assert check_gradients(lambda: (low.double() * high).sin().sum(), {"low": low, "high": high}).outcome == "pass"
+    assert (
+        check_gradients(
+            lambda: (low.double() * high).sin().sum(), {"low": low, "high": high}
+        ).outcome
+        == "pass"
+    )
     assert check_gradients(lambda: high.square().sum().float(), {"high": high}).outcome == "pass"
     half = leaf(3, dtype=torch.bfloat16)
     assert check_gradients(lambda: half.square().sum(), {"half": half}).outcome == "pass"
@@ -301,7 +334,9 @@ def test_loss_that_differs_from_run_to_run_says_so_and_is_judged_by_its_own_nois
     w, own = leaf(5), torch.Generator().manual_seed(0)
 
     def loss(sign=1):
-        return (Wrong.apply(w, lambda g: sign * g).square().sum()) * (1 + 1e-6 * torch.randn((), generator=own).double())
+        return (Wrong.apply(w, lambda g: sign * g).square().sum()) * (
+            1 + 1e-6 * torch.randn((), generator=own).double()
+        )
 
     right, wrong = check_gradients(loss, {"w": w}), check_gradients(lambda: loss(-1), {"w": w})
     assert right.outcome == "pass", str(right)
@@ -312,7 +347,9 @@ def test_loss_that_differs_from_run_to_run_says_so_and_is_judged_by_its_own_nois
 
 def test_generator_of_the_losss_own_that_is_seeded_inside_makes_no_noise():
     w, own = leaf(5), torch.Generator()
-    report = check_gradients(lambda: (w * torch.rand(5, generator=own.manual_seed(0))).sin().sum(), {"w": w})
+    report = check_gradients(
+        lambda: (w * torch.rand(5, generator=own.manual_seed(0))).sin().sum(), {"w": w}
+    )
     assert report.outcome == "pass", str(report)
     assert not [note for note in report.notes if "differs" in note]
 
@@ -323,7 +360,10 @@ def test_network_on_cuda_passes_and_its_flipped_sign_fails(dtype):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     module, x = network((5, 6, 3), dtype).cuda(), torch.ones(4, 5, dtype=dtype, device="cuda")
-    assert check_gradients(lambda: module(x).square().mean(), module.named_parameters()).outcome == "pass"
+    assert (
+        check_gradients(lambda: module(x).square().mean(), module.named_parameters()).outcome
+        == "pass"
+    )
     w = module[0].weight
 
     def wrong():

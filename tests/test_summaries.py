@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.tensorboard.summaries import BINS, BLOCK, THRESHOLDS, curves, histogram
+from backproof.model.tensorboard.summaries import BINS, BLOCK, THRESHOLDS, curves, histogram
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -13,11 +13,13 @@ def test_a_histogram_counts_every_entry_once(shape, dtype):
     found = histogram("a", values).histo
     counts, edges = np.histogram(values.astype(np.float64), bins=BINS)
     assert sum(found.bucket) == found.num == values.size
-    # an entry whose distance from an edge is a rounding of the range may fall on either side of it; none of these does
+    # an entry whose distance from an edge is a rounding of the range may fall on either side of it;
+    # none of these does
     np.testing.assert_array_equal(found.bucket, counts)
     np.testing.assert_array_equal(found.bucket_limit, edges[1:])
     assert (found.min, found.max) == (values.min(), values.max())
-    # sums of n terms, in another order: each differs from the exact one by at most n eps times the sum of magnitudes
+    # sums of n terms, in another order: each differs from the exact one by at most n eps times the
+    # sum of magnitudes
     wide, bound = values.astype(np.float64), 2 * values.size * np.finfo(np.float64).eps
     assert abs(found.sum - wide.sum()) <= bound * np.abs(wide).sum()
     assert abs(found.sum_squares - (wide**2).sum()) <= bound * (wide**2).sum()
@@ -44,7 +46,15 @@ def test_curves_count_every_sample_at_every_threshold():
     np.testing.assert_array_equal(fp + tn, np.full(THRESHOLDS, 3))
     half = THRESHOLDS // 2  # at 0.5: the two that are true, and 0.75
     assert (tp[half], fp[half], precision[half], recall[half]) == (2, 1, 2 / 3, 1)
-    assert curves(y, p)[1][:, -1].tolist() == [0, 1, 2, 2, 0, 0]  # at 1: the sample of the third class, of which nobody asked
+    # at 1: the sample of the third class, of which nobody asked
+    assert curves(y, p)[1][:, -1].tolist() == [
+        0,
+        1,
+        2,
+        2,
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,4 +1,5 @@
-"""Every bug of the catalogue, planted in plain loops, is what its suspect predicts, and nothing else explains it as well."""
+"""Every bug of the catalogue, planted in plain loops, is what its suspect predicts, and nothing
+else explains it as well."""
 
 from dataclasses import replace
 
@@ -6,12 +7,12 @@ import numpy as np
 import pytest
 from planted import Planted
 
-from checks.candidates.conventions import Conventions
-from checks.diagnosis import choice
-from checks.diagnosis.diagnose import diagnose
-from checks.diagnosis.probes import plan
-from checks.suspects.register import SUSPECTS, all_variants, named, places
-from checks.suspects.wrong_pass import Pass
+from backproof.checks.bugs.register import SUSPECTS, all_variants, named, places
+from backproof.checks.bugs.wrong_pass import Pass
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis import choice
+from backproof.checks.diagnosis.diagnose import diagnose
+from backproof.checks.diagnosis.probes import plan
 
 CATALOGUE = {
     "raw-error",
@@ -90,7 +91,9 @@ PLANTS = [
 DECLARED = Conventions(declared=frozenset({"REDUCTION"}))  # so that N times too much is a bug
 
 
-@pytest.mark.parametrize(("id", "bug"), PLANTS, ids=[f"{id},{' '.join(map(str, bug.values()))}" for id, bug in PLANTS])
+@pytest.mark.parametrize(
+    ("id", "bug"), PLANTS, ids=[f"{id},{' '.join(map(str, bug.values()))}" for id, bug in PLANTS]
+)
 def test_a_planted_bug_is_named_first_and_predicted_to_within_rounding(id, bug):
     found = diagnose(Planted(DECLARED, {id: bug}).candidate())
     assert found.outcome == "fail"
@@ -101,7 +104,9 @@ def test_a_planted_bug_is_named_first_and_predicted_to_within_rounding(id, bug):
 
 def test_every_bug_of_the_catalogue_has_words_and_a_place_in_the_order():
     assert set(choice.ORDER) == CATALOGUE == set(SUSPECTS)
-    assert all(entry.statement and entry.fix and entry.see.startswith("(") for entry in SUSPECTS.values())
+    assert all(
+        entry.statement and entry.fix and entry.see.startswith("(") for entry in SUSPECTS.values()
+    )
 
 
 def test_every_bug_of_the_catalogue_is_planted_here_or_cannot_be_told_from_another():
@@ -120,16 +125,22 @@ def test_bugs_that_predict_the_same_numbers_are_named_together(id, bug, twin):
 
 
 def test_factors_far_below_one_are_read_as_factors_not_as_zero():
-    """0.001 a layer over four layers: 1e-9 of a gradient, below the absolute bounds of the right one."""
+    """0.001 a layer over four layers: 1e-9 of a gradient, below the absolute bounds of the right
+    one."""
     folded = {"learning-rate-folded": {"form": "power", "eta": 0.001}}
     found = diagnose(Planted(DECLARED, folded).candidate(), sizes=(5, 6, 7, 4, 3))
     assert [bug.id for bug in found.bugs] == ["learning-rate-folded"]
 
 
 def test_one_bias_number_that_cancels_is_compared_with_the_rounding_of_all_units():
-    quadratic = Conventions(cost="quadratic", reduction="sum", declared=frozenset({"REDUCTION", "COST"}))
+    quadratic = Conventions(
+        cost="quadratic", reduction="sum", declared=frozenset({"REDUCTION", "COST"})
+    )
     for seed in range(3):
-        assert [bug.id for bug in diagnose(Planted(quadratic, {"bias-scalar": {}}).candidate(), seed=seed).bugs] == ["bias-scalar"]
+        assert [
+            bug.id
+            for bug in diagnose(Planted(quadratic, {"bias-scalar": {}}).candidate(), seed=seed).bugs
+        ] == ["bias-scalar"]
 
 
 def test_the_delta_of_cross_entropy_under_a_quadratic_cost_is_a_mismatch():
@@ -139,7 +150,7 @@ def test_the_delta_of_cross_entropy_under_a_quadratic_cost_is_a_mismatch():
 
 
 def test_without_replaced_steps_a_pass_is_the_hand_written_one():
-    from checks.witnesses import hand
+    from backproof.checks.witnesses.verify import hand
 
     for output, cost in (
         ("softmax", "cross-entropy"),
@@ -150,12 +161,16 @@ def test_without_replaced_steps_a_pass_is_the_hand_written_one():
         setting = plan(Conventions(output=output, cost=cost))[0].setting
         theirs = hand(setting.problem)
         for quantity in setting.gradients:
-            # the same products in the same order, but for the factor 1/N: it may round once more in each of four layers
-            assert np.allclose(Pass(setting).named(quantity), theirs[quantity], rtol=1e-13, atol=1e-17), quantity
+            # the same products in the same order, but for the factor 1/N: it may round once more in
+            # each of four layers
+            assert np.allclose(
+                Pass(setting).named(quantity), theirs[quantity], rtol=1e-13, atol=1e-17
+            ), quantity
 
 
 def test_no_variant_predicts_the_right_gradients_everywhere():
-    """A suspect that changes nothing would explain every correct candidate; each must show on some question."""
+    """A suspect that changes nothing would explain every correct candidate; each must show on some
+    question."""
     probes = plan(Conventions())
     for variant in all_variants(probes[0].setting):
         if variant.id == "raw-error" and variant.where == "the output layer":
@@ -168,7 +183,8 @@ def test_no_variant_predicts_the_right_gradients_everywhere():
             previous = run if variant.in_sequence and probe.role == "first" else None
             try:
                 shows |= any(
-                    run.named(q).shape != right.named(q).shape or (run.named(q) != right.named(q)).any()
+                    run.named(q).shape != right.named(q).shape
+                    or (run.named(q) != right.named(q)).any()
                     for q in probe.setting.gradients
                 )
             except ValueError:
@@ -185,11 +201,16 @@ def test_places_are_all_layers_each_layer_and_what_is_between():
 
 
 def test_layers_are_named_as_a_person_would():
-    assert [named(layers, 3) for layers in ([3], [1], [2, 1])] == ["the output layer", "layer 1", "layers 1, 2"]
+    assert [named(layers, 3) for layers in ([3], [1], [2, 1])] == [
+        "the output layer",
+        "layer 1",
+        "layers 1, 2",
+    ]
 
 
 def test_a_sequence_of_calls_is_not_explained_by_its_first_call_alone():
-    """Right at first and wrong at the second call: without asking twice this candidate would pass."""
+    """Right at first and wrong at the second call: without asking twice this candidate would
+    pass."""
     kept = {"stale-accumulator": {"buffer": "dW", "when": "calls"}}
     first = replace(Planted(DECLARED, kept).candidate())
     probes = plan(DECLARED)

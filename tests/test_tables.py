@@ -2,8 +2,8 @@
 
 import pytest
 
-from model.command_line import BadInput
-from model.files.tables import encode, shown
+from backproof.model.command_line import BadInput
+from backproof.model.files.tables import encode, shown
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,11 @@ from model.files.tables import encode, shown
         (["1.0", "1", "x"], [1, 0, 2], ("1", "1.0", "x")),
         (["0.5", "1.5", "0.5", "1.5"], [0, 1, 0, 1], ("0.5", "1.5")),
         (["1.000000000000000000e+00", "0.000000000000000000e+00"], [1, 0], ("0", "1")),
-        (["9007199254740993", "9007199254740992"], [1, 0], ("9007199254740992", "9007199254740993")),
+        (
+            ["9007199254740993", "9007199254740992"],
+            [1, 0],
+            ("9007199254740992", "9007199254740993"),
+        ),
         (["1_0", "10"], [1, 0], ("10", "1_0")),
         (["1" + "0" * 400, "1"], [1, 0], ("1", "1" + "0" * 400)),
     ],
@@ -42,7 +46,8 @@ def test_encode_refuses_one_class():
     with pytest.raises(BadInput) as error:
         encode(["a", "a"], "f.csv")
     assert str(error.value) == (
-        "f.csv: expected labels of at least 2 classes, got one class in 2 rows, 'a'. Add rows of another class."
+        "f.csv: expected labels of at least 2 classes, got one class in 2 rows, 'a'. Add rows of "
+        "another class."
     )
 
 
@@ -50,13 +55,18 @@ def test_encode_refuses_a_quantity_to_predict():
     with pytest.raises(BadInput) as error:
         encode(["1.5", "2.5", "3.5"], "f.csv")
     assert str(error.value) == (
-        "f.csv: expected classes that repeat, at most one for every two rows, got fractional numbers, as in regression: "
-        "3 different ones in 3 rows, such as '1.5' and '2.5'. Give classes as labels, such as ranges of the value."
+        "f.csv: expected classes that repeat, at most one for every two rows, got fractional "
+        "numbers, as in regression: "
+        "3 different ones in 3 rows, such as '1.5' and '2.5'. Give classes as labels, such as "
+        "ranges of the value."
     )
 
 
 def test_encode_refuses_labels_that_hardly_repeat():
-    with pytest.raises(BadInput, match="got labels that hardly repeat: 30 different ones in 30 rows, such as '0' and '1'"):
+    with pytest.raises(
+        BadInput,
+        match="got labels that hardly repeat: 30 different ones in 30 rows, such as '0' and '1'",
+    ):
         encode([str(price) for price in range(30)], "f.csv")
 
 

@@ -1,4 +1,5 @@
-"""A check of gradients leaves no trace, whatever happens in it; nor does importing it load more than it needs."""
+"""A check of gradients leaves no trace, whatever happens in it; nor does importing it load more
+than it needs."""
 
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import torch
 from test_suite import leaf, network
 from torch import Tensor, nn
 
-from checks import check_gradients
+from backproof import check_gradients
 
 
 def state(parameters):
@@ -19,7 +20,11 @@ def state(parameters):
         [(p.data_ptr(), p.requires_grad, p.dtype, p._version) for p in parameters],
         torch.get_rng_state(),
         np.random.get_state()[1].copy(),
-        (torch.is_grad_enabled(), torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()),
+        (
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            torch.are_deterministic_algorithms_enabled(),
+        ),
     ]
 
 
@@ -66,10 +71,19 @@ def test_parameters_are_put_back_when_the_loss_raises_half_way():
 CODE = "import sys; import {what}; print('torch' in sys.modules)"
 
 
-@pytest.mark.parametrize(("what", "imported"), [("checks", False), ("checks.by_hand", False), ("checks.black_box.suite", True)])
+@pytest.mark.parametrize(
+    ("what", "imported"),
+    [
+        ("checks", False),
+        ("backproof.checks.by_hand", False),
+        ("backproof.checks.black_box.suite", True),
+    ],
+)
 def test_importing_checks_or_by_hand_does_not_import_torch(what, imported):
     """The last case is the meta-test: the same question does find torch where it is imported."""
-    answer = subprocess.run([sys.executable, "-c", CODE.format(what=what)], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", CODE.format(what=what)], capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == str(imported)
 
 

@@ -14,13 +14,19 @@ import pytest
 import torch
 from train_command import BARS, run, tree, weights
 
-import label
-import train
-from checks import by_hand
-from model.training import Training
+from backproof import label, train
+from backproof.checks import by_hand
+from backproof.model.training import Training
 
 ROOT = Path(__file__).parents[1]
-FILES = {"checkpoint.safetensors", "config.json", "model.safetensors", "samples.csv", "projector", "projector_config.pbtxt"}
+FILES = {
+    "checkpoint.safetensors",
+    "config.json",
+    "model.safetensors",
+    "samples.csv",
+    "projector",
+    "projector_config.pbtxt",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +48,26 @@ def test_every_run_gets_a_folder_of_its_own():
 
 
 def test_the_first_lines_are_what_it_takes_to_repeat_the_run(capsys):
-    run(*BARS, "--epochs", 1, "--seed", 7, "--output", "sigmoid", "--cost", "quadratic", "--dtype", "float64", "--device", "cpu")
+    run(
+        *BARS,
+        "--epochs",
+        1,
+        "--seed",
+        7,
+        "--output",
+        "sigmoid",
+        "--cost",
+        "quadratic",
+        "--dtype",
+        "float64",
+        "--device",
+        "cpu",
+    )
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "bars: 4 samples, too few to set some apart: tested on those that it learns, 2 classes, digest a36ed214948b"
+    assert (
+        lines[0] == "bars: 4 samples, too few to set some apart: tested on those that it learns, 2 "
+        "classes, digest a36ed214948b"
+    )
     assert lines[1] == "4-5-2: sigmoid output, quadratic, pytorch weights, seed 7, float64 on cpu"
     assert lines[2] == "sgd: learning rate 2, batches of 4, 1 epoch"
     assert lines[3] == f"torch {torch.__version__}, run runs/bars-1"
@@ -53,12 +76,21 @@ def test_the_first_lines_are_what_it_takes_to_repeat_the_run(capsys):
 def test_the_last_lines_say_how_good_how_sure_and_what_next(capsys, tmp_path):
     run("--data", "bars", "--check-every", 100)
     checked, accuracy, where, look, what_next = capsys.readouterr().out.splitlines()[-5:]
-    assert re.fullmatch(r"gradients pass: all 58 parameters, 4 times, three ways; the largest error was 0\.\d+ of .*", checked)
+    assert re.fullmatch(
+        r"gradients pass: all 58 parameters, 4 times, three ways; the largest error was 0\.\d+ of "
+        r".*",
+        checked,
+    )
     assert re.fullmatch(r"test accuracy 100\.00% after 300 epochs, in \d+\.\d s", accuracy)
     assert where == f"run: {tmp_path}/runs/bars-1"
     assert look == f"look: tensorboard --logdir {tmp_path}/runs"
     assert what_next.startswith("label: python ")
-    for picture, answer in (("1100", "horizontal"), ("0011", "horizontal"), ("1010", "vertical"), ("0101", "vertical")):
+    for picture, answer in (
+        ("1100", "horizontal"),
+        ("0011", "horizontal"),
+        ("1010", "vertical"),
+        ("0101", "vertical"),
+    ):
         assert label.main(list(picture)) == 0
         assert capsys.readouterr().out.split()[0] == answer
 
@@ -70,18 +102,29 @@ def test_the_printed_command_works_when_pasted_from_a_path_with_spaces(capsys, d
     lines = capsys.readouterr().out.splitlines()
     command = lines[-1].removeprefix("label: ")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False)
+    done = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path},
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == (1 if data == "bars" else 10)
     told = subprocess.run(
-        ["bash", "-c", f"printf %s {lines[-2].split('--logdir ')[1]}"], capture_output=True, text=True, check=True
+        ["bash", "-c", f"printf %s {lines[-2].split('--logdir ')[1]}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert Path(told.stdout) == Path(folder).resolve()
 
 
 def test_json_is_the_last_line_and_has_every_key_of_the_contract(capsys):
     assert run(*BARS, "--epochs", 3, "--json") == 0
-    answer = json.loads(capsys.readouterr().out.splitlines()[-1], parse_constant=lambda name: pytest.fail(name))
+    answer = json.loads(
+        capsys.readouterr().out.splitlines()[-1], parse_constant=lambda name: pytest.fail(name)
+    )
     assert answer.pop("seconds") > 0
     check = answer.pop("gradient_check")
     assert check.keys() == {"verdict", "parameters", "worst_ratio", "seconds"}
@@ -155,7 +198,8 @@ def test_ctrl_c_saves_says_so_and_costs_nothing(monkeypatch, capsys, where):
         patch.setattr(Training, "bound", bound)
         assert run(*flags, "--run-dir", "parts", "--json") == 130
     out, err = capsys.readouterr()
-    epochs = 2 if where == "between epochs" else 3  # the sixth step is the third epoch's last, and that epoch is not complete
+    # the sixth step is the third epoch's last, and that epoch is not complete
+    epochs = 2 if where == "between epochs" else 3
     assert err == f"train.py: interrupted; everything up to epoch {epochs} is saved.\n"
     assert json.loads(out.splitlines()[-1])["epochs"] == epochs
     assert "label: python " in out
@@ -170,14 +214,18 @@ def test_sigint_from_outside_saves_and_the_resumed_run_ends_the_same(capsys):
         [sys.executable, ROOT / "train.py", *flags, "parts", "--epochs", "1000000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in a shell's background ignores it
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # what runs in a shell's background ignores it
     ) as process:
         while not Path("parts/model.safetensors").exists() and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    stopped = int(re.fullmatch(rb"train.py: interrupted; everything up to epoch (\d+) is saved.\n", err)[1])
+    stopped = int(
+        re.fullmatch(rb"train.py: interrupted; everything up to epoch (\d+) is saved.\n", err)[1]
+    )
     assert b"label: python " in out
     assert run("--resume", "parts", "--epochs", stopped + 3, "--no-check") == 0
     assert run(*flags, "whole", "--epochs", stopped + 3) == 0
@@ -202,13 +250,17 @@ def test_ctrl_c_before_training_leaves_nothing(monkeypatch, capsys):
 
     monkeypatch.setattr(train, "prepare", interrupt)
     assert run(*BARS) == 130
-    assert capsys.readouterr().err == "train.py: interrupted before training began; there is nothing to resume.\n"
+    assert (
+        capsys.readouterr().err
+        == "train.py: interrupted before training began; there is nothing to resume.\n"
+    )
     assert tree() == {}
 
 
 def test_a_wrong_gradient_stops_training_with_exit_code_1(monkeypatch, capsys):
     original = by_hand.sigmoid
-    monkeypatch.setattr(by_hand, "sigmoid", lambda z: original(z) * 1.001)  # autograd has the right one
+    # autograd has the right one
+    monkeypatch.setattr(by_hand, "sigmoid", lambda z: original(z) * 1.001)
     assert run(*BARS, "--epochs", 4, "--json") == 1
     out = capsys.readouterr().out
     answer = json.loads(out.splitlines()[-1])
@@ -228,6 +280,8 @@ def test_divergence_to_a_finite_loss_is_exit_code_1_too(capsys):
 def test_divergence_is_exit_code_1_and_the_last_finite_epoch_is_kept(capsys):
     assert run(*BARS, "--lr", "1e30", "--epochs", 5, "--json", "--weight-decay", 1) == 1
     out, err = capsys.readouterr()
-    assert re.fullmatch(r"train\.py: expected a finite loss, got \w+ in epoch \d\. Try a smaller --lr\.\n", err)
+    assert re.fullmatch(
+        r"train\.py: expected a finite loss, got \w+ in epoch \d\. Try a smaller --lr\.\n", err
+    )
     assert np.isfinite(json.loads(out.splitlines()[-1])["loss"]["train"])
     assert label.main(["--run", "runs/bars-1", "1", "1", "0", "0"]) == 0

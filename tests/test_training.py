@@ -1,4 +1,5 @@
-"""Training: what an epoch is, what a record says, and that nothing but seed, epoch and state decides."""
+"""Training: what an epoch is, what a record says, and that nothing but seed, epoch and state
+decides."""
 
 import math
 
@@ -6,12 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from model import evaluation, products
-from model.evaluation import Samples, Score
-from model.network import MLP
-from model.training import Record, Settings, Training, shuffle
+from backproof.model import evaluation, products
+from backproof.model.evaluation import Samples, Score
+from backproof.model.network import MLP
+from backproof.model.training import Record, Settings, Training, shuffle
 
-METHODS = {"sgd": {}, "momentum": {"momentum": 0.9}, "adam": {"optimizer": "adam", "weight_decay": 0.01}}
+METHODS = {
+    "sgd": {},
+    "momentum": {"momentum": 0.9},
+    "adam": {"optimizer": "adam", "weight_decay": 0.01},
+}
 
 
 def samples(N, seed=0, dtype=torch.float32):
@@ -22,7 +27,10 @@ def samples(N, seed=0, dtype=torch.float32):
 
 def a_training(N=10, batch_size=4, learning_rate=0.1, seed=0, **settings):
     return Training(
-        MLP((3, 5, 2), seed=seed), samples(N), samples(6, 1), Settings(batch_size, learning_rate, seed=seed, **settings)
+        MLP((3, 5, 2), seed=seed),
+        samples(N),
+        samples(6, 1),
+        Settings(batch_size, learning_rate, seed=seed, **settings),
     )
 
 
@@ -31,7 +39,9 @@ def weights(training):
 
 
 def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    return one.keys() == other.keys() and all(
+        torch.equal(tensor, other[name]) for name, tensor in one.items()
+    )
 
 
 def test_shuffle_is_a_permutation():
@@ -65,7 +75,9 @@ def test_an_epoch_uses_every_sample_once_in_batches(monkeypatch, batch_size):
     training.run_epoch()
     order = torch.from_numpy(shuffle(0, 1, 10))
     assert torch.equal(torch.cat(seen), training.train.x[order])
-    assert [len(x) for x in seen] == [min(batch_size, 10 - start) for start in range(0, 10, batch_size)]
+    assert [len(x) for x in seen] == [
+        min(batch_size, 10 - start) for start in range(0, 10, batch_size)
+    ]
 
 
 def test_epochs_have_different_orders(monkeypatch):
@@ -79,7 +91,9 @@ def test_epochs_have_different_orders(monkeypatch):
 
 def test_next_batch_is_the_one_that_the_next_epoch_begins_with(monkeypatch):
     training, seen = a_training(), []
-    monkeypatch.setattr(training, "bound", lambda x, y, *_, **how: lambda: seen.append((x.clone(), y.clone())))
+    monkeypatch.setattr(
+        training, "bound", lambda x, y, *_, **how: lambda: seen.append((x.clone(), y.clone()))
+    )
     for _ in range(2):
         batch = training.next_batch()
         seen.clear()
@@ -94,7 +108,8 @@ def test_a_step_moves_the_weights_by_the_gradient_of_the_mean_loss():
     before = weights(training)
     training.step(x, y)
     for name, parameter in training.network.named_parameters():
-        assert torch.equal(parameter.detach(), before[name] - 0.5 * parameter.grad)  # one product by a power of 2, one sum
+        # one product by a power of 2, one sum
+        assert torch.equal(parameter.detach(), before[name] - 0.5 * parameter.grad)
 
 
 def test_gradients_of_one_step_do_not_leak_into_the_next():
@@ -117,7 +132,11 @@ def test_what_an_epoch_leaves_behind_is_ordinary_tensors(monkeypatch, method, wo
     monkeypatch.setattr(products, "WORTH_MOVING", worth_it)
     training = a_training(N=10, batch_size=4, **method)
     training.run_epoch()
-    left = [*training.network.parameters(), *(p.grad for p in training.network.parameters()), *training.optimizer.state().values()]
+    left = [
+        *training.network.parameters(),
+        *(p.grad for p in training.network.parameters()),
+        *training.optimizer.state().values(),
+    ]
     assert not any(tensor.is_inference() for tensor in left)
     for parameter in training.network.parameters():
         parameter.grad.add_(parameter.detach())  # as a hook of a user's would
@@ -153,7 +172,10 @@ def test_a_record_keeps_the_logits_of_few_samples_however_many_there_are(monkeyp
     (record,) = training.fit(0)
     with torch.no_grad():
         assert torch.equal(
-            record.logits, torch.cat([training.network(training.test.x[:2]), training.network(training.test.x[2:4])])
+            record.logits,
+            torch.cat(
+                [training.network(training.test.x[:2]), training.network(training.test.x[2:4])]
+            ),
         )
 
 
@@ -161,7 +183,9 @@ def test_a_record_keeps_the_logits_of_few_samples_however_many_there_are(monkeyp
 def test_gradient_norms_are_of_the_epochs_last_step(N):
     training = a_training(N)
     last = list(training.fit(1))[-1]
-    assert last.gradient_norms == {layer: float(W.grad.norm()) for layer, W in training.network.W.items()}
+    assert last.gradient_norms == {
+        layer: float(W.grad.norm()) for layer, W in training.network.W.items()
+    }
     assert last.gradient_norms.keys() == {1, 2}
     assert all(norm > 0 for norm in last.gradient_norms.values())
 
@@ -245,10 +269,22 @@ W_1, M_0 = "network.layers.linear1.weight", "optimizer.m.0"
 DAMAGE = {
     "missing weights": (_without(W_1), f"{W_1} of no numbers, not 5x3 float32"),
     "missing moments": (_without(M_0), f"{M_0} of no numbers, not 5x3 float32"),
-    "something else": (lambda a, f: a.update({"optimizer.zzz": np.zeros(2)}), "optimizer.zzz of 2 float64 numbers, not no"),
-    "other shape": (lambda a, f: a.update({W_1: np.zeros((5, 4), np.float32)}), f"{W_1} of 5x4 float32 numbers, not 5x3 float32"),
-    "would broadcast": (lambda a, f: a.update({M_0: np.zeros((1, 3), np.float32)}), f"{M_0} of 1x3 float32 numbers"),
-    "other precision": (lambda a, f: a.update({W_1: np.zeros((5, 3))}), f"{W_1} of 5x3 float64 numbers, not 5x3 float32"),
+    "something else": (
+        lambda a, f: a.update({"optimizer.zzz": np.zeros(2)}),
+        "optimizer.zzz of 2 float64 numbers, not no",
+    ),
+    "other shape": (
+        lambda a, f: a.update({W_1: np.zeros((5, 4), np.float32)}),
+        f"{W_1} of 5x4 float32 numbers, not 5x3 float32",
+    ),
+    "would broadcast": (
+        lambda a, f: a.update({M_0: np.zeros((1, 3), np.float32)}),
+        f"{M_0} of 1x3 float32 numbers",
+    ),
+    "other precision": (
+        lambda a, f: a.update({W_1: np.zeros((5, 3))}),
+        f"{W_1} of 5x3 float64 numbers, not 5x3 float32",
+    ),
     "no epoch": (lambda a, f: f.clear(), "None as its number of epochs"),
     "negative epoch": (lambda a, f: f.update(epoch=-1), "-1 as its number of epochs"),
     "half an epoch": (lambda a, f: f.update(epoch=2.5), "2.5 as its number of epochs"),
@@ -267,7 +303,9 @@ def test_restore_refuses_another_state_and_changes_nothing(damage):
     with pytest.raises(ValueError, match=message):
         training.restore(arrays, facts)
     assert training.epoch == 0
-    assert all(np.array_equal(array, training.state()[0][name]) for name, array in before[0].items())
+    assert all(
+        np.array_equal(array, training.state()[0][name]) for name, array in before[0].items()
+    )
 
 
 def test_training_learns_what_can_be_learnt():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from checks.black_box.untouched import Generators, same_bits, untouched
+from backproof.checks.black_box.untouched import Generators, same_bits, untouched
 
 
 def test_generators_return_to_the_same_numbers():

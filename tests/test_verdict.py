@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from checks.verdict import describe, judge
+from backproof.checks.verdict import describe, judge
 
 
 def verdict(first, second, allowed=1e-9):
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    bound = np.full(first.shape, allowed) if np.isscalar(allowed) else np.asarray(allowed, dtype=float)
+    bound = (
+        np.full(first.shape, allowed) if np.isscalar(allowed) else np.asarray(allowed, dtype=float)
+    )
     return judge("4-2", "dW[1]", "(B2)", ("by_hand", "by_autograd"), first, second, bound)
 
 
@@ -32,7 +34,10 @@ def test_worst_is_measured_in_units_of_what_is_allowed():
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("side", ["first", "second", "both", "bound"])
 def test_verdict_fails_on_what_is_not_finite(poison, side):
-    first, second = [1.0, poison if side in ("first", "both") else 2.0], [1.0, poison if side in ("second", "both") else 2.0]
+    first, second = (
+        [1.0, poison if side in ("first", "both") else 2.0],
+        [1.0, poison if side in ("second", "both") else 2.0],
+    )
     found = verdict(first, second, allowed=[1.0, poison if side == "bound" else 1.0])
     assert found.outcome == "fail"
     assert found.worst_index == (1,)
@@ -74,7 +79,10 @@ W = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.5], [7.0, 8.0, 9.0]])
         (W + [[0, 0, 0], [1, 2, 3], [0, 0, 0]], "only in row 1"),
         (W + [[0, 0, 1], [0, 0, 2], [0, 0, 3]], "only in column 2"),
         (W * [[np.nan, 1, 1], [1, 1, 1], [1, 1, 1]], "1 of 9 entries of the first is not finite"),
-        (W * [[np.inf, np.nan, 1], [1, 1, 1], [1, 1, 1]], "2 of 9 entries of the first are not finite"),
+        (
+            W * [[np.inf, np.nan, 1], [1, 1, 1], [1, 1, 1]],
+            "2 of 9 entries of the first are not finite",
+        ),
         (W + [[1, 0, 2], [0, 3, 1], [1, 0, 0]], "5 of 9 entries"),
     ],
 )

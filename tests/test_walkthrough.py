@@ -1,4 +1,5 @@
-"""The page of --explain: its numbers are those of the witnesses, in every notation, and it fits a screen."""
+"""The page of --explain: its numbers are those of the witnesses, in every notation, and it fits a
+screen."""
 
 from __future__ import annotations
 
@@ -8,12 +9,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from checks import by_autograd, by_hand
-from checks.__main__ import main
-from checks.by_hand import HEADS, Backward
-from checks.notation import BACKPROOF, NOTATIONS
-from checks.problem import draw, standard
-from checks.walkthrough import COLUMNS, MOST_SHOWN, code_lines, nudged, number, walkthrough
+from backproof.checks import by_hand
+from backproof.checks.__main__ import main
+from backproof.checks.by_hand import HEADS, Backward
+from backproof.checks.problem import draw, standard
+from backproof.checks.walkthrough.notation import BACKPROOF, NOTATIONS
+from backproof.checks.walkthrough.text import (
+    COLUMNS,
+    MOST_SHOWN,
+    code_lines,
+    nudged,
+    number,
+    walkthrough,
+)
+from backproof.checks.witnesses import by_autograd
 
 NUMBER = r"-?\d+\.\d+(?:e[+-]\d+)?"
 
@@ -23,13 +32,18 @@ def head_id(head: tuple[str, str]) -> str:
 
 
 def numbers(lines: list[str]) -> list[str]:
-    """Every number with decimals, in order; symbols have none, and where a line breaks does not matter."""
+    """Every number with decimals, in order; symbols have none, and where a line breaks does not
+    matter."""
     return re.findall(NUMBER, " ".join(lines))
 
 
 @pytest.mark.parametrize("head", HEADS, ids=head_id)
-@pytest.mark.parametrize("sizes", [(2, 3, 2), (3, 2), (4, 5, 3, 5)], ids=lambda sizes: "-".join(map(str, sizes)))
-def test_each_array_on_the_page_is_what_autograd_computes(sizes: tuple[int, ...], head: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "sizes", [(2, 3, 2), (3, 2), (4, 5, 3, 5)], ids=lambda sizes: "-".join(map(str, sizes))
+)
+def test_each_array_on_the_page_is_what_autograd_computes(
+    sizes: tuple[int, ...], head: tuple[str, str]
+) -> None:
     problem = draw(sizes, 1, seed=5, output=head[0], cost=head[1])
     witness, page = by_autograd.witness(problem), "\n".join(walkthrough(problem, BACKPROOF))
     compared = 0
@@ -40,17 +54,24 @@ def test_each_array_on_the_page_is_what_autograd_computes(sizes: tuple[int, ...]
         expected = [[number(float(value)).strip() for value in row] for row in rows]
         block = re.search(rf"^    {re.escape(name)} .*(?:\n {{16,}}.*)*", page, re.MULTILINE)
         assert block, name
-        assert [re.findall(NUMBER, line.removeprefix(f"    {name}")) for line in block[0].splitlines()] == expected, name
+        assert [
+            re.findall(NUMBER, line.removeprefix(f"    {name}")) for line in block[0].splitlines()
+        ] == expected, name
         compared += len(expected)
     assert compared >= 4
 
 
 def test_each_sum_and_the_loss_end_in_what_autograd_computes() -> None:
     problem = draw((2, 3, 2), 1, seed=2)
-    witness, page = by_autograd.witness(problem), " ".join(" ".join(walkthrough(problem, BACKPROOF)).split())
+    witness, page = (
+        by_autograd.witness(problem),
+        " ".join(" ".join(walkthrough(problem, BACKPROOF)).split()),
+    )
     for layer in problem.W:
         for j, z in enumerate(witness[f"z[{layer}]"][0]):
-            assert re.search(rf"z\[{layer}\]\[{j}\] = [^=]* = {re.escape(number(float(z)).strip())} ", page)
+            assert re.search(
+                rf"z\[{layer}\]\[{j}\] = [^=]* = {re.escape(number(float(z)).strip())} ", page
+            )
     assert f" loss = {number(float(witness['losses'][0])).strip()} " in page
 
 
@@ -63,7 +84,9 @@ def test_every_notation_has_the_same_numbers(head: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("notation", NOTATIONS.values(), ids=NOTATIONS)
-@pytest.mark.parametrize("sizes", [(2, 3, 2), (1, 2), (5, 5, 5), (784, 30, 20, 10), (2, 1, 1, 1, 1, 12)], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [(2, 3, 2), (1, 2), (5, 5, 5), (784, 30, 20, 10), (2, 1, 1, 1, 1, 12)], ids=str
+)
 def test_no_line_is_longer_than_a_screen_is_wide(sizes: tuple[int, ...], notation: object) -> None:
     for head in HEADS:
         for line in walkthrough(draw(sizes, 1, seed=1, output=head[0], cost=head[1]), notation):  # type: ignore[arg-type]
@@ -78,7 +101,9 @@ def test_a_wide_layer_says_which_part_is_shown() -> None:
 
 def test_the_class_is_shown_even_where_it_is_not_among_the_first() -> None:
     problem = replace(draw((3, 12), 1, seed=0), y=np.array([11]))
-    assert "Layer 1 has 12 units; shown are units: 0, 1, 2, 3, 11." in walkthrough(problem, BACKPROOF)
+    assert "Layer 1 has 12 units; shown are units: 0, 1, 2, 3, 11." in walkthrough(
+        problem, BACKPROOF
+    )
 
 
 def test_nudges_agree_with_the_gradient_as_far_as_the_loss_is_straight() -> None:
@@ -86,8 +111,12 @@ def test_nudges_agree_with_the_gradient_as_far_as_the_loss_is_straight() -> None
     gradient = by_autograd.witness(problem)
     for layer, W in problem.W.items():
         for index in np.ndindex(W.shape):
-            # The loss is smooth: raising by h changes it by h g + h^2 f''/2, and here |f''| is below 1, so h^2 / 2 = 5e-7.
-            assert abs(nudged(problem, "W", layer, index) - 1e-3 * gradient[f"dW[{layer}]"][index]) < 5e-7
+            # The loss is smooth: raising by h changes it by h g + h^2 f''/2, and here |f''| is
+            # below 1, so h^2 / 2 = 5e-7.
+            assert (
+                abs(nudged(problem, "W", layer, index) - 1e-3 * gradient[f"dW[{layer}]"][index])
+                < 5e-7
+            )
 
 
 def test_a_wrong_gradient_is_seen_beside_its_nudge(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,10 +148,15 @@ def test_every_tag_on_the_page_quotes_a_line_of_by_hand() -> None:
         for at, line in enumerate(page):
             if tag := re.match(r"\([FB]\d\)", line):
                 quoted = " ".join(page[at + 1 : at + 3]).replace("code: ", "").split()
-                assert any(quoted[: len(code.split())] == code.split() for code in code_lines(quoting(tag[0], output))), line
+                assert any(
+                    quoted[: len(code.split())] == code.split()
+                    for code in code_lines(quoting(tag[0], output))
+                ), line
 
 
-def test_explain_walks_through_the_problem_that_the_same_flags_verify(capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_walks_through_the_problem_that_the_same_flags_verify(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["--explain", "--seed", "3", "--sizes", "3", "4", "2"]) == 0
     first, *_ = capsys.readouterr().out.splitlines()
     assert first == f"Problem {next(standard(1, 3, (3, 4, 2), 1)).id}"
@@ -132,4 +166,7 @@ def test_an_unknown_notation_is_refused_in_one_line(capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit, match="2"):
         main(["--explain", "--notation", "sadowski"])
     error = capsys.readouterr().err
-    assert error.startswith("python -m checks: --notation: expected one of backproof, 3blue1brown, nielsen, got 'sadowski'.")
+    assert error.startswith(
+        "python -m checks: --notation: expected one of backproof, 3blue1brown, nielsen, got "
+        "'sadowski'."
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checks.candidates.watching import Watch, may_edit
+from backproof.checks.candidates.inside.watching import Watch, may_edit
 
 
 def edits(z):
@@ -37,10 +37,15 @@ def watched(function, *arrays, weights=()):
 
 def test_a_function_that_edits_its_argument_is_found_with_its_line():
     line = edits.__code__.co_firstlineno
-    assert watched(edits, np.ones(3)) == f"line {line} of test_watching.py, where edits edits its argument z"
+    assert (
+        watched(edits, np.ones(3))
+        == f"line {line} of test_watching.py, where edits edits its argument z"
+    )
 
 
-@pytest.mark.parametrize("function", [copies, lambda z: fills(z, z.copy())], ids=["a new array", "an accumulator"])
+@pytest.mark.parametrize(
+    "function", [copies, lambda z: fills(z, z.copy())], ids=["a new array", "an accumulator"]
+)
 def test_what_edits_nothing_or_returns_nothing_is_not(function):
     assert watched(function, np.ones(3)) == ""
 
@@ -76,7 +81,9 @@ SOURCES = {
 
 
 @pytest.mark.parametrize(("source", "may"), SOURCES.items(), ids=range(len(SOURCES)))
-def test_only_a_file_without_any_line_that_could_is_ruled_out(tmp_path: Path, source: str, may: bool):
+def test_only_a_file_without_any_line_that_could_is_ruled_out(
+    tmp_path: Path, source: str, may: bool
+):
     (tmp_path / "helper.py").write_text("def f(z):\n    z *= 2\n")
     (tmp_path / "mine.py").write_text(source)
     assert may_edit(str(tmp_path / "mine.py")) is may

@@ -1,10 +1,11 @@
-"""train.py in this process and the current folder: its exit code, what it leaves, and a refusal that costs nothing."""
+"""train.py in this process and the current folder: its exit code, what it leaves, and a refusal
+that costs nothing."""
 
 import re
 from pathlib import Path
 
-import train
-from model.checkpoint import load_model, load_state
+from backproof import train
+from backproof.model.checkpoint import load_model, load_state
 
 BARS = ["--data", "bars", "--hidden", "5"]
 
@@ -18,19 +19,32 @@ def run(*argv):
 
 
 def weights(folder):
-    """Everything that training changed, bit by bit: of the model, and of the checkpoint with the optimizer's state."""
+    """Everything that training changed, bit by bit: of the model, and of the checkpoint with the
+    optimizer's state."""
     model, (arrays, facts) = load_model(Path(folder)), load_state(Path(folder))
-    layers = {f"{name}.{layer}": array for name in "Wb" for layer, array in getattr(model, name).items()}
-    return {name: (array.shape, array.dtype, array.tobytes()) for name, array in (layers | arrays).items()}, model.facts, facts
+    layers = {
+        f"{name}.{layer}": array for name in "Wb" for layer, array in getattr(model, name).items()
+    }
+    return (
+        {
+            name: (array.shape, array.dtype, array.tobytes())
+            for name, array in (layers | arrays).items()
+        },
+        model.facts,
+        facts,
+    )
 
 
 def tree():
     """Every file and folder here, with what is in it."""
-    return {path: path.read_bytes() if path.is_file() else None for path in sorted(Path().rglob("*"))}
+    return {
+        path: path.read_bytes() if path.is_file() else None for path in sorted(Path().rglob("*"))
+    }
 
 
 def refused(capsys, *argv):
-    """The one line of a refusal that cost nothing: exit code 2, nothing printed, nothing on disk changed."""
+    """The one line of a refusal that cost nothing: exit code 2, nothing printed, nothing on disk
+    changed."""
     before = tree()
     capsys.readouterr()
     assert run(*argv) == 2

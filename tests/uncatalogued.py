@@ -1,4 +1,5 @@
-"""Bugs that stand in no catalogue, each in exactly one step: what the diagnosis must not put a name on."""
+"""Bugs that stand in no catalogue, each in exactly one step: what the diagnosis must not put a name
+on."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ class Uncatalogued(Planted):
         return super().forward_all(W, b, x)
 
     def squash(self, z: Any, layer: int) -> Any:
-        if self.unknown == "tanh in both layers" or (self.unknown == "tanh in layer 1" and layer == 0):
+        if self.unknown == "tanh in both layers" or (
+            self.unknown == "tanh in layer 1" and layer == 0
+        ):
             return np.tanh(z)
         if self.unknown == "relu in layer 2" and layer == 1:
             return np.maximum(z, 0)
@@ -67,7 +70,9 @@ class Uncatalogued(Planted):
 
     def output(self, logits: Any, n: int) -> Any:
         if self.unknown == "softmax at a temperature":
-            return soft(logits[n] / 2) if self.conventions.output == "softmax" else sig(logits[n] / 2)
+            return (
+                soft(logits[n] / 2) if self.conventions.output == "softmax" else sig(logits[n] / 2)
+            )
         return super().output(logits, n)
 
     def output_delta(self, p: Any, t: Any, z: Any) -> Any:
@@ -92,7 +97,9 @@ class Uncatalogued(Planted):
         }
         return wrong.get((self.unknown, layer), s)
 
-    def back_one(self, W: list, z: list, a: list, t: Any, changed: list | None) -> tuple[list, list]:
+    def back_one(
+        self, W: list, z: list, a: list, t: Any, changed: list | None
+    ) -> tuple[list, list]:
         L = len(W)
         delta: list[Any] = [None] * L
         delta[L - 1] = self.output_delta(a[L], t, z[L - 1])
@@ -111,7 +118,9 @@ class Uncatalogued(Planted):
             delta[layer] = come * self.slope(z[layer], a[layer + 1], layer)
         return delta, delta
 
-    def sums(self, deltas: list, acts: list, N: int, L: int, b: list, weight: float, W: list) -> tuple[list, list]:
+    def sums(
+        self, deltas: list, acts: list, N: int, L: int, b: list, weight: float, W: list
+    ) -> tuple[list, list]:
         dW, db = super().sums(deltas, acts, N, L, b, weight, W)
         if self.unknown == "outer product reversed":
             dW[1] = dW[1][::-1].copy()

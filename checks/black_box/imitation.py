@@ -1,7 +1,9 @@
-"""What rounding does to a loss and to its gradients, imitated: its own operations are repeated with random roundings.
+"""What rounding does to a loss and to its gradients, imitated: its own operations are repeated with
+random roundings.
 
-Noise can also be seen in the values of the loss (noise.py), but not where they round to one and the same: a confident network's
-loss is 0 at every step that would show its noise, and its gradient of 1e-17 is right all the same.
+Noise can also be seen in the values of the loss (noise.py), but not where they round to one and the
+same: a confident network's loss is 0 at every step that would show its noise, and its gradient of
+1e-17 is right all the same.
 """
 
 from __future__ import annotations
@@ -11,16 +13,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from torch import Tensor
 
-from checks.black_box.shadow import Shadow
+from backproof.checks.black_box.shadow import Shadow
 
-RUNS = 3  # each rounds twice as much as real arithmetic; their mean square is five times too small once in 100 losses
+# each rounds twice as much as real arithmetic; their mean square is five times too small once in
+# 100 losses
+RUNS = 3
 
 Changes = tuple[float, list[Tensor | None]]  # of the loss, and of each gradient
 Gradients = Callable[[Shadow], tuple[Tensor, list[Tensor | None]]]
 
 
 def imitate(
-    gradients: Gradients, mode: Callable[[int], Shadow], right: tuple[float, Sequence[Tensor | None]], seed: int
+    gradients: Gradients,
+    mode: Callable[[int], Shadow],
+    right: tuple[float, Sequence[Tensor | None]],
+    seed: int,
 ) -> list[Changes]:
     """Compute the loss and its gradients with random roundings.
 
@@ -29,22 +36,36 @@ def imitate(
         mode: that, for a seed.
         right: the loss and its gradients as they are.
         seed: of the roundings.
-    Returns: what each run changes; nothing where the code cannot be run like that, or gives numbers that are not finite.
+    Returns: what each run changes; nothing where the code cannot be run like that, or gives numbers
+    that are not finite.
     """
     found: list[Changes] = []
     try:
         for run in range(RUNS):
             value, others = gradients(mode(seed * RUNS + run))
             pairs = zip(others, right[1], strict=True)
-            changed = [None if other is None or own is None else other - own for other, own in pairs]
+            changed = [
+                None if other is None or own is None else other - own for other, own in pairs
+            ]
             found.append((float(value) - right[0], changed))
-    except Exception:  # somebody's code in a mode that it was never run in may raise anything; it is then judged without
+    except Exception:
+        # somebody's code in a mode that it was never run in may raise anything; it is then judged
+        # without
         return []
-    finite = [bool(other.isfinite().all()) for _, changed in found for other in changed if other is not None]
-    return found if np.isfinite([change for change, _ in found]).all() and all(finite) else []
+    finite = [
+        bool(other.isfinite().all())
+        for _, changed in found
+        for other in changed
+        if other is not None
+    ]
+    if np.isfinite([change for change, _ in found]).all() and all(finite):
+        return found
+    return []
 
 
 def root_mean_square(values: Sequence[float]) -> float:
     """Without squaring what is too large or too small for it; 0 of nothing."""
     largest = max((abs(value) for value in values), default=0.0)
-    return largest * float(np.sqrt(np.mean([(value / largest) ** 2 for value in values]))) if largest else 0.0
+    if largest:
+        return largest * float(np.sqrt(np.mean([(value / largest) ** 2 for value in values])))
+    return 0.0

@@ -1,8 +1,10 @@
-"""What is known of the errors of library functions that round within, where torch cannot tell of which operations they are made.
+"""What is known of the errors of library functions that round within, where torch cannot tell of
+which operations they are made.
 
-A relative error of one eps is too little for them: terms cancel within, or an entry carries the rounding of all the others. Every
-factor here makes the imitated error (r uniform in [-1, 1] has the root mean square 0.577) about twice as large as what was measured
-of float32 against float64, as random roundings are twice as large as rounding to nearest everywhere.
+A relative error of one eps is too little for them: terms cancel within, or an entry carries the
+rounding of all the others. Every factor here makes the imitated error (r uniform in [-1, 1] has the
+root mean square 0.577) about twice as large as what was measured of float32 against float64, as
+random roundings are twice as large as rounding to nearest everywhere.
 """
 
 from __future__ import annotations
@@ -13,38 +15,55 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from checks.black_box.terms import flat, name_of
+from backproof.checks.black_box.terms import flat, name_of
 
-LIBRARY = {"erf": 4.0}  # eps that a function may be off within a fused kernel: on a CPU with AVX, gelu's own erf is 5.4 eps off
-DIGAMMA = 2.0  # eps of its largest term: 0.65 (root mean square) and 3.4 at most of 2,600,000 arguments from -100 to 1000
+# eps that a function may be off within a fused kernel: on a CPU with AVX, gelu's own erf is 5.4
+# eps off
+LIBRARY = {"erf": 4.0}
+# eps of its largest term: 0.65 (root mean square) and 3.4 at most of 2,600,000 arguments from -100
+# to 1000
+DIGAMMA = 2.0
 BACKWARD = {  # eps * sqrt(n) of a whole matrix: see `within`
     **dict.fromkeys(("_linalg_svd", "_linalg_eigh", "linalg_eig"), 6.0),
     "linalg_pinv": 4.0,
     **dict.fromkeys(("linalg_qr", "linalg_lstsq"), 2.0),
-    **dict.fromkeys(("linalg_lu", "linalg_lu_factor_ex", "linalg_cholesky_ex", "linalg_inv_ex"), 1.0),
+    **dict.fromkeys(
+        ("linalg_lu", "linalg_lu_factor_ex", "linalg_cholesky_ex", "linalg_inv_ex"), 1.0
+    ),
     **dict.fromkeys(("_linalg_solve_ex", "_linalg_det", "_linalg_slogdet"), 1.0),
 }
-VECTORS = {"_linalg_svd": (0, 2), "_linalg_eigh": (1,), "linalg_eig": (1,)}  # which results are vectors of length 1
+# which results are vectors of length 1
+VECTORS = {
+    "_linalg_svd": (0, 2),
+    "_linalg_eigh": (1,),
+    "linalg_eig": (1,),
+}
 VECTOR = 3.0  # eps of length 1: see `of_results`
 FOURIER = 0.5  # eps * log2(n) of a whole line, and 1 at least
 
 
 def within(func: Any, args: Any) -> Tensor | None:
-    """How large the error, over eps, is that each entry of the first argument stands for; None where its own size tells it.
+    """How large the error, over eps, is that each entry of the first argument stands for; None
+    where its own size tells it.
 
-    LAPACK's decompositions are backward stable: what comes out is exact for A + E, and the norm of E is at most p(n) eps times that
-    of A (LAPACK Users' Guide, chapter 4), whatever the single entries. E is spread over all of them, so a small one is moved by
-    what its neighbours are worth. What is left of A - U S V* and the like, over eps times the norm of A and the root of the shorter
-    side, was measured with normal and graded matrices of 2 x 2 to 256 x 256; its root mean square is at most 2.0 for svd, 1.7 for
-    eigh, 2.0 for eig, 0.7 for qr, 0.4 for lu and lstsq, 0.3 for cholesky, 0.2 for solve. pinv is off
-    by 0.02 (graded) to 2.5 times what such an E does to it.
+    LAPACK's decompositions are backward stable: what comes out is exact for A + E, and the norm of
+    E is at most p(n) eps times that of A (LAPACK Users' Guide, chapter 4), whatever the single
+    entries. E is spread over all of them, so a small one is moved by what its neighbours are worth.
+    What is left of A - U S V* and the like, over eps times the norm of A and the root of the
+    shorter side, was measured with normal and graded matrices of 2 x 2 to 256 x 256; its root mean
+    square is at most 2.0 for svd, 1.7 for eigh, 2.0 for eig, 0.7 for qr, 0.4 for lu and lstsq, 0.3
+    for cholesky, 0.2 for solve. pinv is off by 0.02 (graded) to 2.5 times what such an E does to
+    it.
 
-    A Fourier transform is unitary, so what its butterflies round (Higham, Accuracy and Stability of Numerical Algorithms, chapter
-    24) is an error of its input, too: 0.23 eps of a whole line (n = 2) to 0.79 (n = 96), root mean square.
+    A Fourier transform is unitary, so what its butterflies round (Higham, Accuracy and Stability of
+    Numerical Algorithms, chapter 24) is an error of its input, too: 0.23 eps of a whole line (n =
+    2) to 0.79 (n = 96), root mean square.
     """
     name = name_of(func)
     if name in BACKWARD:
-        return _root_mean_square(args[0], (-2, -1)) * BACKWARD[name] * min(args[0].shape[-2:]) ** 0.5
+        return (
+            _root_mean_square(args[0], (-2, -1)) * BACKWARD[name] * min(args[0].shape[-2:]) ** 0.5
+        )
     if name in ("_fft_r2c", "_fft_c2c", "_fft_c2r"):
         n = math.prod(args[0].shape[dimension] for dimension in args[1])
         return _root_mean_square(args[0], args[1]) * max(1.0, FOURIER * math.log2(n))
@@ -52,17 +71,21 @@ def within(func: Any, args: Any) -> Tensor | None:
 
 
 def of_results(func: Any, args: Any, results: Any) -> list[Tensor | None]:
-    """How large the error of each result is, over eps, where its own size does not tell; None where it does.
+    """How large the error of each result is, over eps, where its own size does not tell; None where
+    it does.
 
-    Singular vectors and eigenvectors are not quite orthogonal: every entry of U*U - 1 is 0.7 to 1.3 eps off (root mean square, from
-    2 x 2 to 96 x 96), so those of U are up to 0.9 eps off, whatever they are worth.
+    Singular vectors and eigenvectors are not quite orthogonal: every entry of U*U - 1 is 0.7 to 1.3
+    eps off (root mean square, from 2 x 2 to 96 x 96), so those of U are up to 0.9 eps off, whatever
+    they are worth.
 
-    digamma(x) is digamma(x + k) - 1/x - 1/(x + 1) - ..., with x + k of about 10; for a negative x, that of 1 - x and a cotangent.
-    It has roots, where the difference has no correct digit. Its error is that of what is subtracted.
+    digamma(x) is digamma(x + k) - 1/x - 1/(x + 1) - ..., with x + k of about 10; for a negative x,
+    that of 1 - x and a cotangent. It has roots, where the difference has no correct digit. Its
+    error is that of what is subtracted.
     """
     if (name := name_of(func)) in VECTORS:
         return [
-            VECTOR * torch.ones_like(value, dtype=args[0].dtype) if k in VECTORS[name] else None for k, value in enumerate(results)
+            VECTOR * torch.ones_like(value, dtype=args[0].dtype) if k in VECTORS[name] else None
+            for k, value in enumerate(results)
         ]
     if name == "digamma":
         x = args[0]
@@ -75,4 +98,6 @@ def of_results(func: Any, args: Any, results: Any) -> list[Tensor | None]:
 
 def _root_mean_square(values: Tensor, dimensions: Any) -> Tensor:
     """Over some dimensions, for each entry."""
-    return values.abs().square().mean(dim=tuple(dimensions), keepdim=True).sqrt().expand(values.shape)
+    return (
+        values.abs().square().mean(dim=tuple(dimensions), keepdim=True).sqrt().expand(values.shape)
+    )

@@ -1,4 +1,5 @@
-"""What a float32 matrix product is really computed with: torch may use TF32 or bfloat16, and the result does not say so."""
+"""What a float32 matrix product is really computed with: torch may use TF32 or bfloat16, and the
+result does not say so."""
 
 from __future__ import annotations
 
@@ -6,11 +7,13 @@ from functools import cache
 
 import torch
 
-SIZE = 128  # a multiple of every tensor core's tile, so that a GPU takes the path that it takes for real layers
+# a multiple of every tensor core's tile, so that a GPU takes the path that it takes for real layers
+SIZE = 128
 
 
 def effective_eps(dtype: torch.dtype, device: torch.device | str = "cpu") -> float:
-    """eps of a matrix product in `dtype` on this device, measured now: 2**-23 for float32, 2**-10 for TF32, 2**-7 for bfloat16.
+    """eps of a matrix product in `dtype` on this device, measured now: 2**-23 for float32, 2**-10
+    for TF32, 2**-7 for bfloat16.
 
     Args:
         dtype: of the operands.
@@ -24,13 +27,15 @@ def effective_eps(dtype: torch.dtype, device: torch.device | str = "cpu") -> flo
 
 
 def said(dtype: torch.dtype, device: torch.device | str = "cpu") -> str:
-    """One sentence for the report where matrix products have fewer bits than `dtype` promises; "" where they have all."""
+    """One sentence for the report where matrix products have fewer bits than `dtype` promises; ""
+    where they have all."""
     eps = effective_eps(dtype, device)
     if eps <= torch.finfo(dtype).eps:
         return ""
     kind = {2.0**-10: "TF32", 2.0**-7: "bfloat16"}.get(eps, "fewer bits")
     return (
-        f"float32 matrix products on {device} are computed in {kind} (eps {eps:.1e} in place of 1.2e-07), so bounds are that much "
+        f"float32 matrix products on {device} are computed in {kind} (eps {eps:.1e} in place of "
+        "1.2e-07), so bounds are that much "
         "wider; "
         'torch.set_float32_matmul_precision("highest") makes them sharp'
     )
@@ -42,5 +47,9 @@ def _measured(device: str, setting: str) -> float:
     bits = torch.arange(1, 24, device=device)
     rows = torch.ones(SIZE, SIZE, dtype=torch.float32, device=device)
     rows[:23] += torch.exp2(-bits.to(torch.float32))[:, None]
-    survived = ((rows @ torch.eye(SIZE, dtype=torch.float32, device=device))[:23] == rows[:23]).all(dim=1)
-    return float(2.0 ** -int(bits[survived].max())) if bool(survived.any()) else 1.0
+    survived = ((rows @ torch.eye(SIZE, dtype=torch.float32, device=device))[:23] == rows[:23]).all(
+        dim=1
+    )
+    if bool(survived.any()):
+        return float(2.0 ** -int(bits[survived].max()))
+    return 1.0

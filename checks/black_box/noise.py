@@ -1,9 +1,11 @@
 """How much of a function's value is noise: rounding, or whatever makes it differ from run to run.
 
-Evaluate f at equally spaced points and take differences of differences. A smooth function's k-th difference shrinks with the
-k-th power of the spacing, noise does not: the k-th difference of independent noise of standard deviation sigma has the variance
-sigma**2 * (2k)! / (k!)**2. So each column of the difference table gives an estimate of sigma, and the first column from which
-three in a row agree is believed (Moré and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33, 2011).
+Evaluate f at equally spaced points and take differences of differences. A smooth function's k-th
+difference shrinks with the k-th power of the spacing, noise does not: the k-th difference of
+independent noise of standard deviation sigma has the variance sigma**2 * (2k)! / (k!)**2. So each
+column of the difference table gives an estimate of sigma, and the first column from which three in
+a row agree is believed (Moré and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33,
+2011).
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
 Spacing = Literal["good", "too small", "too large"]
 
-POINTS = 9  # the paper recommends 7 at least; 9 give its three columns in a row four more to choose from
+POINTS = (
+    9  # the paper recommends 7 at least; 9 give its three columns in a row four more to choose from
+)
 AGREEMENT = 4.0  # the paper's factor within which three neighbouring columns must agree
 RESOLUTION = 12**-0.5  # standard deviation of rounding to the nearest of a grid of spacing 1
 
@@ -45,14 +49,18 @@ def estimate(values: Float64[np.ndarray, " M"]) -> Noise:
 
     Args:
         values: f(x), f(x + h), ..., f(x + (M - 1) h) along any line; 4 or more.
-    Returns: the level; "too small" a spacing if half of the values repeat their neighbour, "too large" if the values differ in
-        their first digit or no three columns agree, and then the smallest column is the level, because trends only add to it.
+    Returns: the level; "too small" a spacing if half of the values repeat their neighbour, "too
+        large" if the values differ in their first digit or no three columns agree, and then the
+        smallest column is the level, because trends only add to it.
     Raises: ValueError for fewer than 4 values.
     Source: Moré and Wild 2011; their gamma_k is (k!)**2 / (2k)!.
     """
     if len(values) < 4:
         raise ValueError(f"expected 4 values or more, got {len(values)}")
-    columns, changes_sign, gamma, table = [], [], 1.0, np.asarray(values, dtype=np.float64)
+    columns = []
+    changes_sign = []
+    gamma = 1.0
+    table = np.asarray(values, dtype=np.float64)
     for k in range(1, len(values)):
         table = np.diff(table)
         gamma *= 0.5 * k / (2 * k - 1)
@@ -60,7 +68,8 @@ def estimate(values: Float64[np.ndarray, " M"]) -> Noise:
         changes_sign.append(bool(table.min() < 0 < table.max()))
     if np.count_nonzero(np.diff(values) == 0) >= len(values) / 2:
         return Noise(min(columns), "too small", tuple(columns))
-    spread, largest = float(np.ptp(values)), float(np.abs(values).max())
+    spread = float(np.ptp(values))
+    largest = float(np.abs(values).max())
     for k in range(len(columns) - 2):
         three = columns[k : k + 3]
         if changes_sign[k] and max(three) <= AGREEMENT * min(three) and spread <= 0.1 * largest:
@@ -73,10 +82,13 @@ def along(f: Callable[[float], float], spacing: float, at_0: float, attempts: in
 
     Args:
         f: the function, of the distance along the line.
-        spacing: first guess of the distance between points; 1e-4 of the distance over which f bends is good.
+        spacing: first guess of the distance between points; 1e-4 of the distance over which f bends
+            is good.
         at_0: f(0), which the caller has already.
-        attempts: how many spacings to try, each for POINTS - 1 evaluations: a hundred times more, or less, as in the paper.
-    Returns: the first good estimate, or the largest of all: to overrate noise hides small errors, to underrate it invents them.
+        attempts: how many spacings to try, each for POINTS - 1 evaluations: a hundred times more,
+            or less, as in the paper.
+    Returns: the first good estimate, or the largest of all: to overrate noise hides small errors,
+    to underrate it invents them.
     """
     found = []
     for _ in range(attempts):
@@ -90,5 +102,6 @@ def along(f: Callable[[float], float], spacing: float, at_0: float, attempts: in
 
 
 def of_rounding(values: Float64[np.ndarray, " M"] | float, eps: float) -> float:
-    """The least noise that values of this size can have: each is rounded to a grid of spacing eps times its magnitude."""
+    """The least noise that values of this size can have: each is rounded to a grid of spacing eps
+    times its magnitude."""
     return RESOLUTION * eps * float(np.abs(values).max())

@@ -1,4 +1,5 @@
-"""One step of a ladder; what two or three neighbouring ones say about the slope at 0; whether they carry on one series.
+"""One step of a ladder; what two or three neighbouring ones say about the slope at 0; whether they
+carry on one series.
 
 Every slope has an error bar of two parts, noise and truncation. slopes.py climbs, and chooses.
 """
@@ -9,11 +10,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-NOISE_BAR = 8.0  # standard deviations; the level is mostly known within a factor of 2, and is looked at again in doubt
-GROWTH = 2.5  # curvature of t**2 changes by (t / radius of convergence)**2: by as much only where extrapolation is useless anyway
-ROUGH_RESERVE = 4.0  # n kinks within t, of random sign, put D(t) off by sqrt(n), and D(t/4) by half of that: no more is known
+# standard deviations; the level is mostly known within a factor of 2, and is looked at again in
+# doubt
+NOISE_BAR = 8.0
+# curvature of t**2 changes by (t / radius of convergence)**2: by as much only where extrapolation
+# is useless anyway
+GROWTH = 2.5
+# n kinks within t, of random sign, put D(t) off by sqrt(n), and D(t/4) by half of that: no more is
+# known
+ROUGH_RESERVE = 4.0
 
-Probe = Callable[[float], tuple[float, float, float]]  # t -> f(t) - f(0), f(-t) - f(0), and the noise of either (std. deviation)
+# t -> f(t) - f(0), f(-t) - f(0), and the noise of either (std. deviation)
+Probe = Callable[[float], tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
@@ -27,8 +35,9 @@ class Slope:
         steps: the steps that went into it, smallest first.
         bend: |D(t) - value| / t**2: what a single difference of step t would be off by, over t**2.
         kink: half the jump of the slope at 0; 0 for a smooth function.
-        steep: whether the two smallest differ by more than noise, and the third step broke the series: either noise is larger than
-            it was taken for, or the function bends over less than these steps span.
+        steep: whether the two smallest differ by more than noise, and the third step broke the
+            series: either noise is larger than it was taken for, or the function bends over less
+            than these steps span.
     """
 
     value: float
@@ -47,7 +56,8 @@ class Slope:
 
 @dataclass(frozen=True)
 class Difference:
-    """One central difference: its step, D(t), the error bar that noise gives it, and (f(t) + f(-t) - 2 f(0)) / 2t."""
+    """One central difference: its step, D(t), the error bar that noise gives it, and (f(t) + f(-t)
+    - 2 f(0)) / 2t."""
 
     step: float
     slope: float
@@ -56,55 +66,90 @@ class Difference:
 
 
 def difference(probe: Probe, step: float) -> Difference:
-    """Two values; their errors are independent, so that of the difference is sqrt(2) times as large."""
+    """Two values; their errors are independent, so that of the difference is sqrt(2) times as
+    large."""
     above, below, noise = probe(step)
-    return Difference(step, (above - below) / (2 * step), NOISE_BAR * noise / (math.sqrt(2) * step), (above + below) / (2 * step))
+    return Difference(
+        step,
+        (above - below) / (2 * step),
+        NOISE_BAR * noise / (math.sqrt(2) * step),
+        (above + below) / (2 * step),
+    )
 
 
 def breaks(rungs: Sequence[Difference]) -> bool:
-    """Whether the last of three steps contradicts the two below: D does not grow like t**2, or the even part not like t or t**2."""
+    """Whether the last of three steps contradicts the two below: D does not grow like t**2, or the
+    even part not like t or t**2."""
     if len(rungs) < 3:
         return False
     (least, most), (low, high) = _curvature(*rungs[:2]), _curvature(*rungs[1:])
-    least, most = min(least * GROWTH, least / GROWTH), max(most * GROWTH, most / GROWTH)
+    least = min(least * GROWTH, least / GROWTH)
+    most = max(most * GROWTH, most / GROWTH)
     (near_low, near_high), (far_low, far_high) = (_even(rung) for rung in rungs[1:])
     times = rungs[2].step / rungs[1].step
-    return high < least or low > most or far_low > GROWTH * times**2 * near_high or far_high * GROWTH < times * near_low
+    return (
+        high < least
+        or low > most
+        or far_low > GROWTH * times**2 * near_high
+        or far_high * GROWTH < times * near_low
+    )
 
 
 def _curvature(near: Difference, far: Difference) -> tuple[float, float]:
-    """The least and the largest c in D(t) = D(0) + c t**2 that noise allows two differences to have."""
-    change, noise, squares = far.slope - near.slope, far.noise + near.noise, far.step**2 - near.step**2
+    """The least and the largest c in D(t) = D(0) + c t**2 that noise allows two differences to
+    have."""
+    change = far.slope - near.slope
+    noise = far.noise + near.noise
+    squares = far.step**2 - near.step**2
     return (change - noise) / squares, (change + noise) / squares
 
 
 def _even(rung: Difference) -> tuple[float, float]:
-    """The least and the largest |f(t) + f(-t) - 2 f(0)| / 2 that noise allows; f(0) counts twice there, and not at all in D."""
-    size, noise = abs(rung.jump) * rung.step, (1 + math.sqrt(2)) * rung.noise * rung.step
+    """The least and the largest |f(t) + f(-t) - 2 f(0)| / 2 that noise allows; f(0) counts twice
+    there, and not at all in D."""
+    size = abs(rung.jump) * rung.step
+    noise = (1 + math.sqrt(2)) * rung.noise * rung.step
     return size - noise, size + noise
 
 
 def smooth(rungs: Sequence[Difference]) -> Slope:
-    """Richardson's extrapolation through three steps; more would gain less than the noise that their weights add.
+    """Richardson's extrapolation through three steps; more would gain less than the noise that
+    their weights add.
 
-    The error bar is what leaving out the smallest, or the largest, would change. That is the truncation of the worse of the two,
-    and the result's own is smaller: nothing is credited to it.
+    The error bar is what leaving out the smallest, or the largest, would change. That is the
+    truncation of the worse of the two, and the result's own is smaller: nothing is credited to it.
     """
-    steps, largest, value = tuple(rung.step for rung in rungs), rungs[-1], _at_0(rungs)
-    noise = math.hypot(*(weight * rung.noise for weight, rung in zip(_weights(steps), rungs, strict=True)))
+    steps = tuple(rung.step for rung in rungs)
+    largest = rungs[-1]
+    value = _at_0(rungs)
+    noise = math.hypot(
+        *(weight * rung.noise for weight, rung in zip(_weights(steps), rungs, strict=True))
+    )
     truncation = max(abs(value - _at_0(rungs[1:])), abs(value - _at_0(rungs[:-1])))
-    return Slope(value, noise, truncation, steps, abs(largest.slope - value) / largest.step**2, _kink(*rungs[:2]))
+    return Slope(
+        value,
+        noise,
+        truncation,
+        steps,
+        abs(largest.slope - value) / largest.step**2,
+        _kink(*rungs[:2]),
+    )
 
 
 def rough(rungs: Sequence[Difference]) -> Slope:
-    """The difference of the smaller step of two, or of the middle one of three, as it is: where the function has kinks.
+    """The difference of the smaller step of two, or of the middle one of three, as it is: where the
+    function has kinks.
 
-    What its neighbours differ from it counts ROUGH_RESERVE times, and that of both: one alone may be small by chance.
+    What its neighbours differ from it counts ROUGH_RESERVE times, and that of both: one alone may
+    be small by chance.
     """
-    own, largest = rungs[-2], rungs[-1]
+    own = rungs[-2]
+    largest = rungs[-1]
     away = max(abs(rung.slope - own.slope) for rung in rungs)
     steps = tuple(rung.step for rung in rungs)
-    return Slope(own.slope, own.noise, ROUGH_RESERVE * away, steps, away / largest.step**2, _kink(*rungs[:2]))
+    return Slope(
+        own.slope, own.noise, ROUGH_RESERVE * away, steps, away / largest.step**2, _kink(*rungs[:2])
+    )
 
 
 def _at_0(rungs: Sequence[Difference]) -> float:
@@ -115,10 +160,17 @@ def _at_0(rungs: Sequence[Difference]) -> float:
 
 def _weights(steps: Sequence[float]) -> list[float]:
     """Lagrange's weights at 0 for a polynomial in t**2 through these points."""
-    return [math.prod(1 / (1 - (own / other) ** 2) for other in steps if other != own) for own in steps]
+    return [
+        math.prod(1 / (1 - (own / other) ** 2) for other in steps if other != own) for own in steps
+    ]
 
 
 def _kink(small: Difference, large: Difference) -> float:
-    """Half the jump of the slope: (f(t) + f(-t) - 2 f(0)) / 2t shrinks with t where f is smooth, and stays at a kink."""
-    stays = abs(small.jump) > 0.5 * abs(large.jump) and abs(small.jump) > 2 * math.sqrt(2) * small.noise
-    return small.jump if stays else 0.0
+    """Half the jump of the slope: (f(t) + f(-t) - 2 f(0)) / 2t shrinks with t where f is smooth,
+    and stays at a kink."""
+    stays = (
+        abs(small.jump) > 0.5 * abs(large.jump) and abs(small.jump) > 2 * math.sqrt(2) * small.noise
+    )
+    if stays:
+        return small.jump
+    return 0.0

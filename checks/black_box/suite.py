@@ -1,12 +1,13 @@
-"""A gradient check for anybody's pytest suite: any loss, any parameters, told by name what is wrong and where.
+"""A gradient check for anybody's pytest suite: any loss, any parameters, told by name what is wrong
+and where.
 
-    from checks import assert_gradients
+    from backproof import assert_gradients
     assert_gradients(lambda: loss(model(x), y), model.named_parameters())
 
-Each tensor is moved along two random directions, and the loss's slope there, with an error bar made of the loss's own noise and
-the truncation of the differences, is compared with what the gradient claims. float32 code runs in float64 for that
-(shadow.py), so its formula is judged to twelve digits or so, and its float32 numbers then entry by entry by what float32
-rounding may do to them.
+Each tensor is moved along two random directions, and the loss's slope there, with an error bar made
+of the loss's own noise and the truncation of the differences, is compared with what the gradient
+claims. float32 code runs in float64 for that (shadow.py), so its formula is judged to twelve digits
+or so, and its float32 numbers then entry by entry by what float32 rounding may do to them.
 """
 
 from __future__ import annotations
@@ -18,29 +19,41 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from checks.black_box import matmul_precision
-from checks.black_box.along_directions import along_directions
-from checks.black_box.arguments import Named, check_count, check_gradients_given, check_loss, named
-from checks.black_box.box import BlackBox, Loss
-from checks.black_box.claims import Claims, listen, none_given
-from checks.black_box.gradient_report import GradientReport
-from checks.black_box.imitation import imitate
-from checks.black_box.shadow import Shadow, rounding
-from checks.black_box.untouched import untouched
-from checks.verdict import Verdict, judge
+from backproof.checks.black_box import matmul_precision
+from backproof.checks.black_box.along_directions import along_directions
+from backproof.checks.black_box.arguments import (
+    Named,
+    check_count,
+    check_gradients_given,
+    check_loss,
+    named,
+)
+from backproof.checks.black_box.box import BlackBox, Loss
+from backproof.checks.black_box.claims import Claims, listen, none_given
+from backproof.checks.black_box.gradient_report import GradientReport
+from backproof.checks.black_box.imitation import imitate
+from backproof.checks.black_box.shadow import Shadow, rounding
+from backproof.checks.black_box.untouched import untouched
+from backproof.checks.verdict import Verdict, judge
 
-# float16 and bfloat16 on the way of float32 code are lifted with it, and so show in its gradients; unless its loss depends on them
-LIFTED_TOO: dict[torch.dtype, tuple[tuple[torch.dtype, ...], ...]] = {torch.float32: ((torch.float16, torch.bfloat16), ())}
+# float16 and bfloat16 on the way of float32 code are lifted with it, and so show in its gradients;
+# unless its loss depends on them
+LIFTED_TOO: dict[torch.dtype, tuple[tuple[torch.dtype, ...], ...]] = {
+    torch.float32: ((torch.float16, torch.bfloat16), ())
+}
 
 
 def assert_gradients(loss: Loss, named_parameters: Named, **settings: object) -> GradientReport:
     """Raise AssertionError, with a table of every gradient, unless all of them are right.
 
     Args:
-        loss: a function of no arguments that returns the loss as a tensor of one number; nothing else need be known about it.
-        named_parameters: what it is differentiated by: `module.named_parameters()`, a dict, or pairs of name and leaf tensor.
+        loss: a function of no arguments that returns the loss as a tensor of one number; nothing
+            else need be known about it.
+        named_parameters: what it is differentiated by: `module.named_parameters()`, a dict, or
+            pairs of name and leaf tensor.
         settings: those of check_gradients.
-    Returns: the report, if nothing failed: what was "untested" is among its verdicts, and what else to know among its notes.
+    Returns: the report, if nothing failed: what was "untested" is among its verdicts, and what else
+    to know among its notes.
     Raises: AssertionError; and whatever check_gradients raises.
     """
     report = check_gradients(loss, named_parameters, **settings)  # type: ignore[arg-type]
@@ -60,19 +73,23 @@ def check_gradients(
 ) -> GradientReport:
     """Compare the gradients of a black box with slopes of its loss.
 
-    Nothing global is changed: parameters, .grad, requires_grad and random generators are afterwards bit for bit what they were.
+    Nothing global is changed: parameters, .grad, requires_grad and random generators are afterwards
+        bit for bit what they were.
 
     Args:
         loss: a function of no arguments that returns the loss as a tensor of one number.
-        named_parameters: names and leaf tensors, on any device; a tensor that has two names is checked once, under both.
+        named_parameters: names and leaf tensors, on any device; a tensor that has two names is
+            checked once, under both.
         gradients: what to check, by name; without it, what autograd says.
-        may_vary: accept gradients that differ from call to call, as those of atomic additions on a GPU do; the difference is
-            measured and added to what is allowed. Otherwise it fails.
-        directions: along which each tensor is moved; at least 2, which are needed to name a wrong entry.
+        may_vary: accept gradients that differ from call to call, as those of atomic additions on a
+            GPU do; the difference is measured and added to what is allowed. Otherwise it fails.
+        directions: along which each tensor is moved; at least 2, which are needed to name a wrong
+            entry.
         seed: of the directions.
     Returns: the report; `report.outcome` is "pass" or "fail", `str(report)` the table.
-    Raises: ValueError for no parameters, fewer than 2 directions, tensors that are no leaves, or a loss that is not one number;
-        TypeError for a loss that is no function or returns no tensor, or for parameters that are not names and real tensors.
+    Raises: ValueError for no parameters, fewer than 2 directions, tensors that are no leaves, or a
+        loss that is not one number; TypeError for a loss that is no function or returns no tensor,
+        or for parameters that are not names and real tensors.
     """
     start = time.perf_counter()
     check_loss(loss)
@@ -81,33 +98,46 @@ def check_gradients(
     names, tensors = named(named_parameters)
     with untouched(tensors):
         claims = listen(loss, names, tensors, gradients)
-        verdicts, notes = claims.verdicts(may_vary), claims.notes()
+        verdicts = claims.verdicts(may_vary)
+        notes = claims.notes()
         if claims.usable:
             more, why, used = _compare(loss, names, tensors, claims, directions, seed)
-            verdicts, notes = verdicts + more, notes + why
+            verdicts = verdicts + more
+            notes = notes + why
         evaluations = claims.evaluations + (used if claims.usable else 0)
     device, dtype = (
-        ", ".join(dict.fromkeys(str(value) for value in of)) for of in zip(*((t.device, t.dtype) for t in tensors), strict=True)
+        ", ".join(dict.fromkeys(str(value) for value in of))
+        for of in zip(*((t.device, t.dtype) for t in tensors), strict=True)
     )
     parameters = sum(tensor.numel() for tensor in tensors)
-    dtype, elapsed_s = dtype.replace("torch.", ""), time.perf_counter() - start
-    return GradientReport(verdicts, 1, parameters, device, dtype, elapsed_s, evaluations, tuple(notes))
+    dtype = dtype.replace("torch.", "")
+    elapsed_s = time.perf_counter() - start
+    return GradientReport(
+        verdicts, 1, parameters, device, dtype, elapsed_s, evaluations, tuple(notes)
+    )
 
 
 def _compare(
     loss: Loss, names: list[str], tensors: list[Tensor], claims: Claims, directions: int, seed: int
 ) -> tuple[list[Verdict], list[str], int]:
     """Verdicts, notes, and how many evaluations they took."""
-    low, wasted, notes = _low_precision(tensors), 0, list[str]()
+    low = _low_precision(tensors)
+    wasted = 0
+    notes = list[str]()
     if not low and any(tensor.dtype != torch.float64 for tensor in tensors):
-        kinds = " and ".join(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors} - {"float64"}))
+        kinds = " and ".join(
+            sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors} - {"float64"})
+        )
         notes = [
-            f"the loss was not computed in float64, because parameters are {kinds}; differences are as noisy as those make them"
+            f"the loss was not computed in float64, because parameters are {kinds}; differences "
+            "are as noisy as those make them"
         ]
     for lifted in [(low, *also) for also in LIFTED_TOO.get(low, ((),))] if low else []:
         box, exact, allowed, why = _lift(loss, tensors, claims, lifted, seed)
         if not why:
-            verdicts, notes, used = _lifted(box, names, tensors, claims, (exact, allowed), directions, seed)
+            verdicts, notes, used = _lifted(
+                box, names, tensors, claims, (exact, allowed), directions, seed
+            )
             return verdicts, notes, used + wasted
         wasted += box.evaluations
         noisy = f"differences are as noisy as {str(low).removeprefix('torch.')} makes them"
@@ -115,20 +145,28 @@ def _compare(
         for tensor, value in zip(tensors, claims.values, strict=True):
             tensor.data = value
     box = BlackBox(loss, tensors, draws=claims.draws)
-    at_0, kind = float(claims.loss), low or claims.loss.dtype
-    eps = max(matmul_precision.effective_eps(kind, tensors[0].device), torch.finfo(claims.loss.dtype).eps)
-    changes = imitate(box.gradients, lambda run: Shadow(kind, eps, run, lift=False), (at_0, claims.computed), seed)
+    at_0 = float(claims.loss)
+    kind = low or claims.loss.dtype
+    eps = max(
+        matmul_precision.effective_eps(kind, tensors[0].device), torch.finfo(claims.loss.dtype).eps
+    )
+    changes = imitate(
+        box.gradients, lambda run: Shadow(kind, eps, run, lift=False), (at_0, claims.computed), seed
+    )
     box.measure_noise(eps, seed, at_0, changes)
     if claims.loss_varies:
         box.noise = max(box.noise, claims.loss_varies)
-    verdicts = along_directions(box, names, claims.gradients, claims.spread, claims.who, directions, seed)
+    verdicts = along_directions(
+        box, names, claims.gradients, claims.spread, claims.who, directions, seed
+    )
     return verdicts, [*notes, f"noise of the loss: {box.noise:.1e}"], box.evaluations + wasted
 
 
 def _lift(
     loss: Loss, tensors: list[Tensor], claims: Claims, lifted: Sequence[torch.dtype], seed: int
 ) -> tuple[BlackBox, list[Tensor], list[Tensor], str]:
-    """The loss in float64 and its gradients, what rounding may do to the low-precision ones; or why that cannot be had."""
+    """The loss in float64 and its gradients, what rounding may do to the low-precision ones; or why
+    that cannot be had."""
     box, (low, *also) = BlackBox(loss, tensors, lifted=lifted, draws=claims.draws), lifted
 
     def results(mode: Shadow) -> list[Tensor]:
@@ -138,13 +176,25 @@ def _lift(
     try:
         exact = results(Shadow(low, also=also))
         bounds = rounding(results, low, exact, seed, also)
-    except Exception as error:  # code that cannot be lifted may raise anything; it is then judged as it is
-        return box, [], [], f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    except (
+        Exception
+    ) as error:  # code that cannot be lifted may raise anything; it is then judged as it is
+        return (
+            box,
+            [],
+            [],
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        )
     if not all(bool(values.isfinite().all()) for values in (*exact, *bounds)):
         return box, [], [], "there, or rounded at random, it gives numbers that are not finite"
     off = float((claims.loss.to(torch.float64) - exact[0]).abs().max())
     if not off <= float(bounds[0].max()) + claims.loss_varies:
-        return box, [], [], f"it gives {float(exact[0]):.9g} there and {float(claims.loss):.9g} as it is"
+        return (
+            box,
+            [],
+            [],
+            f"it gives {float(exact[0]):.9g} there and {float(claims.loss):.9g} as it is",
+        )
     return box, exact, bounds, ""
 
 
@@ -157,12 +207,16 @@ def _lifted(
     directions: int,
     seed: int,
 ) -> tuple[list[Verdict], list[str], int]:
-    """The formula, in float64 against differences; then the low-precision numbers against the formula, entry by entry."""
+    """The formula, in float64 against differences; then the low-precision numbers against the
+    formula, entry by entry."""
     (value, *exact), (_, *allowed) = known
     (low, *also), at_0, eps = box.lifted, float(value), torch.finfo(torch.float64).eps
     changes = imitate(box.gradients, lambda run: Shadow(low, eps, run, also), (at_0, exact), seed)
     box.measure_noise(eps, seed, at_0, changes)
-    claimed = [None if g is None and not bool(e.any()) else e for g, e in zip(claims.gradients, exact, strict=True)]
+    claimed = [
+        None if g is None and not bool(e.any()) else e
+        for g, e in zip(claims.gradients, exact, strict=True)
+    ]
     who = ("autograd in float64", "differences in float64")
     verdicts = along_directions(box, names, claimed, [0.0] * len(names), who, directions, seed)
     kind = str(low).removeprefix("torch.")
@@ -170,19 +224,36 @@ def _lifted(
         names, tensors, claims.gradients, exact, allowed, claims.spread, strict=True
     ):
         if gradient is not None and tensor.numel():
-            verdicts.append(entry_by_entry(name, (f"{claims.who[0]} in {kind}", "in float64"), gradient, right, bound + spread))
+            verdicts.append(
+                entry_by_entry(
+                    name,
+                    (f"{claims.who[0]} in {kind}", "in float64"),
+                    gradient,
+                    right,
+                    bound + spread,
+                )
+            )
     notes = [f"noise of the loss, computed in float64: {box.noise:.1e}"]
     if said := matmul_precision.said(low, tensors[0].device):
         notes.append(said)
     return verdicts, notes, box.evaluations
 
 
-def entry_by_entry(name: str, pair: tuple[str, str], first: Tensor, second: Tensor, allowed: Tensor) -> Verdict:
-    """Compare two tensors; where it fails, say whether the first has gone through a lower precision."""
-    arrays = (tensor.detach().to("cpu", torch.float64).numpy() for tensor in (first, second, allowed))
+def entry_by_entry(
+    name: str, pair: tuple[str, str], first: Tensor, second: Tensor, allowed: Tensor
+) -> Verdict:
+    """Compare two tensors; where it fails, say whether the first has gone through a lower
+    precision."""
+    arrays = (
+        tensor.detach().to("cpu", torch.float64).numpy() for tensor in (first, second, allowed)
+    )
     verdict = judge("", name, "", pair, *arrays)
     if verdict.outcome == "fail" and (kind := _went_through(first)):
-        return replace(verdict, reason=f"{verdict.reason}; every value fits {kind}, so it passed through that precision")
+        return replace(
+            verdict,
+            reason=f"{verdict.reason}; every value fits {kind}, so it passed through that "
+            "precision",
+        )
     return verdict
 
 
@@ -200,6 +271,9 @@ def _went_through(values: Tensor) -> str:
 
 
 def _low_precision(tensors: list[Tensor]) -> torch.dtype | None:
-    """The one precision below float64 among the tensors; None where there is none, or more than one."""
+    """The one precision below float64 among the tensors; None where there is none, or more than
+    one."""
     found = {tensor.dtype for tensor in tensors} - {torch.float64}
-    return found.pop() if len(found) == 1 else None
+    if len(found) == 1:
+        return found.pop()
+    return None

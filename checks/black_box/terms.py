@@ -1,4 +1,5 @@
-"""How many numbers a torch operation sums into one of its results: each partial sum rounds, so errors grow with their number."""
+"""How many numbers a torch operation sums into one of its results: each partial sum rounds, so
+errors grow with their number."""
 
 from __future__ import annotations
 
@@ -10,22 +11,48 @@ from torch import Tensor
 
 def terms(func: Any, args: Any) -> int:
     """How many products or numbers are summed into one number of the result."""
-    tensors = [value for value in flat(args) if isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())]
+    tensors = [
+        value
+        for value in flat(args)
+        if isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())
+    ]
     if name_of(func) in ("mm", "bmm", "mv", "dot", "addmm", "baddbmm", "addmv"):
         return int(tensors[-2].shape[-1])
     if name_of(func) in ("convolution", "convolution_backward"):
         weight = tensors[1 if name_of(func) == "convolution" else 2]
-        products = max(weight.numel() // channels for channels in weight.shape[:2])  # either may be summed over
-        return products if name_of(func) == "convolution" else max(products, tensors[0].numel() // tensors[0].shape[1])
-    if name_of(func) in ("sum", "mean", "var", "var_mean", "std", "prod", "linalg_vector_norm", "cumsum", "logsumexp") and tensors:
-        return int(tensors[0].numel() / max(1, tensors[0].numel() if not args[1:] else _kept(tensors[0], args[1])))
+        # either may be summed over
+        products = max(weight.numel() // channels for channels in weight.shape[:2])
+        if name_of(func) == "convolution":
+            return products
+        return max(products, tensors[0].numel() // tensors[0].shape[1])
+    if (
+        name_of(func)
+        in (
+            "sum",
+            "mean",
+            "var",
+            "var_mean",
+            "std",
+            "prod",
+            "linalg_vector_norm",
+            "cumsum",
+            "logsumexp",
+        )
+        and tensors
+    ):
+        return int(
+            tensors[0].numel()
+            / max(1, tensors[0].numel() if not args[1:] else _kept(tensors[0], args[1]))
+        )
     return 1
 
 
 def _kept(value: Tensor, dimensions: Any) -> int:
     """How many numbers remain when these dimensions are summed."""
     given = [dimensions] if isinstance(dimensions, int) else list(dimensions or [])
-    summed = {dimension % max(1, value.dim()) for dimension in given if isinstance(dimension, int)} or set(range(value.dim()))
+    summed = {
+        dimension % max(1, value.dim()) for dimension in given if isinstance(dimension, int)
+    } or set(range(value.dim()))
     kept = 1
     for dimension, size in enumerate(value.shape):
         kept *= 1 if dimension in summed else size
@@ -35,7 +62,9 @@ def _kept(value: Tensor, dimensions: Any) -> int:
 def name_of(func: Any) -> str:
     """ "add" for aten.add_.Tensor."""
     name: str = func._schema.name.split("::")[-1]
-    return name[:-1] if name.endswith("_") and not name.endswith("__") else name
+    if name.endswith("_") and not name.endswith("__"):
+        return name[:-1]
+    return name
 
 
 def flat(values: Any) -> Iterable[Any]:

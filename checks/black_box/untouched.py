@@ -1,4 +1,5 @@
-"""Leave the world as it was: parameters bit for bit, .grad, requires_grad, every generator's state."""
+"""Leave the world as it was: parameters bit for bit, .grad, requires_grad, every generator's
+state."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ class Generators:
     def __init__(self) -> None:
         self.torch = torch.get_rng_state()
         self.cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
-        self.numpy, self.python = np.random.get_state(), random.getstate()
+        self.numpy = np.random.get_state()
+        self.python = random.getstate()
 
     def restore(self) -> None:
         """Set all of them back, so that what draws a mask draws the same one again."""
@@ -31,7 +33,8 @@ class Generators:
 
 @contextmanager
 def untouched(parameters: Sequence[Tensor]) -> Iterator[None]:
-    """Whatever happens inside, these tensors and the generators are afterwards what they were; gradients can be computed inside.
+    """Whatever happens inside, these tensors and the generators are afterwards what they were;
+    gradients can be computed inside.
 
     Args:
         parameters: leaf tensors; their storage, values, .grad and requires_grad are guarded.
@@ -51,12 +54,15 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
     """Equal shape, dtype and bits; NaN equals NaN, 0.0 does not equal -0.0."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    a, b = a.detach().contiguous(), b.detach().contiguous()
+    a = a.detach().contiguous()
+    b = b.detach().contiguous()
     return a.numel() == 0 or bool(torch.equal(_bytes(a), _bytes(b)))
 
 
 def _bytes(tensor: Tensor) -> Tensor:
-    return tensor.view(torch.uint8) if tensor.dim() else tensor[None].view(torch.uint8)
+    if tensor.dim():
+        return tensor.view(torch.uint8)
+    return tensor[None].view(torch.uint8)
 
 
 def _remember(parameter: Tensor) -> tuple[Any, ...]:
@@ -70,7 +76,14 @@ def _remember(parameter: Tensor) -> tuple[Any, ...]:
     )
 
 
-def _put_back(parameter: Tensor, data: Tensor, value: Tensor, grad: Tensor | None, grad_value: Tensor | None, needs: bool) -> None:
+def _put_back(
+    parameter: Tensor,
+    data: Tensor,
+    value: Tensor,
+    grad: Tensor | None,
+    grad_value: Tensor | None,
+    needs: bool,
+) -> None:
     parameter.data = data
     if not same_bits(data, value):
         data.copy_(value)

@@ -1,1 +1,2 @@
-"""Somebody's own implementation: loaded, asked in a process of its own, its conventions translated, its feedback written."""
+"""Somebody's own implementation: loaded, asked in a process of its own, its conventions translated,
+its feedback written."""

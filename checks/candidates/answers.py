@@ -1,4 +1,5 @@
-"""What becomes of a candidate's arrays: the gradient that a step implies, the sum over single calls, NaN and infinity."""
+"""What becomes of a candidate's arrays: the gradient that a step implies, the sum over single
+calls, NaN and infinity."""
 
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from checks.candidates.candidate import Answer
-from checks.problem import Problem
-from checks.quantities import Quantities
+from backproof.checks.candidates.candidate import Answer
+from backproof.checks.problem import Problem
+from backproof.checks.quantities import Quantities
 
 Key = TypeVar("Key", int, str)
 PRECISIONS = ("float64", "float32", "float16")  # the finest first
@@ -19,19 +20,23 @@ PRECISIONS = ("float64", "float32", "float16")  # the finest first
 def believed(precisions: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The precision of an answer as a whole, and of those arrays that came in a coarser one.
 
-    A network that computes in float32 returns every dW in it. Where some dW came in float64, the computation was meant to be in
-    float64, and a db in float32 shows what its delta has been through: each array is then judged by its own.
+    A network that computes in float32 returns every dW in it. Where some dW came in float64, the
+    computation was meant to be in float64, and a db in float32 shows what its delta has been
+    through: each array is then judged by its own.
 
     Raises: ValueError for a precision that no answer can have.
     """
     ranks = {name: PRECISIONS.index(precision) for name, precision in precisions.items()}
     weights = {name: rank for name, rank in ranks.items() if name.startswith("dW")} or ranks
     whole = min(weights.values(), default=0)
-    return PRECISIONS[whole], {name: PRECISIONS[rank] for name, rank in ranks.items() if rank > whole}
+    return PRECISIONS[whole], {
+        name: PRECISIONS[rank] for name, rank in ranks.items() if rank > whole
+    }
 
 
 def implied(problem: Problem, after: Answer, rate: float) -> Answer:
-    """(before - after) / rate, and what the subtraction cost: the step rounds to a unit in the last place of the weights."""
+    """(before - after) / rate, and what the subtraction cost: the step rounds to a unit in the last
+    place of the weights."""
     rounding: Quantities = {}
     found: dict[str, dict[int, np.ndarray]] = {"dW": {}, "db": {}}
     for name, before, moved in (("dW", problem.W, after.dW), ("db", problem.b, after.db)):
@@ -40,12 +45,17 @@ def implied(problem: Problem, after: Answer, rate: float) -> Answer:
                 gradient = (before[layer] - array) / rate
             except ValueError:
                 expected = f"expected {before[layer].shape}, in (n_l, n_(l-1))"
-                return Answer(complaint=f"step left {name[1]}[{layer}] with shape {array.shape}; {expected}")
+                return Answer(
+                    complaint=f"step left {name[1]}[{layer}] with shape {array.shape}; {expected}"
+                )
             found[name][layer] = gradient
-            size, quantity = np.maximum(np.abs(before[layer]), np.abs(array)), f"{name}[{layer}]"
+            size = np.maximum(np.abs(before[layer]), np.abs(array))
+            quantity = f"{name}[{layer}]"
             eps = float(np.finfo(after.shorter.get(quantity, after.precision)).eps)
             rounding[quantity] = np.broadcast_to(eps * size / rate, gradient.shape)
-    return replace(after, dW=found["dW"], db=None if after.db is None else found["db"], rounding=rounding)
+    return replace(
+        after, dW=found["dW"], db=None if after.db is None else found["db"], rounding=rounding
+    )
 
 
 def not_finite(kind: str, answer: Answer) -> str | None:
@@ -69,7 +79,9 @@ def together(answers: Sequence[Answer], *, averages: bool) -> Answer:
         edits=next((answer.edits for answer in answers if answer.edits), ""),
         may_edit=any(answer.may_edit for answer in answers),
         precision=max((answer.precision for answer in answers), key=PRECISIONS.index),
-        shorter={name: precision for answer in answers for name, precision in answer.shorter.items()},
+        shorter={
+            name: precision for answer in answers for name, precision in answer.shorter.items()
+        },
     )
     try:
         return replace(
@@ -77,15 +89,25 @@ def together(answers: Sequence[Answer], *, averages: bool) -> Answer:
             dW=_total([answer.dW for answer in answers], weight),
             db=_total([answer.db for answer in answers], weight),
             rounding=_total([answer.rounding for answer in answers], weight) or {},
-            p=(_joined([{"p": answer.p} for answer in answers if answer.p is not None], weight) or {}).get("p"),
+            p=(
+                _joined([{"p": answer.p} for answer in answers if answer.p is not None], weight)
+                or {}
+            ).get("p"),
             steps=_joined([answer.steps for answer in answers if answer.steps is not None], weight),
         )
     except (KeyError, ValueError):
-        return replace(joined, complaint=joined.complaint or "its answers have other shapes from one example to the next.")
+        return replace(
+            joined,
+            complaint=joined.complaint
+            or "its answers have other shapes from one example to the next.",
+        )
 
 
-def _total(parts: Sequence[Mapping[Key, np.ndarray] | None], weight: float) -> dict[Key, np.ndarray] | None:
-    """The sum of each array over the calls, times the weight of a call; None where a call has none."""
+def _total(
+    parts: Sequence[Mapping[Key, np.ndarray] | None], weight: float
+) -> dict[Key, np.ndarray] | None:
+    """The sum of each array over the calls, times the weight of a call; None where a call has
+    none."""
     given = [part for part in parts if part is not None]
     if len(given) < len(parts):
         return None
@@ -95,6 +117,9 @@ def _total(parts: Sequence[Mapping[Key, np.ndarray] | None], weight: float) -> d
 
 
 def _joined(parts: Sequence[Quantities], weight: float) -> Quantities | None:
-    """Each array's rows, call after call; gradients weigh as much as their call does in the whole loss."""
+    """Each array's rows, call after call; gradients weigh as much as their call does in the whole
+    loss."""
     weights = {name: weight if name.startswith("d") else 1.0 for name in parts[0]} if parts else {}
-    return {name: weights[name] * np.concatenate([part[name] for part in parts]) for name in weights} or None
+    return {
+        name: weights[name] * np.concatenate([part[name] for part in parts]) for name in weights
+    } or None

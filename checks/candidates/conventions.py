@@ -1,8 +1,10 @@
-"""A candidate's conventions: read from its constants, and translated to and from the project's own, in this one place.
+"""A candidate's conventions: read from its constants, and translated to and from the project's own,
+in this one place.
 
-The project's are those of EQUATIONS.md: rows are samples, W[l] is (n_l, n_{l-1}), labels are integers. What a candidate gets, and
-what comes back from it, is in its own. Nothing is rescaled here: whether it sums or averages, and which factor its cost carries,
-is for the one who judges the numbers.
+The project's are those of EQUATIONS.md: rows are samples, W[l] is (n_l, n_{l-1}), labels are
+integers. What a candidate gets, and what comes back from it, is in its own. Nothing is rescaled
+here: whether it sums or averages, and which factor its cost carries, is for the one who judges the
+numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from checks.problem import Problem, targets
+from backproof.checks.problem import Problem, targets
 
 CHOICES: dict[str, tuple[str, ...]] = {  # the first is the default
     "LAYOUT": ("out,in", "in,out"),
@@ -24,12 +26,15 @@ CHOICES: dict[str, tuple[str, ...]] = {  # the first is the default
     "COST": ("cross-entropy", "quadratic", "half-quadratic", "binary-cross-entropy"),
     "REDUCTION": ("mean", "sum", "mean-over-all"),
 }
-MOST_WEIGHTS, LARGEST_BATCH = 2_000_000, 1_000  # beyond, a check takes minutes; gradients of a smaller network are as wrong
+# beyond, a check takes minutes; gradients of a smaller network are as wrong
+MOST_WEIGHTS = 2_000_000
+LARGEST_BATCH = 1_000
 CONSTANTS = (*CHOICES, "BIAS", "SIZES", "BATCH", "LEARNING_RATE")
 
 
 class NotAConvention(ValueError):
-    """A constant holds something that is no convention; the text says which, what was expected, and what came."""
+    """A constant holds something that is no convention; the text says which, what was expected, and
+    what came."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,18 @@ class Conventions:
 
     Attributes:
         layout: W[l] is (n_l, n_{l-1}) for "out,in", (n_{l-1}, n_l) for "in,out".
-        examples: x is (N, n_0) for "rows", (n_0, N) for "columns"; one-hot labels and activations go with it.
+        examples: x is (N, n_0) for "rows", (n_0, N) for "columns"; one-hot labels and activations
+            go with it.
         labels: y is (N,) int64 for "integers"; (N, K) or (K, N) float64 for "one-hot".
-        output, cost: the head; "half-quadratic" is half the sum of (p - Y)**2, "binary-cross-entropy" goes with a sigmoid output.
-        reduction: its loss is the "mean" or the "sum" over the samples of a call; "mean-over-all" is the mean over outputs, too.
+        output, cost: the head; "half-quadratic" is half the sum of (p - Y)**2,
+            "binary-cross-entropy" goes with a sigmoid output.
+        reduction: its loss is the "mean" or the "sum" over the samples of a call; "mean-over-all"
+            is the mean over outputs, too.
         bias: whether the network has biases; without, b is an empty list and db is not read.
         sizes: the only sizes that its code can handle, or None for any.
         batch: the only number of samples that a call may have, or None for any.
-        learning_rate: the only learning rate that its step can handle, because it is built in, or None for any.
+        learning_rate: the only learning rate that its step can handle, because it is built in, or
+            None for any.
         protocol: which function it defines, "gradients" or "step"; gradients where it defines both.
         has_forward, has_intermediates: whether it defines these functions, too.
         declared: the constants that the module itself sets.
@@ -74,19 +83,29 @@ class Conventions:
     @property
     def head(self) -> tuple[str, str]:
         """Output and cost by their names in checks.by_hand.HEADS."""
-        return self.output, {"half-quadratic": "quadratic", "binary-cross-entropy": "cross-entropy"}.get(self.cost, self.cost)
+        return self.output, {
+            "half-quadratic": "quadratic",
+            "binary-cross-entropy": "cross-entropy",
+        }.get(self.cost, self.cost)
 
 
 def read(constants: Mapping[str, Any], functions: Sequence[str]) -> Conventions:
-    """From a module's constants, as far as it sets any, and the names of the functions that it defines.
+    """From a module's constants, as far as it sets any, and the names of the functions that it
+    defines.
 
-    Raises: NotAConvention for a value that is none, and for a pair of output and cost that has no equation.
+    Raises: NotAConvention for a value that is none, and for a pair of output and cost that has no
+    equation.
     """
     found: dict[str, Any] = {}
     for name, choices in CHOICES.items():
         if name in constants:
-            value = constants[name].replace(" ", "") if isinstance(constants[name], str) else constants[name]
-            _expect(value in choices, name, " or ".join(f'"{choice}"' for choice in choices), constants)
+            if isinstance(constants[name], str):
+                value = constants[name].replace(" ", "")
+            else:
+                value = constants[name]
+            _expect(
+                value in choices, name, " or ".join(f'"{choice}"' for choice in choices), constants
+            )
             found[name.lower()] = value
     if "BIAS" in constants:
         _expect(isinstance(constants["BIAS"], bool), "BIAS", "True or False", constants)
@@ -95,19 +114,36 @@ def read(constants: Mapping[str, Any], functions: Sequence[str]) -> Conventions:
         sizes = constants["SIZES"]
         fits = isinstance(sizes, list) and len(sizes) > 1 and all(_whole(size) for size in sizes)
         _expect(fits, "SIZES", "the input size and every layer's, such as [4, 7, 3]", constants)
-        single = 'the last of 2 classes or more; a single output goes with OUTPUT = "sigmoid" and labels 0 and 1'
+        single = (
+            'the last of 2 classes or more; a single output goes with OUTPUT = "sigmoid" and '
+            "labels 0 and 1"
+        )
         _expect(sizes[-1] > 1 or found.get("output") == "sigmoid", "SIZES", single, constants)
-        _expect(sum(m * n for m, n in pairwise(sizes)) <= MOST_WEIGHTS, "SIZES", f"at most {MOST_WEIGHTS:,} weights", constants)
+        _expect(
+            sum(m * n for m, n in pairwise(sizes)) <= MOST_WEIGHTS,
+            "SIZES",
+            f"at most {MOST_WEIGHTS:,} weights",
+            constants,
+        )
         found["sizes"] = tuple(sizes)
     if constants.get("BATCH") is not None:
         fits = _whole(constants["BATCH"]) and constants["BATCH"] <= LARGEST_BATCH
-        _expect(fits, "BATCH", f"a number of examples such as 1, at most {LARGEST_BATCH:,}", constants)
+        _expect(
+            fits, "BATCH", f"a number of examples such as 1, at most {LARGEST_BATCH:,}", constants
+        )
         found["batch"] = constants["BATCH"]
     if (rate := constants.get("LEARNING_RATE")) is not None:
-        _expect(isinstance(rate, int | float) and 0 < rate < np.inf, "LEARNING_RATE", "a number above 0 such as 0.1", constants)
+        _expect(
+            isinstance(rate, int | float) and 0 < rate < np.inf,
+            "LEARNING_RATE",
+            "a number above 0 such as 0.1",
+            constants,
+        )
         found["learning_rate"] = float(rate)
     if (found.get("output", "softmax"), found.get("cost")) == ("softmax", "binary-cross-entropy"):
-        raise NotAConvention('COST = "binary-cross-entropy": expected OUTPUT = "sigmoid" beside it, got "softmax"')
+        raise NotAConvention(
+            'COST = "binary-cross-entropy": expected OUTPUT = "sigmoid" beside it, got "softmax"'
+        )
     return Conventions(
         **found,
         protocol="gradients" if "gradients" in functions else "step",
@@ -126,38 +162,65 @@ def changed_lines(before: Conventions, after: Conventions) -> list[str]:
 
 def arguments(problem: Problem, conventions: Conventions) -> dict[str, np.ndarray]:
     """What the candidate is given: copies, contiguous, by name: "W1", "b1", ..., "x", "y"."""
-    columns, K = conventions.examples == "columns", problem.sizes[-1]
+    columns = conventions.examples == "columns"
+    K = problem.sizes[-1]
     W = {layer: W if conventions.layout == "out,in" else W.T for layer, W in problem.W.items()}
     b = problem.b if conventions.bias else {}
     y = problem.y if conventions.labels == "integers" else targets(problem.y, K)
-    given = {f"W{layer}": array for layer, array in W.items()} | {f"b{layer}": array for layer, array in b.items()}
+    given = {f"W{layer}": array for layer, array in W.items()} | {
+        f"b{layer}": array for layer, array in b.items()
+    }
     given |= {"x": problem.x.T if columns else problem.x, "y": y.T if columns else y}
     return {name: array.copy(order="C") for name, array in given.items()}
 
 
-def weights_back(arrays: Sequence[np.ndarray | None], conventions: Conventions) -> dict[int, np.ndarray]:
-    """Weights or their gradients, layer 1 first -> by layer, (n_l, n_{l-1}) if the shape was right; a None leaves its layer out."""
+def weights_back(
+    arrays: Sequence[np.ndarray | None], conventions: Conventions
+) -> dict[int, np.ndarray]:
+    """Weights or their gradients, layer 1 first -> by layer, (n_l, n_{l-1}) if the shape was right;
+    a None leaves its layer out."""
     turn = conventions.layout == "in,out"
-    return {layer: array.T if turn else array for layer, array in enumerate(arrays, start=1) if array is not None}
+    return {
+        layer: array.T if turn else array
+        for layer, array in enumerate(arrays, start=1)
+        if array is not None
+    }
 
 
-def biases_back(arrays: Sequence[np.ndarray | None], problem: Problem, conventions: Conventions) -> dict[int, np.ndarray]:
-    """Biases or their gradients, layer 1 first -> by layer; a column or a row of n_l becomes (n_l,).
+def biases_back(
+    arrays: Sequence[np.ndarray | None], problem: Problem, conventions: Conventions
+) -> dict[int, np.ndarray]:
+    """Biases or their gradients, layer 1 first -> by layer; a column or a row of n_l becomes
+    (n_l,).
 
-    Other shapes stay, but for a db that keeps its samples: where those are columns it becomes (N, n_l), one row a sample.
+    Other shapes stay, but for a db that keeps its samples: where those are columns it becomes (N,
+    n_l), one row a sample.
     """
     found = {layer: array for layer, array in enumerate(arrays, start=1) if array is not None}
     lines = {layer: ((len(b), 1), (1, len(b))) for layer, b in problem.b.items()}
-    found = {layer: array.reshape(-1) if array.shape in lines.get(layer, ()) else array for layer, array in found.items()}
-    kept = {layer: (len(b), len(problem.y)) for layer, b in problem.b.items() if conventions.examples == "columns"}
-    return {layer: array.T if array.shape == kept.get(layer) else array for layer, array in found.items()}
+    found = {
+        layer: array.reshape(-1) if array.shape in lines.get(layer, ()) else array
+        for layer, array in found.items()
+    }
+    kept = {
+        layer: (len(b), len(problem.y))
+        for layer, b in problem.b.items()
+        if conventions.examples == "columns"
+    }
+    return {
+        layer: array.T if array.shape == kept.get(layer) else array
+        for layer, array in found.items()
+    }
 
 
 def samples_back(array: np.ndarray, n: int, conventions: Conventions) -> np.ndarray:
-    """Activations or their gradients -> (N, n), one row a sample; one example may come without its batch axis."""
+    """Activations or their gradients -> (N, n), one row a sample; one example may come without its
+    batch axis."""
     if array.shape == (n,):
         return array.reshape(1, n)
-    return array.T if conventions.examples == "columns" else array
+    if conventions.examples == "columns":
+        return array.T
+    return array
 
 
 def _expect(fits: bool, name: str, expected: str, constants: Mapping[str, Any]) -> None:
@@ -170,5 +233,12 @@ def _whole(value: Any) -> bool:
 
 
 def _literal(value: Any) -> str:
-    text = f'"{value}"' if isinstance(value, str) else repr(list(value)) if isinstance(value, tuple) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    if isinstance(value, str):
+        text = f'"{value}"'
+    elif isinstance(value, tuple):
+        text = repr(list(value))
+    else:
+        text = repr(value)
+    if len(text) <= 60:
+        return text
+    return text[:57] + "..."

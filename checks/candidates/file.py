@@ -1,4 +1,5 @@
-"""A candidate that is a Python file: loaded and asked in its process, its conventions translated, its habits noted.
+"""A candidate that is a Python file: loaded and asked in its process, its conventions translated,
+its habits noted.
 
 sandbox.py is the process, conventions.py the translation, answers.py what becomes of the arrays.
 """
@@ -8,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from checks.candidates import conventions as translate
-from checks.candidates.answers import believed, implied, not_finite, together
-from checks.candidates.candidate import Answer, Question
-from checks.candidates.conventions import Conventions, NotAConvention
-from checks.candidates.frames import Arrays, Header
-from checks.candidates.sandbox import Ended, Sandbox
-from checks.problem import Problem
-from checks.quantities import Quantities
+from backproof.checks.candidates import conventions as translate
+from backproof.checks.candidates.answers import believed, implied, not_finite, together
+from backproof.checks.candidates.candidate import Answer, Question
+from backproof.checks.candidates.conventions import Conventions, NotAConvention
+from backproof.checks.candidates.inside.frames import Arrays, Header
+from backproof.checks.candidates.sandbox import Ended, Sandbox
+from backproof.checks.problem import Problem
+from backproof.checks.quantities import Quantities
 
-FIRST_SEED = 2**31  # of NumPy's global generator, one further at each call: no number that somebody would choose
+# of NumPy's global generator, one further at each call: no number that somebody would choose
+FIRST_SEED = 2**31
 
 
 class Unusable(Exception):
@@ -30,10 +32,13 @@ class Habits:
 
     Attributes:
         calls: how many there were.
-        moves: whether some step returned something, or changed its arguments: it must do one of the two.
+        moves: whether some step returned something, or changed its arguments: it must do one of the
+            two.
         changed: the arguments that it edited, such as "W[1]", and the function that did.
-        random_states: the digests of NumPy's global generator that calls left behind, where they touched it.
-        reseeds, seterr, folder: whether a call set that generator, NumPy's error handling, or the working folder, for everybody.
+        random_states: the digests of NumPy's global generator that calls left behind, where they
+            touched it.
+        reseeds, seterr, folder: whether a call set that generator, NumPy's error handling, or the
+            working folder, for everybody.
         taken: which names of Python or NumPy it gave another meaning, such as "NumPy's own exp".
         lists: whether it returned anything but arrays where arrays are due.
         processes: where it started a process.
@@ -72,24 +77,40 @@ class CandidateFile:
 
     def _one(self, question: Question) -> Answer:
         """As many calls as its batch needs, put together."""
-        N, batch = len(question.problem.y), self.conventions.batch or len(question.problem.y)
+        N = len(question.problem.y)
+        batch = self.conventions.batch or len(question.problem.y)
         if N % batch or self.conventions.sizes not in (None, question.problem.sizes):
-            raise ValueError(f"expected what {self.conventions} can handle, got {question.problem.id}")
+            raise ValueError(
+                f"expected what {self.conventions} can handle, got {question.problem.id}"
+            )
         parts = [slice(first, first + batch) for first in range(0, N, batch)]
-        problems = [replace(question.problem, x=question.problem.x[part], y=question.problem.y[part]) for part in parts]
+        problems = [
+            replace(question.problem, x=question.problem.x[part], y=question.problem.y[part])
+            for part in parts
+        ]
         answers = [self._call(replace(question, problem=problem)) for problem in problems]
-        return answers[0] if len(answers) == 1 else together(answers, averages=self.conventions.averages)
+        if len(answers) == 1:
+            return answers[0]
+        return together(answers, averages=self.conventions.averages)
 
     def _call(self, question: Question) -> Answer:
         """One call, translated both ways."""
-        kind, problem = question.kind, question.problem
+        kind = question.kind
+        problem = question.problem
         if kind == "gradients" and self.conventions.protocol == "step":
             kind = "step"
         rate = self.conventions.learning_rate or question.learning_rate or 1.0
-        header = {"call": kind, "layers": problem.L, "learning_rate": rate, "seed": FIRST_SEED + self.habits.calls}
+        header = {
+            "call": kind,
+            "layers": problem.L,
+            "learning_rate": rate,
+            "seed": FIRST_SEED + self.habits.calls,
+        }
         header["watch"] = self.habits.calls == 0  # one call tells, and watching costs time
         try:
-            reply, arrays = self.sandbox.call(header, translate.arguments(problem, self.conventions))
+            reply, arrays = self.sandbox.call(
+                header, translate.arguments(problem, self.conventions)
+            )
         except Ended as ended:
             return Answer(complaint=self._sentence(str(ended)))
         try:
@@ -98,21 +119,35 @@ class CandidateFile:
             changed = self._note_habits(kind, reply)
             if isinstance(complaint := reply.get("complaint"), str):
                 return Answer(complaint=self._sentence(complaint), changed_arguments=changed)
-            precisions = {_named(key): str(precision) for key, precision in dict(reply["precisions"]).items()}
+            precisions = {
+                _named(key): str(precision) for key, precision in dict(reply["precisions"]).items()
+            }
             answer = self._translated(kind, problem, rate, believed(precisions), arrays)
-        except (LookupError, TypeError, ValueError):  # a frame that our side of the process did not write
-            return Answer(complaint=self._sentence(f"{kind} wrote on the pipe between its process and the checker"))
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+        ):  # a frame that our side of the process did not write
+            return Answer(
+                complaint=self._sentence(
+                    f"{kind} wrote on the pipe between its process and the checker"
+                )
+            )
         complaint = answer.complaint or not_finite(kind, answer)
-        answer = replace(answer, complaint=complaint and self._sentence(complaint), changed_arguments=changed)
+        answer = replace(
+            answer, complaint=complaint and self._sentence(complaint), changed_arguments=changed
+        )
         return replace(answer, edits=self.habits.edits, may_edit=self.habits.may_edit)
 
     def _note_habits(self, kind: str, reply: Header) -> bool:
-        """Remember what the reply says beside the answer; whether arguments changed that should not."""
+        """Remember what the reply says beside the answer; whether arguments changed that should
+        not."""
         habits = self.habits
         habits.calls += 1
         names = [str(name) for name in reply.get("changed", [])]
         changed = [name for name in names if kind != "step" or name in ("x", "y")]
-        changed = [] if "complaint" in reply else changed  # what broke off half-way may have had it in mind to put them back
+        # what broke off half-way may have had it in mind to put them back
+        changed = [] if "complaint" in reply else changed
         habits.changed |= {f"{name[0]}[{name[1:]}]" if name[1:] else name: kind for name in changed}
         if (state := reply.get("random")) is not None:
             habits.reseeds |= state in habits.random_states  # each call began with another seed
@@ -126,31 +161,52 @@ class CandidateFile:
         habits.edits = habits.edits or str(reply.get("edits", ""))
         return bool(changed)
 
-    def _translated(self, kind: str, problem: Problem, rate: float, came_in: tuple[str, dict[str, str]], arrays: Arrays) -> Answer:
+    def _translated(
+        self,
+        kind: str,
+        problem: Problem,
+        rate: float,
+        came_in: tuple[str, dict[str, str]],
+        arrays: Arrays,
+    ) -> Answer:
         """Arrays in the candidate's conventions -> an answer in ours."""
         empty = Answer(precision=came_in[0], shorter=came_in[1])
         if kind == "forward":
-            return replace(empty, p=translate.samples_back(arrays["p"], problem.sizes[-1], self.conventions))
+            return replace(
+                empty, p=translate.samples_back(arrays["p"], problem.sizes[-1], self.conventions)
+            )
         if kind == "intermediates":
             return replace(empty, steps=self._steps(problem, arrays))
         layers = range(1, problem.L + 1)
         if extra := sorted(set(arrays) - {f"{name}{layer}" for name in "Wb" for layer in layers}):
             names = " and ".join(f"{name[0]}[{name[1:]}]" for name in extra)
             return Answer(complaint=f"{kind} returned {names}; the network has {problem.L} layers")
-        weights = translate.weights_back([arrays.get(f"W{layer}") for layer in layers], self.conventions)
-        biases = translate.biases_back([arrays.get(f"b{layer}") for layer in layers], problem, self.conventions)
+        weights = translate.weights_back(
+            [arrays.get(f"W{layer}") for layer in layers], self.conventions
+        )
+        biases = translate.biases_back(
+            [arrays.get(f"b{layer}") for layer in layers], problem, self.conventions
+        )
         db = biases if self.conventions.bias else None
         answer = replace(empty, dW=weights, db=db)
-        return answer if kind == "gradients" else implied(problem, answer, rate)
+        if kind == "gradients":
+            return answer
+        return implied(problem, answer, rate)
 
     def _steps(self, problem: Problem, arrays: Arrays) -> Quantities:
-        """Intermediates by the project's names; those of a layer that does not exist are left out, and a[L] is p."""
+        """Intermediates by the project's names; those of a layer that does not exist are left out,
+        and a[L] is p."""
         found: Quantities = {}
         for key, array in arrays.items():
             name, _, layer = key.partition(" ")
             if not layer or 1 <= int(layer) <= problem.L:
                 n = problem.sizes[int(layer)] if layer else problem.sizes[-1]
-                ours = "p" if (name, layer) == ("a", str(problem.L)) else f"{name}[{layer}]" if layer else name
+                if (name, layer) == ("a", str(problem.L)):
+                    ours = "p"
+                elif layer:
+                    ours = f"{name}[{layer}]"
+                else:
+                    ours = name
                 found[ours] = translate.samples_back(array, n, self.conventions)
         return found
 
@@ -168,7 +224,8 @@ def _named(key: str) -> str:
 def load(sandbox: Sandbox) -> CandidateFile:
     """Import the candidate, and read what it declares.
 
-    Raises: Unusable if it cannot be imported, defines no function to call, or declares what is no convention.
+    Raises: Unusable if it cannot be imported, defines no function to call, or declares what is no
+    convention.
     """
     name = sandbox.path.name
     try:
@@ -177,11 +234,16 @@ def load(sandbox: Sandbox) -> CandidateFile:
         raise Unusable(f"{name}: {ended}.") from ended
     if "complaint" in hello:
         raise Unusable(f"{name}: {hello['complaint']}.")
-    constants, functions = hello.get("constants"), hello.get("functions")
+    constants = hello.get("constants")
+    functions = hello.get("functions")
     if not isinstance(constants, dict) or not isinstance(functions, list):
-        raise Unusable(f"{name}: importing it wrote on the pipe between its process and the checker.")
+        raise Unusable(
+            f"{name}: importing it wrote on the pipe between its process and the checker."
+        )
     try:
-        declared = translate.read({k: constants[k] for k in translate.CONSTANTS if k in constants}, functions)
+        declared = translate.read(
+            {k: constants[k] for k in translate.CONSTANTS if k in constants}, functions
+        )
         return CandidateFile(sandbox, declared, Habits(may_edit=hello.get("may_edit") is not False))
     except NotAConvention as error:
         raise Unusable(f"{name}: {error}.") from error

@@ -1,14 +1,16 @@
-"""The lines of a right backward pass as a candidate's own conventions write them: what a repair looks like in its file.
+"""The lines of a right backward pass as a candidate's own conventions write them: what a repair
+looks like in its file.
 
-EQUATIONS.md has rows for samples and W[l] as (n_l, n_{l-1}). Where a file has columns, or the other layout, the same equation is
-another product, and the mean is taken or not. Layers are numbered from 1, as in every report.
+EQUATIONS.md has rows for samples and W[l] as (n_l, n_{l-1}). Where a file has columns, or the other
+layout, the same equation is another product, and the mean is taken or not. Layers are numbered from
+1, as in every report.
 """
 
 from __future__ import annotations
 
 import re
 
-from checks.candidates.conventions import Conventions
+from backproof.checks.candidates.conventions import Conventions
 
 PRODUCTS = {  # (examples, layout) -> (F1) without its bias, (B2), (B4)
     ("rows", "out,in"): ("a[l - 1] @ W[l].T", "dz[l].T @ a[l - 1]", "dz[l] @ W[l]"),
@@ -45,7 +47,9 @@ def _output(conventions: Conventions, classes: int) -> str:
     """dz[L]: (B1), (B7), (B8), (B9)."""
     mean = {"mean": " / N", "sum": "", "mean-over-all": " / p.size"}[conventions.reduction]
     if "quadratic" not in conventions.cost:
-        return f"dz[L] = (p - Y){mean}" if mean else "dz[L] = p - Y"
+        if mean:
+            return f"dz[L] = (p - Y){mean}"
+        return "dz[L] = p - Y"
     error = "(p - Y)" if conventions.cost == "half-quadratic" else "2 * (p - Y)"
     if conventions.output == "sigmoid":
         return f"dz[L] = {error} * p * (1 - p){mean}"

@@ -1,8 +1,10 @@
-"""A candidate's process, from outside: started once, spoken to over a socket, limited, and killed as a whole.
+"""A candidate's process, from outside: started once, spoken to over a socket, limited, and killed
+as a whole.
 
-It has a time for its import, for each call, and for all calls; memory, processor time and file size; and a process group of its
-own, so that whatever it starts ends with it. What it prints is kept in part. This keeps accidents away from the checker. It is no
-wall against malice: the process runs with the rights of whoever started it.
+It has a time for its import, for each call, and for all calls; memory, processor time and file
+size; and a process group of its own, so that whatever it starts ends with it. What it prints is
+kept in part. This keeps accidents away from the checker. It is no wall against malice: the process
+runs with the rights of whoever started it.
 """
 
 from __future__ import annotations
@@ -22,21 +24,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from checks.candidates.frames import LENGTH, Arrays, Header, pack, unpack
+import backproof
+from backproof.checks.candidates.inside.frames import LENGTH, Arrays, Header, pack, unpack
 
 LARGEST_FRAME = 2**28  # bytes that an answer may have: 256 MiB
 KEPT = 4096  # characters of output kept from the beginning, and from the end
+# the folder from which `backproof` is imported
+HOME = Path(backproof.__file__).resolve().parents[1]
 BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from checks.candidates.process import main; del sys.path[0]; main(sys.argv[2:])"
+    "import sys; sys.path.insert(0, sys.argv[1]); from backproof.checks.candidates.inside.process "
+    "import main; "
+    "del sys.path[0]; main(sys.argv[2:])"
 )
-QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
+QUIET = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MPLBACKEND": "Agg",
+    "PYTHONHASHSEED": "0",
+}
 
 
 @dataclass(frozen=True)
 class Limits:
     """What a candidate may use: seconds of the clock for one call, and bytes.
 
-    Its import may take three times as long as a call, because torch takes seconds on a busy machine; all calls together six times.
+    Its import may take three times as long as a call, because torch takes seconds on a busy
+    machine; all calls together six times.
     """
 
     call_s: float = 10.0
@@ -45,14 +59,17 @@ class Limits:
 
 
 class Ended(Exception):
-    """The process is no more; the text is a clause such as "gradients did not return within 10 s"."""
+    """The process is no more; the text is a clause such as "gradients did not return within 10
+    s"."""
 
 
 class Output:
     """The beginning and the end of what came out of a stream, and how much it was."""
 
     def __init__(self) -> None:
-        self.head, self.tail, self.count = b"", b"", 0
+        self.head = b""
+        self.tail = b""
+        self.count = 0
 
     def add(self, part: bytes) -> None:
         """Remember what fits."""
@@ -65,15 +82,33 @@ class Sandbox:
     """One candidate's process; a context manager, so that it ends in any case."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
-        self.path, self.limits = path.resolve(), limits
-        self.out, self.err = Output(), Output()
-        self._spent_s, self._ended = 0.0, ""
+        self.path = path.resolve()
+        self.limits = limits
+        self.out = Output()
+        self.err = Output()
+        self._spent_s = 0.0
+        self._ended = ""
         self._channel, theirs = socket.socketpair()
         everything_s = int(9 * limits.call_s) + 10
-        settings = {"DATA": limits.memory_bytes, "CPU": everything_s, "FSIZE": limits.file_bytes, "CORE": 0}
-        home = str(Path(__file__).resolve().parents[2])
+        settings = {
+            "DATA": limits.memory_bytes,
+            "CPU": everything_s,
+            "FSIZE": limits.file_bytes,
+            "CORE": 0,
+        }
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-B", "-u", "-c", BOOT, home, str(theirs.fileno()), str(self.path), json.dumps(settings)],
+            [
+                sys.executable,
+                "-P",
+                "-B",
+                "-u",
+                "-c",
+                BOOT,
+                str(HOME),
+                str(theirs.fileno()),
+                str(self.path),
+                json.dumps(settings),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -92,7 +127,12 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._kill()
         self._streams.close()
         self._channel.close()
@@ -114,7 +154,8 @@ class Sandbox:
         """
         if self._ended:
             raise Ended(self._ended)
-        start, left_s = time.monotonic(), 6 * self.limits.call_s - self._spent_s
+        start = time.monotonic()
+        left_s = 6 * self.limits.call_s - self._spent_s
         frame = pack(header, arrays)
         with contextlib.suppress(OSError):  # it is gone or does not read: receiving says how
             self._channel.settimeout(self.limits.call_s)
@@ -126,9 +167,12 @@ class Sandbox:
 
     def _receive(self, what: str, limit_s: float) -> tuple[Header, Arrays]:
         """One frame, while whatever is printed is read along."""
-        deadline, buffer = time.monotonic() + limit_s, bytearray()
+        deadline = time.monotonic() + limit_s
+        buffer = bytearray()
         while True:
-            if len(buffer) >= LENGTH.size and len(buffer) >= LENGTH.size + self._length(buffer, what):
+            if len(buffer) >= LENGTH.size and len(buffer) >= LENGTH.size + self._length(
+                buffer, what
+            ):
                 self._read_output(0.0)
                 return self._unpacked(bytes(buffer[LENGTH.size :]), what)
             if (left_s := deadline - time.monotonic()) <= 0:
@@ -181,7 +225,10 @@ class Sandbox:
         while (left_s := until - time.monotonic()) > 0 and not self._read_output(left_s):
             pass
         if limit_s < self.limits.call_s:
-            return f"all calls together took longer than {6 * self.limits.call_s:g} s{self._where('the last was at')}"
+            return (
+                f"all calls together took longer than {6 * self.limits.call_s:g} "
+                f"s{self._where('the last was at')}"
+            )
         return f"{what} did not return within {limit_s:g} s{self._where('it was at')}"
 
     def _died(self, what: str) -> str:
@@ -197,23 +244,33 @@ class Sandbox:
         if code < 0:
             name = signal.Signals(-code).name
             reason = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-            return f"{what} crashed: its process was ended by {name}{reason}{self._where('it was at')}"
+            return (
+                f"{what} crashed: its process was ended by {name}{reason}{self._where('it was at')}"
+            )
         return f"{what} ended its process with exit code {code} instead of returning"
 
     def _where(self, words: str) -> str:
-        """ ", it was at line 7 of loop.py (while True:)", from what faulthandler wrote; "" if it wrote nothing."""
+        """ ", it was at line 7 of loop.py (while True:)", from what faulthandler wrote; "" if it
+        wrote nothing."""
         text = self.err.tail.decode(errors="replace")
-        for file, line in re.findall(r'File "(.+?)", line (\d+) in ', text[text.rfind("(most recent call first)") :]):
+        for file, line in re.findall(
+            r'File "(.+?)", line (\d+) in ', text[text.rfind("(most recent call first)") :]
+        ):
             if Path(file).is_relative_to(self.path.parent):
                 source = linecache.getline(file, int(line)).strip()[:80]
-                return f"; {words} line {line} of {Path(file).name}" + (f" ({source})" if source else "")
+                return f"; {words} line {line} of {Path(file).name}" + (
+                    f" ({source})" if source else ""
+                )
         return ""
 
     def _is_dead(self) -> bool:
-        """Whether the process has ended; it is left to be reaped, so that its group's number stays taken."""
+        """Whether the process has ended; it is left to be reaped, so that its group's number stays
+        taken."""
         if self._process.returncode is not None:
             return True
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return (
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        )
 
     def _kill(self) -> None:
         """End the whole group, then reap its leader."""

@@ -1,4 +1,5 @@
-"""Where a file seeds NumPy's global generator: on which lines that its calls can reach, and whether that builds its network."""
+"""Where a file seeds NumPy's global generator: on which lines that its calls can reach, and whether
+that builds its network."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ Definition = ast.FunctionDef | ast.ClassDef
 def seeds(path: Path, called: Sequence[str]) -> list[tuple[int, bool]]:
     """Each line that seeds, and whether it stands in what is called __init__, initialize or so.
 
-    A network that seeds where it draws its first weights is harmless in the program that it was written for. It is the adapter that
-    builds a network in every call.
+    A network that seeds where it draws its first weights is harmless in the program that it was
+    written for. It is the adapter that builds a network in every call.
 
     Args:
         path: of the file.
@@ -28,18 +29,22 @@ def seeds(path: Path, called: Sequence[str]) -> list[tuple[int, bool]]:
         (call.lineno, "init" in definition.name)
         for definition in _reached(tree, called)
         for call in ast.walk(definition)
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "seed"
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "seed"
     ]
     return sorted(set(found))
 
 
 def _reached(tree: ast.Module, called: Sequence[str]) -> Iterator[ast.FunctionDef]:
-    """Every function whose name is mentioned by one that is reached, and the __init__ of every such class."""
+    """Every function whose name is mentioned by one that is reached, and the __init__ of every such
+    class."""
     by_name: dict[str, list[Definition]] = {}
     for node in ast.walk(tree):
         if isinstance(node, Definition):
             by_name.setdefault(node.name, []).append(node)
-    names, seen = list(called), set(called)
+    names = list(called)
+    seen = set(called)
     while names:
         for definition in by_name.get(names.pop(), []):
             if isinstance(definition, ast.FunctionDef):

@@ -1,4 +1,5 @@
-"""Bugs in words: what the code does, the evidence in numbers, the line that repairs it, where to read more."""
+"""Bugs in words: what the code does, the evidence in numbers, the line that repairs it, where to
+read more."""
 
 from __future__ import annotations
 
@@ -7,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checks.candidates.conventions import Conventions
-from checks.candidates.lines import lines, with_layer
-from checks.diagnosis.choice import Cause, Explanation
-from checks.diagnosis.evidence import Evidence
-from checks.quantities import equation
-from checks.suspects.register import SUSPECTS
+from backproof.checks.bugs.register import SUSPECTS
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.lines import lines, with_layer
+from backproof.checks.diagnosis.choice import Cause, Explanation
+from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.quantities import equation
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Bug:
         residual: the largest relative difference between prediction and answers.
         fix: the line that repairs it.
         see: the equation in checks/EQUATIONS.md.
-        alternative: whether it stands for others before it, from which no question can tell it apart here.
+        alternative: whether it stands for others before it, from which no question can tell it
+            apart here.
     """
 
     id: str
@@ -40,63 +42,109 @@ class Bug:
     alternative: bool = False
 
 
-def bugs_of(evidence: list[Evidence], explanations: list[Explanation], conventions: Conventions) -> list[Bug]:
+def bugs_of(
+    evidence: list[Evidence], explanations: list[Explanation], conventions: Conventions
+) -> list[Bug]:
     """The causes of the likeliest explanation, then those of the others that fit as well."""
     bugs: list[Bug] = []
     for index, explanation in enumerate(explanations):
         text = _fit(evidence, explanation, conventions)
         seen = next((item.answer.edits for item in evidence if item.answer.edits), "")
-        text = f"see {seen}; {text}" if seen and "in-place" in {cause.id for cause in explanation.causes} else text
+        if seen and "in-place" in {cause.id for cause in explanation.causes}:
+            text = f"see {seen}; {text}"
+        else:
+            text = text
         for cause in explanation.causes:
             if cause.id not in {bug.id for bug in bugs}:
-                bugs.append(_in_words(cause, index > 0, cause.evidence or text, explanation.residual, conventions))
+                bugs.append(
+                    _in_words(
+                        cause, index > 0, cause.evidence or text, explanation.residual, conventions
+                    )
+                )
     return bugs
 
 
-def _in_words(cause: Cause, alternative: bool, evidence: str, residual: float, conventions: Conventions) -> Bug:
+def _in_words(
+    cause: Cause, alternative: bool, evidence: str, residual: float, conventions: Conventions
+) -> Bug:
     words = SUSPECTS[cause.id]
     fix = (cause.fix or words.fix).format(**lines(conventions))
     only = re.fullmatch(r"(?:db of )?layer (\d+)", cause.where)
     fix = with_layer(fix, int(only[1])) if only else fix
     line = re.match(r"\{(dW|db|da|dz)\}", cause.fix)
-    last = f"{line[1]}[0]" if line else "dz[1]"  # in a network of one layer: dz[1] is the delta of this file's own cost
+    # in a network of one layer: dz[1] is the delta of this file's own cost
+    last = f"{line[1]}[0]" if line else "dz[1]"
     see = equation(last, 1, *conventions.head) if line or words.see == "(B1)" else words.see
-    return Bug(cause.id, cause.where, f"{words.statement}; here: {cause.note}", evidence, residual, fix, see, alternative)
+    return Bug(
+        cause.id,
+        cause.where,
+        f"{words.statement}; here: {cause.note}",
+        evidence,
+        residual,
+        fix,
+        see,
+        alternative,
+    )
 
 
 def edited_arguments() -> Bug:
     """The finding that the arrays that were passed in are no longer what they were."""
     words = SUSPECTS["in-place"]
     text = "after the call, the arrays that were passed in hold other numbers than before"
-    return Bug("in-place", "its arguments", "it edits the arrays that it is given", text, 0.0, "x = x.copy()", words.see)
+    return Bug(
+        "in-place",
+        "its arguments",
+        "it edits the arrays that it is given",
+        text,
+        0.0,
+        "x = x.copy()",
+        words.see,
+    )
 
 
 def _fit(evidence: list[Evidence], explanation: Explanation, conventions: Conventions) -> str:
-    """The entry that is farthest off in the first question that shows the bug, and how well the prediction fits all of them."""
+    """The entry that is farthest off in the first question that shows the bug, and how well the
+    prediction fits all of them."""
     for item in evidence:
         given = item.given or {}
         wrong = [quantity for quantity in item.wrongs if quantity in given]
-        comparable = [quantity for quantity in wrong if given[quantity].shape == item.right.named(quantity).shape]
+        comparable = [
+            quantity
+            for quantity in wrong
+            if given[quantity].shape == item.right.named(quantity).shape
+        ]
         if comparable:
-            quantity = max(comparable, key=lambda name: (_relative(given[name], item.right.named(name)), name))
-            size = f"{max(explanation.residual, 1e-16):.0e} of its size"
-            who = "this bug predicts" if len(explanation.causes) == 1 else "these bugs together predict"
-            fits = f"{who} yours, and every other gradient that came, to {size}"
-            return (
-                f"{_entry(quantity, given[quantity], item.right.named(quantity), conventions)}; {fits} ({item.setting.problem.id})"
+            quantity = max(
+                comparable, key=lambda name: (_relative(given[name], item.right.named(name)), name)
             )
+            size = f"{max(explanation.residual, 1e-16):.0e} of its size"
+            if len(explanation.causes) == 1:
+                who = "this bug predicts"
+            else:
+                who = "these bugs together predict"
+            fits = f"{who} yours, and every other gradient that came, to {size}"
+            entry = _entry(quantity, given[quantity], item.right.named(quantity), conventions)
+            return f"{entry}; {fits} ({item.setting.problem.id})"
         if wrong:
-            shape, due = given[wrong[0]].shape, item.right.named(wrong[0]).shape
-            return f"your {wrong[0]} has the shape {shape}, which this bug gives it; {due} is right ({item.setting.problem.id})"
+            shape = given[wrong[0]].shape
+            due = item.right.named(wrong[0]).shape
+            return (
+                f"your {wrong[0]} has the shape {shape}, which this bug gives it; {due} is "
+                f"right ({item.setting.problem.id})"
+            )
     return "your gradients have the shapes that this predicts"
 
 
 def _entry(quantity: str, given: np.ndarray, right: np.ndarray, conventions: Conventions) -> str:
-    """ "your dW[1][0, 2] is 0.0123, right is 0.0456", with the index in the candidate's own layout."""
+    """ "your dW[1][0, 2] is 0.0123, right is 0.0456", with the index in the candidate's own
+    layout."""
     index = np.unravel_index(int(np.abs(given - right).argmax()), given.shape)
     turned = index[::-1] if quantity.startswith("dW") and conventions.layout == "in,out" else index
     where = ", ".join(str(int(i)) for i in turned)
-    return f"your {quantity}[{where}] is {' but right is '.join(apart(float(given[index]), float(right[index])))}"
+    return (
+        f"your {quantity}[{where}] is "
+        f"{' but right is '.join(apart(float(given[index]), float(right[index])))}"
+    )
 
 
 def apart(yours: float, right: float) -> tuple[str, str]:
@@ -107,4 +155,6 @@ def apart(yours: float, right: float) -> tuple[str, str]:
 
 def _relative(given: np.ndarray, right: np.ndarray) -> float:
     size = max(float(np.linalg.norm(given)), float(np.linalg.norm(right)))
-    return float(np.linalg.norm(given - right)) / size if size else 0.0
+    if size:
+        return float(np.linalg.norm(given - right)) / size
+    return 0.0

@@ -1,20 +1,27 @@
-"""Which suspects explain the answers: one rather than two, and all of those that the numbers cannot tell apart."""
+"""Which suspects explain the answers: one rather than two, and all of those that the numbers cannot
+tell apart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from checks.diagnosis.decay import decays_alike, described
-from checks.diagnosis.evidence import CLOSE, CLOSE_FLOAT32, Evidence, differs_from_call_to_call
-from checks.diagnosis.factors import decompose, decompositions
-from checks.diagnosis.matching import Match, Row, explain
-from checks.diagnosis.pairs import plausible
-from checks.diagnosis.readings import Reading
-from checks.suspects.register import Variant, all_variants
-from checks.suspects.wrong_pass import Hooks
+from backproof.checks.bugs.register import Variant, all_variants
+from backproof.checks.bugs.wrong_pass import Hooks
+from backproof.checks.diagnosis.decay import decays_alike, described
+from backproof.checks.diagnosis.evidence import (
+    CLOSE,
+    CLOSE_FLOAT32,
+    Evidence,
+    differs_from_call_to_call,
+)
+from backproof.checks.diagnosis.factors import decompose, decompositions
+from backproof.checks.diagnosis.matching import Match, Row, explain
+from backproof.checks.diagnosis.pairs import plausible
+from backproof.checks.diagnosis.readings import Reading
 
-# How often each was found (bug-catalogue), with what has no count behind: the order in which equal explanations are named.
+# How often each was found (bug-catalogue), with what has no count behind: the order in which equal
+# explanations are named.
 ORDER = (
     "raw-error",
     "updated-weights",
@@ -44,7 +51,8 @@ ORDER = (
 
 @dataclass(frozen=True)
 class Cause:
-    """One bug of an explanation; `evidence` is what shows it, where that is not how well its prediction fits."""
+    """One bug of an explanation; `evidence` is what shows it, where that is not how well its
+    prediction fits."""
 
     id: str
     where: str
@@ -72,9 +80,16 @@ class Explanation:
 
     @property
     def rank(self) -> tuple[int, ...]:
-        """Simple before complicated; what predicts exact zeros before what predicts rounding there; common before rare."""
-        noise, unlikely = self.match.noise if self.match else 0, sum(reading.unlikely for reading in self.readings)
-        return (len(self.causes), noise, unlikely, *sorted(ORDER.index(cause.id) for cause in self.causes))
+        """Simple before complicated; what predicts exact zeros before what predicts rounding there;
+        common before rare."""
+        noise = self.match.noise if self.match else 0
+        unlikely = sum(reading.unlikely for reading in self.readings)
+        return (
+            len(self.causes),
+            noise,
+            unlikely,
+            *sorted(ORDER.index(cause.id) for cause in self.causes),
+        )
 
 
 def _ranked(found: Iterable[Explanation]) -> list[Explanation]:
@@ -105,7 +120,8 @@ class Search:
         self.variants = [
             variant
             for variant in all_variants(self.widest.setting)
-            if (self.precise or variant.id != "low-precision") and (self.keeps_state or not variant.in_sequence)
+            if (self.precise or variant.id != "low-precision")
+            and (self.keeps_state or not variant.in_sequence)
         ]
 
     def simplest(self) -> list[Explanation]:
@@ -114,23 +130,43 @@ class Search:
 
     def combined(self) -> list[Explanation]:
         """The same by two bugs."""
-        return self._confirmed(_ranked(self._telling(self.with_factor())) or _ranked(self._telling(self.pairs())))
+        return self._confirmed(
+            _ranked(self._telling(self.with_factor())) or _ranked(self._telling(self.pairs()))
+        )
 
     def _telling(self, found: Iterable[Explanation]) -> Iterator[Explanation]:
-        """Those that explain more than the right pass does: predictions are compared generously, and that must not be all."""
+        """Those that explain more than the right pass does: predictions are compared generously,
+        and that must not be all."""
         right = explain((), self.evidence, free=False)
-        return (one for one in found if right is None or (one.match is not None and one.match.misfits < right.misfits))
+        return (
+            one
+            for one in found
+            if right is None or (one.match is not None and one.match.misfits < right.misfits)
+        )
 
     def _confirmed(self, found: list[Explanation]) -> list[Explanation]:
-        """Those that explain every entry, where gradients are too large to look at all of them each time."""
+        """Those that explain every entry, where gradients are too large to look at all of them each
+        time."""
         if not any(item.is_large for item in self.evidence):
             return found
         whole = {id(item): replace(item, whole=True, of_right={}) for item in self.evidence}
         kept = []
         for one in found:
-            held = [whole[id(item)] for item in (self._held_against(one.variant) if one.variant else self.evidence)]
+            held = [
+                whole[id(item)]
+                for item in (self._held_against(one.variant) if one.variant else self.evidence)
+            ]
             decays = one.match is not None and any(decays for _, decays in one.match.decays)
-            if explain(one.hooks, held, variant=one.variant, free=bool(one.readings) or decays, decay=decays) is not None:
+            if (
+                explain(
+                    one.hooks,
+                    held,
+                    variant=one.variant,
+                    free=bool(one.readings) or decays,
+                    decay=decays,
+                )
+                is not None
+            ):
                 kept.append(one)
         return kept
 
@@ -151,15 +187,22 @@ class Search:
             return readings is not None and len(readings) <= 1
 
         for variant in self.variants:
-            match = explain(variant.hooks, self._held_against(variant), variant=variant, sensible=of_one_cause)
+            match = explain(
+                variant.hooks, self._held_against(variant), variant=variant, sensible=of_one_cause
+            )
             readings = decompose(match.factors, self.close) if match else None
             if match and readings and len(readings) == 1:
                 yield self._explanation([variant], match, readings)
 
     def pairs(self) -> Iterator[Explanation]:
-        """Two variants, if together they touch what is wrong; then two and a factor, or one with a decay."""
+        """Two variants, if together they touch what is wrong; then two and a factor, or one with a
+        decay."""
         for first, second in self._pairs():
-            for both in (first.beside(second), second.beside(first)) if _meet(first, second) else (first.beside(second),):
+            for both in (
+                (first.beside(second), second.beside(first))
+                if _meet(first, second)
+                else (first.beside(second),)
+            ):
                 match = explain(both.hooks, self._held_against(both), variant=both, free=False)
                 if match is not None:
                     yield self._explanation([first, second], match, [], both)
@@ -175,7 +218,9 @@ class Search:
     def _of_right_pass(self, most: int) -> Iterator[Explanation]:
         for decay in (False, True):
             match = explain((), self.evidence, decay=decay)
-            if match is None or (decay and not decays_alike(match.factors, match.decays, self.close)):
+            if match is None or (
+                decay and not decays_alike(match.factors, match.decays, self.close)
+            ):
                 continue
             for readings in decompositions(match.factors, self.close):
                 if 0 < len(readings) + bool(decay) <= most:
@@ -188,22 +233,35 @@ class Search:
             yield from plausible(self.variants, self.sequence, in_sequence=True)
 
     def _held_against(self, variant: Variant) -> list[Evidence]:
-        return self.sequence if variant.in_sequence else self.evidence
+        if variant.in_sequence:
+            return self.sequence
+        return self.evidence
 
     def _explanation(
-        self, variants: list[Variant], match: Match, readings: list[Reading], whole: Variant | None = None
+        self,
+        variants: list[Variant],
+        match: Match,
+        readings: list[Reading],
+        whole: Variant | None = None,
     ) -> Explanation:
-        causes = [Cause(variant.id, variant.where, variant.note, variant.fix) for variant in variants]
-        causes += [Cause(reading.id, reading.where, reading.note, reading.fix) for reading in readings]
+        causes = [
+            Cause(variant.id, variant.where, variant.note, variant.fix) for variant in variants
+        ]
+        causes += [
+            Cause(reading.id, reading.where, reading.note, reading.fix) for reading in readings
+        ]
         if any(decays for _, decays in match.decays):
             causes.append(Cause("decay-sign", *described(match.decays)))
         causes.sort(key=lambda cause: ORDER.index(cause.id))
         whole = whole or (variants[0] if variants else None)
-        return Explanation(causes, whole.hooks if whole else (), whole, readings, match.residual, match)
+        return Explanation(
+            causes, whole.hooks if whole else (), whole, readings, match.residual, match
+        )
 
 
 def _how_little_it_says(item: Evidence) -> tuple[bool, bool, int, bool]:
-    """To sort by: complaints say nothing, zeros little, since many bugs make them, and one sample less than several."""
+    """To sort by: complaints say nothing, zeros little, since many bugs make them, and one sample
+    less than several."""
     zero = not any(array.any() for array in (item.given or {}).values())
     return item.given is None, zero, -len(item.wrongs), item.probe.role == "single"
 

@@ -8,20 +8,27 @@ from functools import cached_property
 
 import numpy as np
 
-from checks import bound, by_hand
-from checks.candidates.candidate import Answer
-from checks.diagnosis.probes import Probe
-from checks.quantities import Quantities
-from checks.suspects.register import Variant
-from checks.suspects.wrong_pass import Pass, Setting
+from backproof.checks import bound, by_hand
+from backproof.checks.bugs.register import Variant
+from backproof.checks.bugs.wrong_pass import Pass, Setting
+from backproof.checks.candidates.candidate import Answer
+from backproof.checks.diagnosis.probes import Probe
+from backproof.checks.quantities import Quantities
 
-# A prediction is compared more generously than the right answer, because a suspect's rounding is bounded by no analysis: 16 times
-# the bound of the right pass, grown with the prediction, and 64 eps of the largest entry. That is 1e-14 of a gradient, where the
-# nearest two suspects of the catalogue are 1.6e-7 apart.
-GENEROUS, OF_LARGEST = 16.0, 64.0
-CLOSE, CLOSE_FLOAT32 = 1e-6, 1e-3  # relative: far above what rounding leaves of a factor, far below 1/7 against 0.14
-LARGE = 4096  # entries: of a larger gradient, suspects are held against that many, and only what fits against all of them
-FAR = 1e6  # bounds: nothing that `allowed` permits is as far off, and nearly every wrong suspect is farther
+# A prediction is compared more generously than the right answer, because a suspect's rounding is
+# bounded by no analysis: 16 times the bound of the right pass, grown with the prediction, and 64
+# eps of the largest entry. That is 1e-14 of a gradient, where the nearest two suspects of the
+# catalogue are 1.6e-7 apart.
+GENEROUS = 16.0
+OF_LARGEST = 64.0
+# relative: far above what rounding leaves of a factor, far below 1/7 against 0.14
+CLOSE = 1e-6
+CLOSE_FLOAT32 = 1e-3
+# entries: of a larger gradient, suspects are held against that many, and only what fits against all
+# of them
+LARGE = 4096
+# bounds: nothing that `allowed` permits is as far off, and nearly every wrong suspect is farther
+FAR = 1e6
 
 
 @dataclass
@@ -33,14 +40,17 @@ class Evidence:
         answer: what came.
         given: dW and db by name, as they came; None where the whole answer is a complaint.
         whole: whether every entry of a large gradient is looked at.
-        of_right: what matching.py found out about the right gradients, so that it need not do so for every suspect.
+        of_right: what matching.py found out about the right gradients, so that it need not do so
+            for every suspect.
     """
 
     probe: Probe
     answer: Answer
     given: Quantities | None = None
     whole: bool = False
-    of_right: dict[tuple[str, bool, bool, bool, str], tuple[float | None, float, float] | None] = field(default_factory=dict)
+    of_right: dict[tuple[str, bool, bool, bool, str], tuple[float | None, float, float] | None] = (
+        field(default_factory=dict)
+    )
     _largest: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,16 +70,25 @@ class Evidence:
 
     @property
     def compared(self) -> dict[str, np.ndarray | None]:
-        """What came, by the names of what was expected; None for what is missing. Nothing where all is a complaint."""
+        """What came, by the names of what was expected; None for what is missing. Nothing where all
+        is a complaint."""
         if self.is_of_gradients:
-            return {quantity: self.given.get(quantity) for quantity in self.setting.gradients} if self.given is not None else {}
+            if self.given is not None:
+                return {quantity: self.given.get(quantity) for quantity in self.setting.gradients}
+            return {}
         if self.probe.role == "forward":
-            return {"p": self.answer.p} if self.answer.p is not None else {}
-        return {name: value for name, value in (self.answer.steps or {}).items() if name in self.bounds}
+            if self.answer.p is not None:
+                return {"p": self.answer.p}
+            return {}
+        return {
+            name: value for name, value in (self.answer.steps or {}).items() if name in self.bounds
+        }
 
     def expected(self, quantity: str) -> np.ndarray:
         """The right value."""
-        return self.right.p if quantity == "p" else self.right.named(quantity)
+        if quantity == "p":
+            return self.right.p
+        return self.right.named(quantity)
 
     @cached_property
     def is_wrong(self) -> bool:
@@ -80,9 +99,12 @@ class Evidence:
         return given is not None and self.within(quantity, given, self.expected(quantity))
 
     def within(self, quantity: str, given: np.ndarray, expected: np.ndarray) -> bool:
-        """Whether two arrays are as near to each other as rounding in the right pass leaves an answer to the right one."""
+        """Whether two arrays are as near to each other as rounding in the right pass leaves an
+        answer to the right one."""
         limit = self.bounds[quantity]
-        return given.shape == expected.shape == limit.shape and bool((np.abs(given - expected) <= limit).all())
+        return given.shape == expected.shape == limit.shape and bool(
+            (np.abs(given - expected) <= limit).all()
+        )
 
     @cached_property
     def right(self) -> Pass:
@@ -91,13 +113,17 @@ class Evidence:
 
     @cached_property
     def bounds(self) -> Quantities:
-        """What rounding explains between the right value and a correct candidate's, in the precision in which it answered."""
-        problem, scale = self.setting.problem, self.setting.weight * self.setting.N
+        """What rounding explains between the right value and a correct candidate's, in the
+        precision in which it answered."""
+        problem = self.setting.problem
+        scale = self.setting.weight * self.setting.N
         passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
         settled = {"output": problem.output, "cost": problem.cost}
         found: Quantities = {}
         for dtype in {"float64", self.answer.precision, *self.answer.shorter.values()}:
-            for name, value in bound.rounding(passed, problem.W, problem.b, problem.y, **settled, dtype=dtype).items():
+            for name, value in bound.rounding(
+                passed, problem.W, problem.b, problem.y, **settled, dtype=dtype
+            ).items():
                 if dtype in ("float64", self.precision(name)):
                     backward = name not in ("p", "losses") and not name.startswith(("z", "a["))
                     found[name] = found.get(name, 0.0) + value * (scale if backward else 1.0)
@@ -121,11 +147,15 @@ class Evidence:
 
     def close(self, quantity: str) -> float:
         """How far a factor read off it may be from what made it."""
-        return CLOSE if self.precision(quantity) == "float64" else CLOSE_FLOAT32
+        if self.precision(quantity) == "float64":
+            return CLOSE
+        return CLOSE_FLOAT32
 
     def some(self, array: np.ndarray) -> np.ndarray:
         """Columns of a large gradient, evenly spread."""
-        return array if self.whole or array.size <= LARGE else array[..., :: -(-array.size // LARGE)]
+        if self.whole or array.size <= LARGE:
+            return array
+        return array[..., :: -(-array.size // LARGE)]
 
     @property
     def is_large(self) -> bool:
@@ -156,49 +186,75 @@ class Evidence:
 
     @cached_property
     def telling_first(self) -> list[str]:
-        """Every gradient, the wrong ones first: a prediction that has those right is likely to have all."""
+        """Every gradient, the wrong ones first: a prediction that has those right is likely to have
+        all."""
         return sorted(self.setting.gradients, key=lambda quantity: quantity not in self.wrongs)
 
     def came(self, quantity: str, shape: tuple[int, ...]) -> np.ndarray | None:
-        """What was given; a single number as often as a prediction repeats it, a column or a row as the line that it is."""
+        """What was given; a single number as often as a prediction repeats it, a column or a row as
+        the line that it is."""
         given = (self.given or {}).get(quantity)
         if given is not None and given.size == 1:
             return np.full(shape, given.reshape(-1)[0])
-        return given.reshape(shape) if given is not None and max(given.shape, default=0) == given.size == np.prod(shape) else given
+        if given is not None and max(given.shape, default=0) == given.size == np.prod(shape):
+            return given.reshape(shape)
+        return given
 
     def equals(self, quantity: str, predicted: np.ndarray, variant: Variant) -> bool:
         """Whether what came is what was predicted, to within rounding."""
         given = self.came(quantity, predicted.shape)
         if given is None or given.shape != predicted.shape:
             return False
-        given, predicted = self.some(given), self.some(predicted)
-        near = (variant.short and quantity.startswith("db")) or not self.far(quantity, given, predicted)
-        return bool(near and (np.abs(given - predicted) <= self.allowed(quantity, predicted, variant)).all())
+        given = self.some(given)
+        predicted = self.some(predicted)
+        near = (variant.short and quantity.startswith("db")) or not self.far(
+            quantity, given, predicted
+        )
+        return bool(
+            near and (np.abs(given - predicted) <= self.allowed(quantity, predicted, variant)).all()
+        )
 
-    def far(self, quantity: str, given: np.ndarray, predicted: np.ndarray, *, times: float = 1.0) -> bool:
-        """Far out of any bound, or that many times it: what nearly every suspect is, seen without the bound of each entry."""
+    def far(
+        self, quantity: str, given: np.ndarray, predicted: np.ndarray, *, times: float = 1.0
+    ) -> bool:
+        """Far out of any bound, or that many times it: what nearly every suspect is, seen without
+        the bound of each entry."""
         largest = max(float(np.abs(given).max(initial=0)), float(np.abs(predicted).max(initial=0)))
-        limit = times * FAR * (largest + 1) * max(self.largest_bound(quantity), self.eps(quantity) * largest)
+        limit = (
+            times
+            * FAR
+            * (largest + 1)
+            * max(self.largest_bound(quantity), self.eps(quantity) * largest)
+        )
         return float(np.abs(given - predicted).max(initial=0)) > limit
 
-    def allowed(self, quantity: str, predicted: np.ndarray, variant: Variant | None = None) -> np.ndarray:
-        """How far some() of an answer may be from that of a suspect's prediction, entry by entry; see GENEROUS.
+    def allowed(
+        self, quantity: str, predicted: np.ndarray, variant: Variant | None = None
+    ) -> np.ndarray:
+        """How far some() of an answer may be from that of a suspect's prediction, entry by entry;
+        see GENEROUS.
 
-        Where the suspect moves entries, between dW and db even, each may carry the rounding of any of the layer. Where deltas are
-        in a short format, db may be summed in it: N additions round by its eps times the magnitudes of all terms at most.
+        Where the suspect moves entries, between dW and db even, each may carry the rounding of any
+        of the layer. Where deltas are in a short format, db may be summed in it: N additions round
+        by its eps times the magnitudes of all terms at most.
         """
-        right, limit = self.some(self.right.named(quantity)), self.some(self.bounds[quantity])
+        right = self.some(self.right.named(quantity))
+        limit = self.some(self.bounds[quantity])
         if variant is not None and variant.short and quantity.startswith("db"):
             terms = np.abs(self.right.get("rows", int(quantity[3:-1]))).sum(axis=0)
             limit = limit + float(np.finfo(variant.short).eps) * self.setting.N * terms / GENEROUS
         if variant is not None and variant.moved:
-            limit = np.full(predicted.shape, max(self.largest_bound(f"{kind}{quantity[2:]}") for kind in ("dW", "db")))
+            limit = np.full(
+                predicted.shape,
+                max(self.largest_bound(f"{kind}{quantity[2:]}") for kind in ("dW", "db")),
+            )
         largest = float(np.abs(predicted).max(initial=0.0))
         growth = max(1.0, largest / max(float(np.abs(right).max()), float(limit.max())))
         if limit.shape != predicted.shape:
             limit = np.full(predicted.shape, limit.max())
         elif predicted.ndim == 1 and np.ptp(predicted) == 0:
-            limit = np.full(predicted.shape, limit.sum())  # one number for all units has the rounding of them all
+            # one number for all units has the rounding of them all
+            limit = np.full(predicted.shape, limit.sum())
         return GENEROUS * growth * limit + OF_LARGEST * self.eps(quantity) * largest
 
 
@@ -208,4 +264,6 @@ def differs_from_call_to_call(evidence: Sequence[Evidence]) -> bool:
     if len(answers) < 2 or any(given is None for given in answers):
         return False
     first, again = (given or {} for given in answers)
-    return first.keys() != again.keys() or any(not np.array_equal(first[q], again[q], equal_nan=True) for q in first)
+    return first.keys() != again.keys() or any(
+        not np.array_equal(first[q], again[q], equal_nan=True) for q in first
+    )

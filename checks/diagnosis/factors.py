@@ -1,8 +1,10 @@
-"""Suspects that merely multiply gradients: which factors, where, and what could have put them there.
+"""Suspects that merely multiply gradients: which factors, where, and what could have put them
+there.
 
-A prediction that fits up to one factor for each gradient leaves a table of factors. `decompose` reads it: reversed signs, db that
-is zero or a mean, the mean or the 2 forgotten or taken twice, a learning rate that has got into the gradient. Each reading says
-which factor it expects on any other question, so that 1/N is told from 1/7 by asking with another N.
+A prediction that fits up to one factor for each gradient leaves a table of factors. `decompose`
+reads it: reversed signs, db that is zero or a mean, the mean or the 2 forgotten or taken twice, a
+learning rate that has got into the gradient. Each reading says which factor it expects on any other
+question, so that 1/N is told from 1/7 by asking with another N.
 """
 
 from __future__ import annotations
@@ -10,24 +12,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from checks.diagnosis.evidence import CLOSE
-from checks.diagnosis.readings import SYMBOLS, Reading, causes_of, layer_of, looks_like_a_rate, place_of, reading
-from checks.suspects.wrong_pass import Setting
+from backproof.checks.bugs.wrong_pass import Setting
+from backproof.checks.diagnosis.evidence import CLOSE
+from backproof.checks.diagnosis.readings import (
+    SYMBOLS,
+    Reading,
+    causes_of,
+    layer_of,
+    looks_like_a_rate,
+    place_of,
+    reading,
+)
 
 Factors = dict[str, float | None]  # by gradient; None where any factor would do
 
 
 def decompose(table: list[tuple[Setting, Factors]], close: float = CLOSE) -> list[Reading] | None:
-    """The simplest causes that give every factor of every question; [] if all are 1, None if nothing known does."""
+    """The simplest causes that give every factor of every question; [] if all are 1, None if
+    nothing known does."""
     return next(decompositions(table, close), None)
 
 
-def decompositions(table: list[tuple[Setting, Factors]], close: float = CLOSE) -> Iterator[list[Reading]]:
-    """The simplest, and others with the same factors: 1/2 in one layer may be a 2 forgotten, or a learning rate of 0.5."""
+def decompositions(
+    table: list[tuple[Setting, Factors]], close: float = CLOSE
+) -> Iterator[list[Reading]]:
+    """The simplest, and others with the same factors: 1/2 in one layer may be a 2 forgotten, or a
+    learning rate of 0.5."""
     first: list[str] | None = None
-    for causes in sorted(_guesses(table, close), key=lambda causes: sum(cause.unlikely for cause in causes)):
+    for causes in sorted(
+        _guesses(table, close), key=lambda causes: sum(cause.unlikely for cause in causes)
+    ):
         ids = [cause.id for cause in causes]
-        if (first is None or (first in ALIKE and ids in ALIKE)) and all(_agrees(*row, causes, close) for row in table):
+        if (first is None or (first in ALIKE and ids in ALIKE)) and all(
+            _agrees(*row, causes, close) for row in table
+        ):
             first = first or ids
             yield causes
 
@@ -44,12 +62,19 @@ def _agrees(setting: Setting, factors: Factors, causes: list[Reading], close: fl
 
 
 def _guesses(table: list[tuple[Setting, Factors]], close: float) -> Iterator[list[Reading]]:
-    """Causes read off the question that says most: the one with the fewest undetermined factors and the most samples."""
+    """Causes read off the question that says most: the one with the fewest undetermined factors and
+    the most samples."""
     yield []
-    known = [(setting, factors) for setting, factors in table if any(factor is not None for factor in factors.values())]
+    known = [
+        (setting, factors)
+        for setting, factors in table
+        if any(factor is not None for factor in factors.values())
+    ]
     if not known:
         return
-    setting, factors = max(known, key=lambda row: (-sum(factor is None for factor in row[1].values()), row[0].in_call))
+    setting, factors = max(
+        known, key=lambda row: (-sum(factor is None for factor in row[1].values()), row[0].in_call)
+    )
     left = {quantity: factor for quantity, factor in factors.items() if factor is not None}
     causes: list[Reading] = []
     if absent := {quantity for quantity, factor in left.items() if factor == 0}:
@@ -60,7 +85,13 @@ def _guesses(table: list[tuple[Setting, Factors]], close: float) -> Iterator[lis
     if reversed_ := {quantity for quantity, factor in left.items() if factor < 0}:
         everywhere = reversed_ == left.keys()
         causes.append(
-            reading("sign", reversed_ if not everywhere else set(factors), setting, "minus the gradient", lambda at: -1.0)
+            reading(
+                "sign",
+                reversed_ if not everywhere else set(factors),
+                setting,
+                "minus the gradient",
+                lambda at: -1.0,
+            )
         )
     sizes = {quantity: abs(factor) for quantity, factor in left.items()}
     for more in _magnitudes(setting, sizes, close):
@@ -73,12 +104,17 @@ def _magnitudes(setting: Setting, sizes: dict[str, float], close: float) -> Iter
         quantity
         for quantity, size in sizes.items()
         if quantity.startswith("db")
-        and math.isclose(size * setting.in_call, sizes.get(f"dW{quantity[2:]}", math.nan), rel_tol=close)
+        and math.isclose(
+            size * setting.in_call, sizes.get(f"dW{quantity[2:]}", math.nan), rel_tol=close
+        )
     }
     if means and setting.in_call > 1:
         note = "the mean over the samples where the sum is due"
         mean = reading("bias-not-summed", means, setting, note, lambda at: 1 / at.in_call)
-        rest = {quantity: size * (setting.in_call if quantity in means else 1) for quantity, size in sizes.items()}
+        rest = {
+            quantity: size * (setting.in_call if quantity in means else 1)
+            for quantity, size in sizes.items()
+        }
         yield from ([mean, *more] for more in _common(setting, rest, close))
     yield from _common(setting, sizes, close)
 
@@ -94,14 +130,20 @@ def _common(setting: Setting, sizes: dict[str, float], close: float) -> Iterator
     yield from _of_several_values(setting, _grouped(sizes, close), close)
 
 
-def _of_one_value(setting: Setting, sizes: dict[str, float], off: set[str], close: float) -> Iterator[list[Reading]]:
-    """All gradients that are off carry the same factor: `scale` if N, K or 2 make it, else a learning rate."""
+def _of_one_value(
+    setting: Setting, sizes: dict[str, float], off: set[str], close: float
+) -> Iterator[list[Reading]]:
+    """All gradients that are off carry the same factor: `scale` if N, K or 2 make it, else a
+    learning rate."""
     values = [sizes[quantity] for quantity in off]
     if not all(math.isclose(value, values[0], rel_tol=close) for value in values):
         return
-    where = (
-        off if off != sizes.keys() else {f"{kind}[{layer}]" for kind in ("dW", "db") for layer in range(1, setting.problem.L + 1)}
-    )
+    if off != sizes.keys():
+        where = off
+    else:
+        where = {
+            f"{kind}[{layer}]" for kind in ("dW", "db") for layer in range(1, setting.problem.L + 1)
+        }
     yield from ([cause] for cause in causes_of(setting, where, values[0], close))
 
 
@@ -112,12 +154,18 @@ def _geometric(setting: Setting, sizes: dict[str, float], close: float) -> Itera
     if layers is None or not {L - 1, L} <= layers.keys():
         return
     ratio = layers[L - 1] / layers[L]
-    fits = all(math.isclose(value, layers[L] * ratio ** (L - layer), rel_tol=close) for layer, value in layers.items())
+    fits = all(
+        math.isclose(value, layers[L] * ratio ** (L - layer), rel_tol=close)
+        for layer, value in layers.items()
+    )
     if not fits or math.isclose(ratio, 1, rel_tol=close):
         return
     behind = {f"{kind}[{layer}]" for kind in ("dW", "db") for layer in range(1, L)}
     everything = behind | {f"dW[{L}]", f"db[{L}]"}
-    common = [] if math.isclose(layers[L], 1, rel_tol=close) else [*causes_of(setting, everything, layers[L], close)][:1]
+    if math.isclose(layers[L], 1, rel_tol=close):
+        common = []
+    else:
+        common = [*causes_of(setting, everything, layers[L], close)][:1]
     if not common and not math.isclose(layers[L], 1, rel_tol=close):
         return
     for name, base in _bases(setting, ratio, close):
@@ -130,7 +178,9 @@ def _once_a_layer(base: Callable[[Setting], float]) -> Callable[[Setting, str], 
     return lambda at, quantity: base(at) ** (at.problem.L - layer_of(quantity))
 
 
-def _bases(setting: Setting, ratio: float, close: float) -> Iterator[tuple[str, Callable[[Setting], float]]]:
+def _bases(
+    setting: Setting, ratio: float, close: float
+) -> Iterator[tuple[str, Callable[[Setting], float]]]:
     """What could be multiplied in once a layer."""
     rate = setting.learning_rate
     if rate is not None and math.isclose(ratio, rate, rel_tol=close):
@@ -142,7 +192,9 @@ def _bases(setting: Setting, ratio: float, close: float) -> Iterator[tuple[str, 
         yield f"eta = {ratio:.6g}, eta", lambda at: ratio
 
 
-def _of_several_values(setting: Setting, groups: dict[object, tuple[float, set[str]]], close: float) -> Iterator[list[Reading]]:
+def _of_several_values(
+    setting: Setting, groups: dict[object, tuple[float, set[str]]], close: float
+) -> Iterator[list[Reading]]:
     """Each layer, or each kind of gradient, its own factor: all of them must have a known cause."""
     found: list[Reading] = []
     for value, where in groups.values():

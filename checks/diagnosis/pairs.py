@@ -1,7 +1,8 @@
-"""Which two bugs at once are worth computing: those whose effects, each seen alone, do not contradict the answers.
+"""Which two bugs at once are worth computing: those whose effects, each seen alone, do not
+contradict the answers.
 
-There are tens of thousands of pairs. Each bug alone is known to change some gradients and to leave others: where only one of two
-acts, the answer must be what that one predicts.
+There are tens of thousands of pairs. Each bug alone is known to change some gradients and to leave
+others: where only one of two acts, the answer must be what that one predicts.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checks.diagnosis.evidence import Evidence
-from checks.suspects.register import Variant
-from checks.suspects.wrong_pass import Pass
+from backproof.checks.bugs.register import Variant
+from backproof.checks.bugs.wrong_pass import Pass
+from backproof.checks.diagnosis.evidence import Evidence
 
 Places = int  # one bit for each gradient of each question
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a variant does alone: which gradients it changes, which of those are then as they came, and how far off the rest is."""
+    """What a variant does alone: which gradients it changes, which of those are then as they came,
+    and how far off the rest is."""
 
     variant: Variant
     touched: Places
@@ -29,13 +31,18 @@ class Effect:
 
     @property
     def hides(self) -> bool:
-        """Whether it sends something else back than the delta, so that what happened to the delta is not seen further back."""
+        """Whether it sends something else back than the delta, so that what happened to the delta
+        is not seen further back."""
         return any(step == "up" for step, _ in self.variant.hooks)
 
 
 def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
     """Of a variant on some questions; None where it cannot be computed."""
-    touched, matched, off, bit, previous = 0, 0, 0.0, 1, None
+    touched = 0
+    matched = 0
+    off = 0.0
+    bit = 1
+    previous = None
     for item in items:
         run = Pass(item.setting, variant.hooks, right=item.right, previous=previous)
         run = run.shifted(1.0) if variant.rate_from else run
@@ -50,23 +57,36 @@ def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
             if given is None or given.shape != predicted.shape:
                 off = np.inf
             else:
-                some, expected = item.some(given), item.some(predicted)
-                off = max(off, float(np.abs(some - expected).max()) / (float(np.abs(some).max()) or 1.0))
-                matched |= bit * bool(variant.rate_from or item.equals(quantity, predicted, variant))
+                some = item.some(given)
+                expected = item.some(predicted)
+                off = max(
+                    off, float(np.abs(some - expected).max()) / (float(np.abs(some).max()) or 1.0)
+                )
+                matched |= bit * bool(
+                    variant.rate_from or item.equals(quantity, predicted, variant)
+                )
             bit <<= 1
     return Effect(variant, touched, matched, off)
 
 
-def plausible(variants: Sequence[Variant], items: list[Evidence], *, in_sequence: bool) -> Iterator[tuple[Variant, Variant]]:
-    """Pairs that touch nothing but what is wrong, together all of it, and where one acts alone it acts rightly.
+def plausible(
+    variants: Sequence[Variant], items: list[Evidence], *, in_sequence: bool
+) -> Iterator[tuple[Variant, Variant]]:
+    """Pairs that touch nothing but what is wrong, together all of it, and where one acts alone it
+    acts rightly.
 
     Args:
         variants: of all suspects.
         items: the questions on which they are tried.
-        in_sequence: only pairs with a bug that shows in a sequence of calls; otherwise only pairs without.
+        in_sequence: only pairs with a bug that shows in a sequence of calls; otherwise only pairs
+            without.
     """
     places = [(item, quantity) for item in items for quantity in item.setting.gradients]
-    tried = [variant for variant in variants if not variant.alone and (in_sequence or not variant.in_sequence)]
+    tried = [
+        variant
+        for variant in variants
+        if not variant.alone and (in_sequence or not variant.in_sequence)
+    ]
     effects = [effect for variant in tried if (effect := _effect(variant, items))]
     if effects:
         fit = _fitting(effects, places)
@@ -83,20 +103,30 @@ def _fitting(effects: list[Effect], places: Sequence[tuple[Evidence, str]]) -> n
     touched = np.array([effect.touched for effect in effects], dtype=np.int64)
     hides = np.array([effect.hides for effect in effects])
     wrong = _bits(places, lambda item, quantity: quantity in item.wrongs)
-    both, missing = touched[:, None] | touched, ~(touched[:, None] | touched) & wrong
-    # Two touch all that is wrong, and nothing else; but one that replaces a delta may hide what the other does.
+    both = touched[:, None] | touched
+    missing = ~(touched[:, None] | touched) & wrong
+    # Two touch all that is wrong, and nothing else; but one that replaces a delta may hide what the
+    # other does.
     covers = (missing == 0) & ((both & ~wrong == 0) | hides[:, None] | hides)
     beside = _beside(effects, touched, hides, places)
     return covers & beside & beside.T & (ids[:, None] != ids) & _near(effects, ids)
 
 
-def _beside(effects: list[Effect], touched: np.ndarray, hides: np.ndarray, places: Sequence[tuple[Evidence, str]]) -> np.ndarray:
-    """Whether what only the first of two changes came as that one predicts alone; not below a delta that the other replaces."""
+def _beside(
+    effects: list[Effect],
+    touched: np.ndarray,
+    hides: np.ndarray,
+    places: Sequence[tuple[Evidence, str]],
+) -> np.ndarray:
+    """Whether what only the first of two changes came as that one predicts alone; not below a delta
+    that the other replaces."""
     only = touched[:, None] & ~touched
-    highest, rest = np.zeros_like(only), only
+    highest = np.zeros_like(only)
+    rest = only
     for layer in sorted({int(quantity[3:-1]) for _, quantity in places}, reverse=True):
         here = rest & _bits(places, lambda _, quantity, layer=layer: int(quantity[3:-1]) == layer)
-        highest, rest = np.where(highest == 0, here, highest), rest & ~here
+        highest = np.where(highest == 0, here, highest)
+        rest = rest & ~here
     only = np.where(hides, highest, only)
     # A db made of another layer's delta is what the other may have changed.
     borrowed = np.array([effect.variant.id == "wrong-layer" for effect in effects])
@@ -108,12 +138,14 @@ def _beside(effects: list[Effect], touched: np.ndarray, hides: np.ndarray, place
     return np.asarray(only & ~matched[:, None] == 0)
 
 
-ROUNDED_AWAY = 0.1  # of the largest entry: float16 keeps 11 bits of each number, and sums of few of them cancel little
+# of the largest entry: float16 keeps 11 bits of each number, and sums of few of them cancel little
+ROUNDED_AWAY = 0.1
 
 
 def _near(effects: list[Effect], ids: np.ndarray) -> np.ndarray:
     """A shorter number format changes little, so its partner must come close alone."""
-    close, short = np.array([effect.off < ROUNDED_AWAY for effect in effects]), ids == "low-precision"
+    close = np.array([effect.off < ROUNDED_AWAY for effect in effects])
+    short = ids == "low-precision"
     return (close | ~short[:, None]) & (close[:, None] | ~short)
 
 
@@ -127,4 +159,6 @@ def _differs(predicted: np.ndarray, item: Evidence, quantity: str) -> bool:
         return False
     if predicted.shape != right.shape:
         return True
-    return bool((np.abs(item.some(predicted) - item.some(right)) > item.some(item.bounds[quantity])).any())
+    return bool(
+        (np.abs(item.some(predicted) - item.some(right)) > item.some(item.bounds[quantity])).any()
+    )

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from checks.diagnosis.evidence import CLOSE, Evidence
-from checks.suspects.wrong_pass import Pass
+from backproof.checks.bugs.wrong_pass import Pass
+from backproof.checks.diagnosis.evidence import CLOSE, Evidence
 
 SHOWN = 1e6  # bounds: a rate of 1e-3 is then known to three digits
 
 
 def one_rate(rates: list[tuple[float, int]]) -> bool:
-    """Whether they can be one learning rate, times N where one sums and the other averages; each is known to a digit or more."""
+    """Whether they can be one learning rate, times N where one sums and the other averages; each is
+    known to a digit or more."""
     forms = ([rate * N**power for rate, N in rates] for power in (0, 1, -1))
     return any(_alike(form) for form in forms)
 
 
 def _alike(rates: list[float]) -> bool:
-    smallest, largest = min(map(abs, rates), default=1.0), max(map(abs, rates), default=1.0)
+    smallest = min(map(abs, rates), default=1.0)
+    largest = max(map(abs, rates), default=1.0)
     return smallest > 0 and largest < 2 * smallest and len({rate > 0 for rate in rates}) <= 1
 
 
@@ -25,13 +27,15 @@ def at_fitted_rate(run: Pass, item: Evidence, layer: int, rates: list[tuple[floa
     """The pass at the rate that explains dW[layer] best; that gradient is linear in the rate."""
     quantity = f"dW[{layer}]"
     given = (item.given or {}).get(quantity)
-    still, moved = run.named(quantity), run.shifted(1.0).named(quantity)
+    still = run.named(quantity)
+    moved = run.shifted(1.0).named(quantity)
     if given is None or given.shape != still.shape or not np.isfinite(given).all():
         return run.shifted(1.0)
     slope = moved - still
     if not slope.any():
         return run
-    sign, rate = 1.0, float(((given - still) * slope).sum() / (slope * slope).sum())
+    sign = 1.0
+    rate = float(((given - still) * slope).sum() / (slope * slope).sum())
     if given.size >= 4:
         columns = np.column_stack([still.ravel(), slope.ravel()])
         factor, product = np.linalg.lstsq(columns, given.ravel(), rcond=None)[0]

@@ -1,7 +1,8 @@
 """One sample's gradients, read as the numbers that the candidate must have had on its way to them.
 
-For a single sample db[l] is dz[l] itself, and dW[l] is dz[l] times a[l - 1]: a candidate that returns nothing but gradients still
-shows its a and dz. Without biases dz[l] and a[l - 1] are known up to one factor, which is taken to be that of the right a[l - 1].
+For a single sample db[l] is dz[l] itself, and dW[l] is dz[l] times a[l - 1]: a candidate that
+returns nothing but gradients still shows its a and dz. Without biases dz[l] and a[l - 1] are known
+up to one factor, which is taken to be that of the right a[l - 1].
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from functools import cached_property
 
 import numpy as np
 
-from checks.by_hand import sigmoid, softmax, softmax_jacobian
-from checks.diagnosis.evidence import Evidence
-from checks.problem import targets
+from backproof.checks.by_hand import sigmoid, softmax, softmax_jacobian
+from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.problem import targets
 
-LOOSE = 1e-6  # relative; a step of a wrong pass has no derived bound. Rounding leaves 1e-12, a wrong step more than 1e-4
+# relative; a step of a wrong pass has no derived bound. Rounding leaves 1e-12, a wrong step more
+# than 1e-4
+LOOSE = 1e-6
 LOOSEST = 1e-2  # of what was read off a step in float32, whatever that lost
 
 
@@ -23,12 +26,23 @@ class Single:
     """The answer to a question with one sample, or with copies of one."""
 
     def __init__(self, item: Evidence) -> None:
-        setting, given = item.setting, item.given or {}
-        self.item, self.L, self.sample = item, setting.problem.L, item.probe.sample
-        self.W, self.scale, self.copies = setting.problem.W, setting.N * setting.weight, setting.N
+        setting = item.setting
+        given = item.given or {}
+        self.item = item
+        self.L = setting.problem.L
+        self.sample = item.probe.sample
+        self.W = setting.problem.W
+        self.scale = setting.N * setting.weight
+        self.copies = setting.N
         self.dW = {layer: given[f"dW[{layer}]"] for layer in range(1, self.L + 1)}
-        self.db = {layer: given[f"db[{layer}]"] for layer in range(1, self.L + 1)} if setting.bias else {}
-        self.loose = max(LOOSE, min(LOOSEST, max(_lost(item, quantity, array) for quantity, array in given.items())))
+        if setting.bias:
+            self.db = {layer: given[f"db[{layer}]"] for layer in range(1, self.L + 1)}
+        else:
+            self.db = {}
+        self.loose = max(
+            LOOSE,
+            min(LOOSEST, max(_lost(item, quantity, array) for quantity, array in given.items())),
+        )
 
     def a(self, layer: int) -> np.ndarray:
         """The right a[layer]."""
@@ -43,32 +57,43 @@ class Single:
         return np.asarray(self.item.right.get("dz", layer)[0] * self.copies)
 
     def from_dW(self, layer: int) -> np.ndarray | None:
-        """The candidate's dz[layer] as its dW says it, given the right a[layer - 1]; None if dW is no multiple of that."""
+        """The candidate's dz[layer] as its dW says it, given the right a[layer - 1]; None if dW is
+        no multiple of that."""
         a = self.a(layer - 1)
         dz = self.dW[layer] @ a / (a @ a)
-        return dz if self.close(self.dW[layer], np.outer(dz, a)) else None
+        if self.close(self.dW[layer], np.outer(dz, a)):
+            return dz
+        return None
 
     def close(self, first: np.ndarray, second: np.ndarray) -> bool:
         """Equal but for what this answer lost by rounding."""
         return close(first, second, self.loose)
 
     def seen_dz(self, layer: int) -> np.ndarray | None:
-        """The candidate's dz[layer]: its db; without biases, the column by which dW multiplies some row."""
+        """The candidate's dz[layer]: its db; without biases, the column by which dW multiplies some
+        row."""
         if self.db:
             return self.db[layer]
         factors = self._factors[layer]
-        return None if factors is None else factors[0]
+        if factors is None:
+            return None
+        return factors[0]
 
     def seen_a(self, layer: int) -> np.ndarray | None:
-        """The candidate's a[layer]: the row by which dW[layer + 1] multiplies its dz; None if there is no such row."""
+        """The candidate's a[layer]: the row by which dW[layer + 1] multiplies its dz; None if there
+        is no such row."""
         if not self.db:
             factors = self._factors[layer + 1]
-            return None if factors is None else factors[1]
+            if factors is None:
+                return None
+            return factors[1]
         dz = self.db[layer + 1]
         if not dz.any():
             return None
         a = dz @ self.dW[layer + 1] / (dz @ dz)
-        return a if self.close(self.dW[layer + 1], np.outer(dz, a)) else None
+        if self.close(self.dW[layer + 1], np.outer(dz, a)):
+            return a
+        return None
 
     def next_dz(self, layer: int, upstream: np.ndarray) -> np.ndarray:
         """dz[layer] by right steps from some dz[layer + 1]."""
@@ -76,7 +101,8 @@ class Single:
 
     @cached_property
     def _factors(self) -> dict[int, tuple[np.ndarray, np.ndarray] | None]:
-        """dW[layer] as dz times a row as long as the right a[layer - 1], where it is such a product."""
+        """dW[layer] as dz times a row as long as the right a[layer - 1], where it is such a
+        product."""
         found: dict[int, tuple[np.ndarray, np.ndarray] | None] = {}
         for layer, dW in self.dW.items():
             a = self.a(layer - 1)
@@ -88,7 +114,8 @@ class Single:
 
 
 def _lost(item: Evidence, quantity: str, array: np.ndarray) -> float:
-    """What rounding, and reading it off a step, may have made of a gradient, relative to its largest entry."""
+    """What rounding, and reading it off a step, may have made of a gradient, relative to its
+    largest entry."""
     size = float(np.abs(array).max(initial=0)) or 1.0
     return 64 * item.eps(quantity) + 4 * item.unread(quantity) / size
 
@@ -99,10 +126,15 @@ def close(first: np.ndarray, second: np.ndarray, loose: float = LOOSE) -> bool:
     return bool(np.abs(first - second).max(initial=0) <= loose * size)
 
 
-def all_close(singles: Sequence[Single], pairs: Iterable[tuple[np.ndarray | None, np.ndarray | None]]) -> bool:
+def all_close(
+    singles: Sequence[Single], pairs: Iterable[tuple[np.ndarray | None, np.ndarray | None]]
+) -> bool:
     """Whether every pair exists and is close, as far as the roughest of some answers shows."""
     loose = max(single.loose for single in singles)
-    return all(first is not None and second is not None and close(first, second, loose) for first, second in pairs)
+    return all(
+        first is not None and second is not None and close(first, second, loose)
+        for first, second in pairs
+    )
 
 
 def alike(vectors: Sequence[np.ndarray], loose: float = LOOSE) -> bool:
@@ -112,32 +144,49 @@ def alike(vectors: Sequence[np.ndarray], loose: float = LOOSE) -> bool:
 
 
 def p_behind(singles: list[Single]) -> np.ndarray | None:
-    """The p for which every dz[L] of one sample, whatever its label, is what the right head makes of it; None if there is none.
+    """The p for which every dz[L] of one sample, whatever its label, is what the right head makes
+    of it; None if there is none.
 
-    Solved for the logits, from the right ones first: with two labels there are more equations than unknowns.
+    Solved for the logits, from the right ones first: with two labels there are more equations than
+    unknowns.
     """
-    same = [single for single in singles if single.sample == singles[0].sample and single.item.probe.role == "single"]
+    same = [
+        single
+        for single in singles
+        if single.sample == singles[0].sample and single.item.probe.role == "single"
+    ]
     seen = [(single, dz) for single in same if (dz := single.seen_dz(single.L)) is not None]
     if len({int(single.item.setting.problem.y[0]) for single, _ in seen}) < 2:
         return None
     problem = seen[0][0].item.setting.problem
     if problem.cost == "cross-entropy":
-        found = [dz / single.scale + targets(single.item.setting.problem.y[:1], len(dz))[0] for single, dz in seen]
-        return found[0] if all(close(p, found[0], max(single.loose for single in same)) for p in found) else None
+        found = [
+            dz / single.scale + targets(single.item.setting.problem.y[:1], len(dz))[0]
+            for single, dz in seen
+        ]
+        if all(close(p, found[0], max(single.loose for single in same)) for p in found):
+            return found[0]
+        return None
     right = np.array(seen[0][0].item.right.get("z", seen[0][0].L)[0])
 
     def misfit(z: np.ndarray) -> np.ndarray:
         return np.concatenate([_head(single, z) - dz for single, dz in seen])
 
-    allowed = max(single.loose for single in same) * 1e-3 * max(float(np.abs(dz).max()) for _, dz in seen)
+    allowed = (
+        max(single.loose for single in same) * 1e-3 * max(float(np.abs(dz).max()) for _, dz in seen)
+    )
     for start in (right, np.zeros(len(right)), *(4 * np.eye(len(right)) - 2)):
         logits = _solved(misfit, start, allowed)
         if logits is not None:
-            return softmax(logits[None])[0] if problem.output == "softmax" else sigmoid(logits)
+            if problem.output == "softmax":
+                return softmax(logits[None])[0]
+            return sigmoid(logits)
     return None
 
 
-def _solved(misfit: Callable[[np.ndarray], np.ndarray], z: np.ndarray, allowed: float) -> np.ndarray | None:
+def _solved(
+    misfit: Callable[[np.ndarray], np.ndarray], z: np.ndarray, allowed: float
+) -> np.ndarray | None:
     """Where the misfit vanishes, by Gauss-Newton; None if that does not get there."""
     for _ in range(40):
         left = misfit(z)
@@ -148,7 +197,9 @@ def _solved(misfit: Callable[[np.ndarray], np.ndarray], z: np.ndarray, allowed: 
     return None
 
 
-FLAT = 1e-5  # of the steepest slope: softmax does not change along (1, 1, ..., 1), where differences leave 1e-8 of noise
+# of the steepest slope: softmax does not change along (1, 1, ..., 1), where differences leave 1e-8
+# of noise
+FLAT = 1e-5
 
 
 def _slopes(f: Callable[[np.ndarray], np.ndarray], z: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -164,4 +215,6 @@ def _head(single: Single, logits: np.ndarray) -> np.ndarray:
     e = single.scale * (p - targets(problem.y[:1], p.shape[1]))[0]
     if problem.cost == "cross-entropy":
         return np.asarray(e)
-    return np.asarray(2 * (softmax_jacobian(p)[0] @ e if problem.output == "softmax" else e * p[0] * (1 - p[0])))
+    return np.asarray(
+        2 * (softmax_jacobian(p)[0] @ e if problem.output == "softmax" else e * p[0] * (1 - p[0]))
+    )

@@ -1,1 +1,2 @@
-"""Why a network does not learn although its gradients are right, and what can be measured of that."""
+"""Why a network does not learn although its gradients are right, and what can be measured of
+that."""

@@ -1,4 +1,5 @@
-"""What only time shows: a training that was thrown away, that learns by heart, or that stopped before it had begun."""
+"""What only time shows: a training that was thrown away, that learns by heart, or that stopped
+before it had begun."""
 
 from __future__ import annotations
 
@@ -9,38 +10,63 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from checks.learning.finding import Progress, Symptom
-from checks.learning.vital_signs import VitalSigns, agreement
+from backproof.checks.learning.finding import Progress, Symptom
+from backproof.checks.learning.vital_signs import VitalSigns, agreement
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Integer
 
-JUMPED = 2.5  # |change of the weights| in one epoch, in their length: healthy ones stay below 2, or learn in that very epoch
-LATELY = 3  # epochs, at least, that a loss must last: right after the start, healthy ones overshoot to 7 times the prior's
-HARDLY_MOVED = 1.0  # the same, summed over epochs: networks begin to learn between 0.2 and 2; beyond it they lack something else
+# |change of the weights| in one epoch, in their length: healthy ones stay below 2, or learn in that
+# very epoch
+JUMPED = 2.5
+# epochs, at least, that a loss must last: right after the start, healthy ones overshoot to 7 times
+# the prior's
+LATELY = 3
+# the same, summed over epochs: networks begin to learn between 0.2 and 2; beyond it they lack
+# something else
+HARDLY_MOVED = 1.0
 TRIED = 0.1  # the same sum: below it, a training that has ended says nothing about its labels
-RISEN = 4.0  # standard deviations by which accuracy on training samples exceeds that on test samples: one in 30,000 by chance
-UNRELATED = 3.0  # standard deviations of `agreement`: digits show 80, labels that were dealt out at random pass it once in 700
+# standard deviations by which accuracy on training samples exceeds that on test samples: one in
+# 30,000 by chance
+RISEN = 4.0
+# standard deviations of `agreement`: digits show 80, labels that were dealt out at random pass it
+# once in 700
+UNRELATED = 3.0
 ENOUGH = 50  # samples for that
-AT_CHANCE = 3.0  # standard deviations above the commonest class: test samples that know nothing exceed it once in 700
+# standard deviations above the commonest class: test samples that know nothing exceed it once in
+# 700
+AT_CHANCE = 3.0
 LEARNT = 0.9  # of the prior's loss: whoever is below it knows something of the labels
 
 
 def diverged(signs: VitalSigns, history: Sequence[Progress]) -> Iterator[Symptom]:
-    """Something is not finite, or one epoch threw the weights to where the loss stays above that of knowing nothing."""
+    """Something is not finite, or one epoch threw the weights to where the loss stays above that of
+    knowing nothing."""
     broken = [layer for layer in signs.layers if not layer.finite]
     lately = [epoch.train_loss for epoch in history[-max(LATELY, len(history) // 4) :]]
-    jump = max((epoch.relative_update for epoch in history if math.isfinite(epoch.relative_update)), default=0.0)
+    jump = max(
+        (epoch.relative_update for epoch in history if math.isfinite(epoch.relative_update)),
+        default=0.0,
+    )
     thrown = len(history) > LATELY and jump > JUMPED and min(lately) > signs.prior_loss
     if broken or thrown or not math.isfinite(signs.loss):
         yield Symptom(
             "diverged",
             f"layer {broken[0].layer}" if broken else "the training",
-            f"loss {lately[-1] if lately else signs.loss:.4g} where the class frequencies alone give {signs.prior_loss:.4g}; "
-            + ("its numbers are not finite" if broken else f"one epoch moved the weights by {jump:.1f} times their length"),
+            f"loss {lately[-1] if lately else signs.loss:.4g} where the class frequencies alone "
+            f"give {signs.prior_loss:.4g}; "
+            + (
+                "its numbers are not finite"
+                if broken
+                else f"one epoch moved the weights by {jump:.1f} times their length"
+            ),
             "was thrown far away by steps that are too large",
             "Start again with a smaller --lr: a tenth.",
-            {"loss": lately[-1] if lately else signs.loss, "prior_loss": signs.prior_loss, "jump": jump},
+            {
+                "loss": lately[-1] if lately else signs.loss,
+                "prior_loss": signs.prior_loss,
+                "jump": jump,
+            },
             hopeless=True,
         )
 
@@ -53,15 +79,18 @@ def unlearnable_labels(
     ended: bool,
     tested: int,
 ) -> Iterator[Symptom]:
-    """Test samples are at chance although training samples are not, or although the weights moved; and neighbours do not agree.
+    """Test samples are at chance although training samples are not, or although the weights moved;
+    and neighbours do not agree.
 
-    Where a class is rare, accuracy says little; a loss on test samples below that of knowing nothing says that something is known.
+    Where a class is rare, accuracy says little; a loss on test samples below that of knowing
+    nothing says that something is known.
     """
     if not history or not math.isfinite(history[-1].test_accuracy) or len(y) < ENOUGH:
         return
     if history[-1].test_loss < LEARNT * signs.prior_loss:
         return
-    last, chance = history[-1], float(np.bincount(y).max() / len(y))
+    last = history[-1]
+    chance = float(np.bincount(y).max() / len(y))
     deviation = math.sqrt(chance * (1 - chance) / tested)
     risen = last.train_accuracy > last.test_accuracy + RISEN * deviation
     tried = _path(history) > (TRIED if ended else HARDLY_MOVED)
@@ -72,12 +101,19 @@ def unlearnable_labels(
         yield Symptom(
             "unlearnable-labels",
             "the labels",
-            f"accuracy {last.train_accuracy:.1%} on training samples, {last.test_accuracy:.1%} on test samples, {chance:.1%} by "
-            f"always answering the commonest class; nearest neighbours share a label {related:.1f} standard deviations more often "
+            f"accuracy {last.train_accuracy:.1%} on training samples, {last.test_accuracy:.1%} on "
+            f"test samples, {chance:.1%} by "
+            "always answering the commonest class; nearest neighbours share a label "
+            f"{related:.1f} standard deviations more often "
             f"than by chance{_at_start(history)}",
             "do not depend on the inputs as far as can be seen: what is learnt is learnt by heart",
             "Check that x and y are in the same order and that y was not shuffled alone.",
-            {"train_accuracy": last.train_accuracy, "test_accuracy": last.test_accuracy, "chance": chance, "agreement": related},
+            {
+                "train_accuracy": last.train_accuracy,
+                "test_accuracy": last.test_accuracy,
+                "chance": chance,
+                "agreement": related,
+            },
             hopeless=True,
         )
 
@@ -87,16 +123,25 @@ def too_few_steps(signs: VitalSigns, history: Sequence[Progress]) -> Iterator[Sy
     path = _path(history)
     if len(history) < 2 or signs.loss < LEARNT * signs.prior_loss or not 0 < path < HARDLY_MOVED:
         return
-    before, last = history[min(len(history) // 2, len(history) - 2)], history[-1]
+    before = history[min(len(history) // 2, len(history) - 2)]
+    last = history[-1]
     if last.train_loss < before.train_loss:
         yield Symptom(
             "too-few-steps",
             "the training",
-            f"the loss still falls, from {before.train_loss:.6g} after epoch {before.epoch} to {last.train_loss:.6g} after "
-            f"{last.epoch}, while the weights moved by {path:.1e} of their length, {last.relative_update:.1e} in the last",
+            f"the loss still falls, from {before.train_loss:.6g} after epoch {before.epoch} to "
+            f"{last.train_loss:.6g} after "
+            f"{last.epoch}, while the weights moved by {path:.1e} of their length, "
+            f"{last.relative_update:.1e} in the last",
             "stopped before it had begun",
-            "Raise --epochs, or --lr: a healthy epoch moves the weights by a hundredth of their length or more.",
-            {"path": path, "relative_update": last.relative_update, "loss": signs.loss, "prior_loss": signs.prior_loss},
+            "Raise --epochs, or --lr: a healthy epoch moves the weights by a hundredth of their "
+            "length or more.",
+            {
+                "path": path,
+                "relative_update": last.relative_update,
+                "loss": signs.loss,
+                "prior_loss": signs.prior_loss,
+            },
             hopeless=False,
         )
 
@@ -104,9 +149,12 @@ def too_few_steps(signs: VitalSigns, history: Sequence[Progress]) -> Iterator[Sy
 def _at_start(history: Sequence[Progress]) -> str:
     """How much the samples' gradients of W[1] cancelled at the start, where it was measured."""
     cancellation = history[0].cancellation
-    return f"; at the start their gradients of W[1] cancelled to {cancellation:.2f}" if math.isfinite(cancellation) else ""
+    if math.isfinite(cancellation):
+        return f"; at the start their gradients of W[1] cancelled to {cancellation:.2f}"
+    return ""
 
 
 def _path(history: Sequence[Progress]) -> float:
-    """How far the weights moved in all epochs, in units of their length; an epoch that began at zero weights has no such unit."""
+    """How far the weights moved in all epochs, in units of their length; an epoch that began at
+    zero weights has no such unit."""
     return sum(epoch.relative_update for epoch in history if math.isfinite(epoch.relative_update))

@@ -1,7 +1,8 @@
-"""Plain gradient descent on the hand-written gradients, in NumPy: what the pages and benchmarks train with.
+"""Plain gradient descent on the hand-written gradients, in NumPy: what the pages and benchmarks
+train with.
 
-train.py trains with torch. This is the shortest program that learns, in the precision in which claims such as "exactly 0.0" can be
-made, and it is the same on every machine that rounds alike.
+train.py trains with torch. This is the shortest program that learns, in the precision in which
+claims such as "exactly 0.0" can be made, and it is the same on every machine that rounds alike.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from checks import by_hand
-from checks.learning.finding import Progress
+from backproof.checks import by_hand
+from backproof.checks.learning.finding import Progress
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Int64
@@ -42,14 +43,22 @@ def steps(
         count: how many.
     Returns: W and b afterwards.
     """
-    W, b = _copies(W), _copies(b)
+    W = _copies(W)
+    b = _copies(b)
     for _ in range(count):
         step(W, b, x, y, output=output, cost=cost, learning_rate=learning_rate)
     return W, b
 
 
 def step(
-    W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, *, output: str, cost: str, learning_rate: float
+    W: Layers,
+    b: Layers,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    output: str,
+    cost: str,
+    learning_rate: float,
 ) -> tuple[Layers, Layers]:
     """One step on one batch, W and b changed in place; returns dW and db."""
     passed = by_hand.forward(x, W, b, output=output)
@@ -73,7 +82,8 @@ def epochs(
     count: int,
     seed: int,
 ) -> Iterator[Progress]:
-    """Train in shuffled mini-batches, W and b changed in place, and report each epoch, the untrained network first.
+    """Train in shuffled mini-batches, W and b changed in place, and report each epoch, the
+    untrained network first.
 
     Args:
         W, b: weights and biases by layer, float64.
@@ -84,7 +94,8 @@ def epochs(
         seed: of the shuffling.
     Yields: the progress after epochs 0 to `count`.
     """
-    random, head = np.random.default_rng(seed), {"output": output, "cost": cost}
+    random = np.random.default_rng(seed)
+    head = {"output": output, "cost": cost}
     yield _progress(0, W, b, train, test, head, 0.0)
     for epoch in range(1, count + 1):
         before = _flat(W, b)
@@ -92,8 +103,11 @@ def epochs(
         for first in range(0, len(order), batch):
             rows = order[first : first + batch]
             step(W, b, train[0][rows], train[1][rows], learning_rate=learning_rate, **head)
-        moved, length = np.linalg.norm(_flat(W, b) - before), np.linalg.norm(before)
-        yield _progress(epoch, W, b, train, test, head, float(moved / length) if length else float("inf"))
+        moved = np.linalg.norm(_flat(W, b) - before)
+        length = np.linalg.norm(before)
+        yield _progress(
+            epoch, W, b, train, test, head, float(moved / length) if length else float("inf")
+        )
 
 
 def _progress(
@@ -105,11 +119,15 @@ def _progress(
     head: dict[str, str],
     moved: float,
 ) -> Progress:
-    (train_loss, train_accuracy), (test_loss, test_accuracy) = (evaluate(W, b, x, y, **head) for x, y in (train, test))
+    (train_loss, train_accuracy), (test_loss, test_accuracy) = (
+        evaluate(W, b, x, y, **head) for x, y in (train, test)
+    )
     return Progress(epoch, train_loss, test_loss, train_accuracy, test_accuracy, moved)
 
 
-def evaluate(W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, *, output: str, cost: str) -> tuple[float, float]:
+def evaluate(
+    W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, *, output: str, cost: str
+) -> tuple[float, float]:
     """Mean loss, and the part of the samples whose largest output is that of their class."""
     passed = by_hand.forward(x, W, b, output=output)
     losses = by_hand.losses(passed.z[len(W)], y, output=output, cost=cost)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-NAMES = ("input-blind", "symmetric-units", "saturated", "stuck-at-prior", "too-few-steps", "unlearnable-labels", "diverged")
+NAMES = (
+    "input-blind",
+    "symmetric-units",
+    "saturated",
+    "stuck-at-prior",
+    "too-few-steps",
+    "unlearnable-labels",
+    "diverged",
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +45,13 @@ class Symptom:
 
     def as_json(self) -> dict[str, object]:
         """For `--json`; numbers that are not finite become null."""
-        finite = {name: value if math.isfinite(value) else None for name, value in self.measures.items()}
-        texts = {name: getattr(self, name) for name in ("name", "where", "evidence", "meaning", "remedy", "hopeless")}
+        finite = {
+            name: value if math.isfinite(value) else None for name, value in self.measures.items()
+        }
+        texts = {
+            name: getattr(self, name)
+            for name in ("name", "where", "evidence", "meaning", "remedy", "hopeless")
+        }
         return texts | {"measures": finite}
 
 
@@ -50,7 +63,8 @@ class Progress:
         epoch: how many epochs were over.
         train_loss, test_loss: means over all samples, in the cost's own unit.
         train_accuracy, test_accuracy: parts of 1; NaN where there is no test set.
-        relative_update: |change of all weights and biases in this epoch| over their length before it; 0 for epoch 0.
+        relative_update: |change of all weights and biases in this epoch| over their length before
+            it; 0 for epoch 0.
         cancellation: of W[1]'s gradient, from `measures`; NaN where it was not measured.
     """
 

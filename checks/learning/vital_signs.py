@@ -1,7 +1,10 @@
-"""What can be measured on a network and a sample of its data, in numbers: no judgement here, symptoms.py judges.
+"""What can be measured on a network and a sample of its data, in numbers: no judgement here,
+symptoms.py judges.
 
-Everything comes out of one forward and one backward pass over at most MOST_ROWS samples. Per-sample gradients need no loop over
-samples: a sample's dW[l] is the outer product of its dz[l] and its a[l-1], so its norm is the product of theirs.
+Everything comes out of one forward and one backward pass over at most MOST_ROWS samples. Per-sample
+gradients need no loop over
+samples: a sample's dW[l] is the outer product of its dz[l] and its a[l-1], so its norm is the
+    product of theirs.
 """
 
 from __future__ import annotations
@@ -14,20 +17,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from checks import by_hand
+from backproof.checks import by_hand
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Inexact, Int64, Integer
 
     Layers = dict[int, Float64[np.ndarray, "..."]]
 
-MOST_ROWS = 256  # samples looked at: enough for every rule, few enough to cost no more than a few training steps
-FLAT = 0.02  # a(1 - a) below this: less than a twelfth of the slope at 0.5, reached where |z| > 3.87
-COPY = (
-    1e-4  # relative distance below which two units are one: 1000 roundings of float32, 10,000 times closer than any two drawn ones
+# samples looked at: enough for every rule, few enough to cost no more than a few training steps
+MOST_ROWS = 256
+FLAT = (
+    0.02  # a(1 - a) below this: less than a twelfth of the slope at 0.5, reached where |z| > 3.87
 )
-DIRECTIONS = 16  # random directions on which units are compared: two different ones agree on all of them with odds of COPY**16
-SEES = 0.01  # of a response: layers as drawn have one of 1/sqrt(n_in), and blind ones less than a hundredth of this
+# relative distance below which two units are one: 1000 roundings of float32, 10,000 times closer
+# than any two drawn ones
+COPY = 1e-4
+# random directions on which units are compared: two different ones agree on all of them with odds
+# of COPY**16
+DIRECTIONS = 16
+# of a response: layers as drawn have one of 1/sqrt(n_in), and blind ones less than a hundredth of
+# this
+SEES = 0.01
 DEALS = 200  # random deals of the labels: their standard deviation is then known to 5%
 
 
@@ -38,16 +48,21 @@ class LayerSigns:
     Attributes:
         layer: 1..L.
         units: how many it has.
-        distinct: how many of them differ in the weights that come in, the bias or the weights that go out; None for the output.
+        distinct: how many of them differ in the weights that come in, the bias or the weights that
+            go out; None for the output.
         saturation: which part of its a(1 - a), or of its p(1 - p), is below FLAT.
-        passed: how much of the error that arrives the sigmoids pass on, from 0 to 1 (at a = 1/2): sum |dz| over sum |da|/4; of
+        passed: how much of the error that arrives the sigmoids pass on, from 0 to 1 (at a = 1/2):
+            sum |dz| over sum |da|/4; of
             the output sum |dz| over sum |dp|/4, and 1 under cross-entropy, which cancels the slope.
         spread: the largest difference that any two samples make to any of its units, a or p.
         input_spread: the same of what the layer reads.
-        response: |W d| over |W||d| where d is how samples differ in what the layer reads: 0 for a layer that cannot see it.
-        gradient_response: the same of dW, in units of the samples' own gradients: 0 where descent will not change that; NaN
-            where all of them are 0, and where the response is above SEES: then nobody asks.
-        cancellation: |mean of the samples' gradients of W| over the mean of their lengths; NaN where all are 0.
+        response: |W d| over |W||d| where d is how samples differ in what the layer
+            reads: 0 for a layer that cannot see it.
+        gradient_response: the same of dW, in units of the samples' own gradients: 0 where descent
+            will not change that; NaN where all of them are 0, and where the response is above SEES:
+            then nobody asks.
+        cancellation: |mean of the samples' gradients of W| over the mean of their
+            lengths; NaN where all are 0.
         gradient: the length of dW.
         zero: whether all of W is 0.
         finite: whether W, b and z are finite numbers.
@@ -97,7 +112,8 @@ class VitalSigns:
         samples: how many were looked at.
         finite: whether every layer's weights, biases and z are finite numbers.
         loss: their mean.
-        prior_loss: the loss of answering the class frequencies whatever goes in, the best of all constant answers.
+        prior_loss: the loss of answering the class frequencies whatever goes in, the best of all
+            constant answers.
         output_spread: the largest difference that any two samples make to any output.
         wrong: which part of the samples has an output that is both flat and wrong by more than 0.9.
     """
@@ -135,8 +151,12 @@ def vital_signs(
         raise ValueError("expected at least one sample to look at, got none")
     if len(x) > MOST_ROWS:
         x, y = (array[evenly(len(y))] for array in (x, y))
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.int64)
-    W64, b64 = ({layer: np.asarray(array, np.float64) for layer, array in arrays.items()} for arrays in (W, b))
+    x = np.asarray(x, np.float64)
+    y = np.asarray(y, np.int64)
+    W64, b64 = (
+        {layer: np.asarray(array, np.float64) for layer, array in arrays.items()}
+        for arrays in (W, b)
+    )
     with np.errstate(all="ignore"):  # a network that has diverged is measured like any other
         return _measure(W64, b64, x, y, output, cost, of_x or Reads.of(x))
 
@@ -153,8 +173,8 @@ def prior_loss(y: Integer[np.ndarray, " N"], classes: int, *, output: str, cost:
         y: labels, from which the frequencies are counted.
         classes: K.
         output, cost: the head.
-    Returns: the entropy of the frequencies in nats (cross-entropy; the sigmoid's is summed over K yes-or-no questions),
-        or the sum of f(1 - f) (quadratic): the mean of sum (f - Y)**2.
+    Returns: the entropy of the frequencies in nats (cross-entropy; the sigmoid's is summed over K
+        yes-or-no questions), or the sum of f(1 - f) (quadratic): the mean of sum (f - Y)**2.
     """
     f = np.bincount(y, minlength=classes) / len(y)
     if cost == "quadratic":
@@ -164,12 +184,15 @@ def prior_loss(y: Integer[np.ndarray, " N"], classes: int, *, output: str, cost:
 
 
 def distinct_units(
-    incoming: Float64[np.ndarray, "n n_in"], b: Float64[np.ndarray, " n"], outgoing: Float64[np.ndarray, "n_out n"]
+    incoming: Float64[np.ndarray, "n n_in"],
+    b: Float64[np.ndarray, " n"],
+    outgoing: Float64[np.ndarray, "n_out n"],
 ) -> int:
     """How many units of a layer are no copies of each other.
 
-    A copy has the same weights in, the same bias and the same weights out: then its activation is the same, and what comes back to
-    it, so it receives the same gradient for ever. The same weights in alone prove nothing: zero W[1] under a random W[2] separates.
+    A copy has the same weights in, the same bias and the same weights out: then its activation is
+    the same, and what comes back to it, so it receives the same gradient for ever. The same weights
+    in alone prove nothing: zero W[1] under a random W[2] separates.
 
     Args:
         incoming: W[layer].
@@ -181,7 +204,8 @@ def distinct_units(
     seen = features @ _directions(features.shape[1]) / np.sqrt(features.shape[1] * DIRECTIONS)
     square = (seen**2).sum(axis=1)
     distance = square[:, None] + square - 2 * seen @ seen.T
-    first = (distance <= COPY**2 + 1e-14 * square.max()).argmax(axis=1)  # the copy with the lowest number
+    # the copy with the lowest number
+    first = (distance <= COPY**2 + 1e-14 * square.max()).argmax(axis=1)
     return int((first == np.arange(len(first))).sum())
 
 
@@ -191,12 +215,15 @@ def _directions(count: int) -> Float64[np.ndarray, "count D"]:
     return np.random.default_rng(0).normal(size=(count, DIRECTIONS))
 
 
-def _measure(W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, output: str, cost: str, of_x: Reads) -> VitalSigns:
+def _measure(
+    W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, output: str, cost: str, of_x: Reads
+) -> VitalSigns:
     passed = by_hand.forward(x, W, b, output=output)
     back = by_hand.backward(passed, W, y, output=output, cost=cost)
     loss = float(by_hand.losses(passed.z[len(W)], y, output=output, cost=cost).mean())
     reads = {layer: of_x if layer == 1 else Reads.of(passed.a[layer - 1]) for layer in W}
-    layers, p = tuple(_layer(layer, W, b, passed, back, reads[layer]) for layer in W), passed.p
+    layers = tuple(_layer(layer, W, b, passed, back, reads[layer]) for layer in W)
+    p = passed.p
     wrong = np.abs(p - by_hand.one_hot(y, p)).max(axis=1) > 0.9
     return VitalSigns(
         layers,
@@ -209,23 +236,33 @@ def _measure(W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, output: str, co
     )
 
 
-def _layer(layer: int, W: Layers, b: Layers, passed: by_hand.Forward, back: by_hand.Backward, reads: Reads) -> LayerSigns:
-    hidden, z = layer < len(W), passed.z[layer]
-    a, dz, dW = passed.a[layer] if hidden else passed.p, back.dz[layer], back.dW[layer]
+def _layer(
+    layer: int, W: Layers, b: Layers, passed: by_hand.Forward, back: by_hand.Backward, reads: Reads
+) -> LayerSigns:
+    hidden = layer < len(W)
+    z = passed.z[layer]
+    a = passed.a[layer] if hidden else passed.p
+    dz = back.dz[layer]
+    dW = back.dW[layer]
     arriving = back.da[layer] if hidden else back.dp
     lengths = float((np.sqrt((dz**2).sum(axis=1)) * reads.lengths).sum())
-    response = _over(_length(z - z.mean(axis=0)), reads.variation * _length(W[layer]))  # z differs by W d: b is the same for all
+    # z differs by W d: b is the same for all
+    response = _over(_length(z - z.mean(axis=0)), reads.variation * _length(W[layer]))
     asked = lengths and response <= SEES
     return LayerSigns(
         layer,
         units=a.shape[1],
         distinct=distinct_units(W[layer], b[layer], W[layer + 1]) if hidden else None,
         saturation=float((a * (1 - a) < FLAT).mean()),
-        passed=1.0 if arriving is None else _over(4 * float(np.abs(dz).sum()), float(np.abs(arriving).sum())),
+        passed=1.0
+        if arriving is None
+        else _over(4 * float(np.abs(dz).sum()), float(np.abs(arriving).sum())),
         spread=_spread(a),
         input_spread=reads.spread,
         response=response,
-        gradient_response=_gradient_response(passed.a[layer - 1], dW, reads, lengths) if asked else np.nan,
+        gradient_response=_gradient_response(passed.a[layer - 1], dW, reads, lengths)
+        if asked
+        else np.nan,
         cancellation=_length(dW) / lengths if lengths else np.nan,
         gradient=_length(dW),
         zero=not W[layer].any(),
@@ -238,7 +275,8 @@ def _gradient_response(a: np.ndarray, dW: np.ndarray, reads: Reads, lengths: flo
 
 
 def _flat(p: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Which samples' p(1 - p) are flat, also compared to those at the class frequencies, which many classes make small."""
+    """Which samples' p(1 - p) are flat, also compared to those at the class frequencies, which many
+    classes make small."""
     f = np.bincount(y, minlength=p.shape[1]) / len(y)
     at_prior = float((f * (1 - f)).max())
     return (p * (1 - p)).max(axis=1) < min(FLAT, at_prior / 5)
@@ -249,17 +287,22 @@ def _spread(a: np.ndarray) -> float:
 
 
 def _length(array: np.ndarray) -> float:
-    return float(np.sqrt(np.square(array).sum()))  # np.linalg.norm asks several threads for a thousand numbers, and waits for them
+    # np.linalg.norm asks several threads for a thousand numbers, and waits for them
+    return float(np.sqrt(np.square(array).sum()))
 
 
 def _scaled(rows: np.ndarray) -> np.ndarray:
     """In units of the root mean square of all entries; zeros stay zeros."""
     size = np.sqrt((rows**2).mean())
-    return rows / size if size > 0 else rows
+    if size > 0:
+        return rows / size
+    return rows
 
 
 def _over(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 0.0
+    if whole > 0:
+        return part / whole
+    return 0.0
 
 
 def _times_log(f: np.ndarray) -> np.ndarray:
@@ -268,19 +311,23 @@ def _times_log(f: np.ndarray) -> np.ndarray:
 
 
 def agreement(x: Float64[np.ndarray, "N n_0"], y: Integer[np.ndarray, " N"]) -> float:
-    """How much more often a sample's nearest neighbour has its label than if labels had been dealt out at random.
+    """How much more often a sample's nearest neighbour has its label than if labels had been dealt
+    out at random.
 
     Args:
         x, y: samples and labels; at most MOST_ROWS, taken evenly, are used.
-    Returns: the excess in standard deviations: about 0 where labels do not depend on inputs, whatever the dependence looks like.
-        Samples are counted alike, or classes are, whichever shows more: a rare class is lost among samples.
+    Returns: the excess in standard deviations: about 0 where labels do not depend on inputs,
+        whatever the dependence looks like. Samples are counted alike, or classes are, whichever
+        shows more: a rare class is lost among samples.
     """
     rows = evenly(len(x))
-    x, y = x[rows].astype(np.float64), y[rows]
+    x = x[rows].astype(np.float64)
+    y = y[rows]
     square = (x**2).sum(axis=1)
     distance = square[:, None] + square - 2 * x @ x.T
     np.fill_diagonal(distance, np.inf)
-    nearest, random = distance.argmin(axis=1), np.random.default_rng(0)
+    nearest = distance.argmin(axis=1)
+    random = np.random.default_rng(0)
     often = np.maximum(np.bincount(y), 1)
 
     def shares(labels: np.ndarray) -> tuple[float, float]:

@@ -1,6 +1,8 @@
-"""Symptoms of a live training: looked for before the first epoch, at epochs 1, 2, 4, 8, ... and at the end.
+"""Symptoms of a live training: looked for before the first epoch, at epochs 1, 2, 4, 8, ... and at
+the end.
 
-The epochs are geometric so that looking costs next to nothing in a long run and misses nothing in a short one.
+The epochs are geometric so that looking costs next to nothing in a long run and misses nothing in a
+short one.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import math
 import numpy as np
 import torch
 
-from checks.learning.finding import Progress, Symptom
-from checks.learning.symptoms import dashboard, judge
-from checks.learning.vital_signs import Reads, VitalSigns, evenly, vital_signs
-from model.training import Record, Training
+from backproof.checks.learning.finding import Progress, Symptom
+from backproof.checks.learning.symptoms import dashboard, judge
+from backproof.checks.learning.vital_signs import Reads, VitalSigns, evenly, vital_signs
+from backproof.model.training import Record, Training
 
 
 class Watcher:
@@ -23,18 +25,22 @@ class Watcher:
         training: what to look at; nothing of it is changed.
         epochs: after which it ends: `measures` are taken there, too.
     Attributes:
-        measures: the numbers of the latest epoch, for the dashboard; none where nothing was measured.
+        measures: the numbers of the latest epoch, for the dashboard; none where nothing was
+            measured.
     """
 
     def __init__(self, training: Training, epochs: int | None = None) -> None:
-        self._training, self._epochs = training, epochs
+        self._training = training
+        self._epochs = epochs
         rows = torch.from_numpy(evenly(len(training.train.y))).to(training.train.y.device)
-        self._x, self._y = training.train.x[rows].cpu().numpy().astype(np.float64), training.train.y[rows].cpu().numpy()
+        self._x = training.train.x[rows].cpu().numpy().astype(np.float64)
+        self._y = training.train.y[rows].cpu().numpy()
         self._reads = Reads.of(self._x)
         self._tensors = list(training.network.parameters())
         self._history: list[Progress] = []
         self._seen: set[tuple[str, str]] = set()
-        self._parameters, self._length = torch.empty(0), 0.0
+        self._parameters = torch.empty(0)
+        self._length = 0.0
         self._latest: tuple[int, VitalSigns] | None = None
         self.measures: dict[str, float] = {}
 
@@ -45,7 +51,10 @@ class Watcher:
         """
         due = record.epoch & (record.epoch - 1) == 0  # 0, 1, 2, 4, 8, ...
         self._latest = None
-        self.measures = dashboard(self._signs(record.epoch)) if due or record.epoch == self._epochs else {}
+        if due or record.epoch == self._epochs:
+            self.measures = dashboard(self._signs(record.epoch))
+        else:
+            self.measures = {}
         self._note(record)
         found = self._look(ended=False) if due or record.diverged else []
         new = [symptom for symptom in found if not self.reported(symptom)]
@@ -58,20 +67,26 @@ class Watcher:
         Args:
             ended: whether training ran to its end: only then can it have been too short.
         """
-        return self._look(ended=ended) if self._history else []
+        if self._history:
+            return self._look(ended=ended)
+        return []
 
     def reported(self, symptom: Symptom) -> bool:
         """Whether `look` has returned it already."""
         return (symptom.name, symptom.where) in self._seen
 
     def _look(self, *, ended: bool) -> list[Symptom]:
-        signs, tested = self._signs(self._training.epoch), len(self._training.test.y)
+        signs = self._signs(self._training.epoch)
+        tested = len(self._training.test.y)
         return judge(signs, self._x, self._y, history=self._history, ended=ended, tested=tested)
 
     def _note(self, record: Record) -> None:
         """Add an epoch to the history, with how far it moved the weights."""
-        before, length = self._parameters, self._length
-        self._parameters = torch.cat([parameter.detach().reshape(-1) for parameter in self._tensors])
+        before = self._parameters
+        length = self._length
+        self._parameters = torch.cat(
+            [parameter.detach().reshape(-1) for parameter in self._tensors]
+        )
         self._length = float(self._parameters.norm())
         moved = float((self._parameters - before).norm()) / (length or 1.0) if len(before) else 0.0
         cancellation = self.measures.get("cancellation/layer_1", math.nan)
@@ -79,7 +94,8 @@ class Watcher:
         self._history.append(Progress(record.epoch, *scores, moved, cancellation))
 
     def _signs(self, epoch: int) -> VitalSigns:
-        """Of the network as it is, at a few hundred rows taken evenly; measured once after an epoch."""
+        """Of the network as it is, at a few hundred rows taken evenly; measured once after an
+        epoch."""
         if self._latest is None or self._latest[0] != epoch:
             training = self._training
             W, b = (

@@ -1,8 +1,8 @@
 """A CSV file -> Table: numbers, and in the last column the label.
 
-Header: the first line, if none of its features is a number, or if it counts 0, 1, 2, ... and its label is the only one that
-is no number. NumPy reads the plain file; the careful reader, which takes quotes too, reads what NumPy refuses and knows the
-line of every error.
+Header: the first line, if none of its features is a number, or if it counts 0, 1, 2, ... and its
+label is the only one that is no number. NumPy reads the plain file; the careful reader, which takes
+quotes too, reads what NumPy refuses and knows the line of every error.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.command_line import BadInput
-from model.files.csv_text import Record, read_text, records_of, separator_of
-from model.files.tables import LARGEST, Table, all_numbers, encode, shown, value
+from backproof.model.command_line import BadInput
+from backproof.model.files.csv_text import Record, read_text, records_of, separator_of
+from backproof.model.files.tables import LARGEST, Table, all_numbers, encode, shown, value
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64
@@ -49,11 +49,15 @@ def read_csv(path: Path) -> Table:
     records = records_of(path, text, separator)
     first = next(records, None)
     if first is None:
-        raise BadInput(f"{path}: expected rows of numbers and a label, got empty fields. Fill them in.")
+        raise BadInput(
+            f"{path}: expected rows of numbers and a label, got empty fields. Fill them in."
+        )
     columns = _header(path, first)
     rows = _quick(text, separator, len(first[1]), columns)
     if rows is None:
-        rows = _careful(path, records if columns else chain([first], records), len(first[1]), columns)
+        rows = _careful(
+            path, records if columns else chain([first], records), len(first[1]), columns
+        )
     rows = _without_numeric_header(rows, first)
     _check_features(path, rows)
     _check_labels(path, rows)
@@ -62,18 +66,21 @@ def read_csv(path: Path) -> Table:
 
 
 def _header(path: Path, first: Record) -> tuple[str, ...]:
-    """The features' names, or () where the first line is a row; half of each is refused, so that no row is lost."""
+    """The features' names, or () where the first line is a row; half of each is refused, so that no
+    row is lost."""
     line, (*features, label) = first
     if not features:
         raise BadInput(
-            f"{path}, line {line}: expected at least 2 columns, numbers and then a label, got 1: {shown(label)}. "
+            f"{path}, line {line}: expected at least 2 columns, numbers and then a label, got 1: "
+            f"{shown(label)}. "
             "Separate the columns with commas, semicolons or tabs."
         )
     names = [field for field in features if not _is_number(field)]
     if names and len(names) < len(features):
         number = next(field for field in features if _is_number(field))
         raise BadInput(
-            f"{path}, line {line}: expected numbers, or a header of names, got {shown(names[0])} and {shown(number)}. "
+            f"{path}, line {line}: expected numbers, or a header of names, got {shown(names[0])} "
+            f"and {shown(number)}. "
             "Correct the number, or give every column a name."
         )
     return tuple(names)
@@ -85,8 +92,11 @@ def _is_number(field: str) -> bool:
 
 
 def _quick(text: str, separator: str, width: int, columns: tuple[str, ...]) -> Rows | None:
-    """The rows through NumPy's parser, or None where it takes the careful reader to understand or to refuse them."""
-    kept = [(line, row) for line, row in enumerate(text.split("\n"), 1) if row.strip()][bool(columns) :]
+    """The rows through NumPy's parser, or None where it takes the careful reader to understand or
+    to refuse them."""
+    kept = [(line, row) for line, row in enumerate(text.split("\n"), 1) if row.strip()][
+        bool(columns) :
+    ]
     if not kept or any('"' in row or row.count(separator) != width - 1 for _, row in kept):
         return None
     parts = [row.rpartition(separator) for _, row in kept]
@@ -97,12 +107,15 @@ def _quick(text: str, separator: str, width: int, columns: tuple[str, ...]) -> R
 
 
 def _numbers(rows: list[str], separator: str) -> np.ndarray | None:
-    """float64, or None; whole numbers are parsed as such, which takes NumPy a quarter of the time."""
+    """float64, or None; whole numbers are parsed as such, which takes NumPy a quarter of the
+    time."""
     if not all(row.strip() for row in rows):  # which NumPy would pass over
         return None
     whole = not any(mark in row for row in rows for mark in ".eEnN")
     try:
-        parsed = np.loadtxt(rows, np.int64 if whole else np.float64, comments=None, delimiter=separator, ndmin=2)
+        parsed = np.loadtxt(
+            rows, np.int64 if whole else np.float64, comments=None, delimiter=separator, ndmin=2
+        )
     except ValueError:
         return None
     return parsed.astype(np.float64)
@@ -110,18 +123,24 @@ def _numbers(rows: list[str], separator: str) -> np.ndarray | None:
 
 def _careful(path: Path, records: Iterator[Record], width: int, columns: tuple[str, ...]) -> Rows:
     """The rows one field at a time. Raises BadInput at the first that cannot be used."""
-    lines, features, labels = [], [], []
+    lines = []
+    features = []
+    labels = []
     for line, fields in records:
         if len(fields) != width:
             raise BadInput(
-                f"{path}, line {line}: expected {width} fields, as in the first line, got {len(fields)}. "
+                f"{path}, line {line}: expected {width} fields, as in the first line, got "
+                f"{len(fields)}. "
                 "Add what is missing, quote a field that holds the separator, or remove the line."
             )
         features.append(_features(path, line, fields[:-1], columns))
         labels.append(fields[-1])
         lines.append(line)
     if not lines:
-        raise BadInput(f"{path}: expected rows below the header, got none. Add rows of numbers, each with its label.")
+        raise BadInput(
+            f"{path}: expected rows below the header, got none. Add rows of numbers, each with "
+            "its label."
+        )
     return Rows(lines, np.stack(features), labels, columns)
 
 
@@ -130,7 +149,8 @@ def _features(path: Path, line: int, fields: Sequence[str], columns: Sequence[st
     numbers = [value(field) for field in fields]
     for column, field in enumerate(fields):
         if math.isnan(numbers[column]) and not _is_number(field):
-            place, came = _place(path, line, column, columns), shown(field) if field else "an empty field"
+            place = _place(path, line, column, columns)
+            came = shown(field) if field else "an empty field"
             comma = re.fullmatch(r"[-+]?\d*,\d+", field)
             advice = "Write decimals with a point." if comma else "Correct it, or remove the row."
             raise BadInput(f"{place}: expected a number, got {came}. {advice}")
@@ -144,12 +164,21 @@ def _place(path: Path, line: int, column: int, columns: Sequence[str]) -> str:
 
 
 def _without_numeric_header(rows: Rows, first: Record) -> Rows:
-    """pandas names columns 0, 1, 2, ...: such a first row is a header where all labels are numbers but its own."""
+    """pandas names columns 0, 1, 2, ...: such a first row is a header where all labels are numbers
+    but its own."""
     label, *labels = rows.labels
     counts = rows.x[0].tolist() == list(range(rows.x.shape[1]))
-    if rows.columns or not (counts and label and not _is_number(label) and labels and all_numbers(set(labels))):
+    if rows.columns or not (
+        counts and label and not _is_number(label) and labels and all_numbers(set(labels))
+    ):
         return rows
-    return replace(rows, lines=rows.lines[1:], x=rows.x[1:], labels=rows.labels[1:], columns=tuple(first[1][:-1]))
+    return replace(
+        rows,
+        lines=rows.lines[1:],
+        x=rows.x[1:],
+        labels=rows.labels[1:],
+        columns=tuple(first[1][:-1]),
+    )
 
 
 def _check_features(path: Path, rows: Rows) -> None:
@@ -159,12 +188,14 @@ def _check_features(path: Path, rows: Rows) -> None:
     for row, column in np.argwhere(~(np.abs(rows.x) <= LARGEST))[:1].tolist():
         place = _place(path, rows.lines[row], column, rows.columns)
         raise BadInput(
-            f"{place}: expected a finite number of at most {LARGEST:g}, got {rows.x[row, column]:g}. Correct it, or remove the row."
+            f"{place}: expected a finite number of at most {LARGEST:g}, got "
+            f"{rows.x[row, column]:g}. Correct it, or remove the row."
         )
 
 
 def _check_labels(path: Path, rows: Rows) -> None:
-    """Raise BadInput at the first label that is missing: "nan" is a name among names, but none among numbers."""
+    """Raise BadInput at the first label that is missing: "nan" is a name among names, but none
+    among numbers."""
     names = set(rows.labels)
     missing = {name for name in names if not name or (_is_number(name) and not all_numbers([name]))}
     if not all_numbers(names - missing):
@@ -172,4 +203,7 @@ def _check_labels(path: Path, rows: Rows) -> None:
     for line, label in zip(rows.lines, rows.labels, strict=True):
         if label in missing:
             came = shown(label) if label else "an empty field"
-            raise BadInput(f"{path}, line {line}: expected a label in the last column, got {came}. Fill it in, or remove the row.")
+            raise BadInput(
+                f"{path}, line {line}: expected a label in the last column, got {came}. Fill it "
+                "in, or remove the row."
+            )

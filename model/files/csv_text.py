@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.command_line import BadInput
+from backproof.model.command_line import BadInput
 
 Record = tuple[int, list[str]]  # a line's number, counted from 1, and its fields
 
@@ -27,9 +27,13 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         byte = f"0x{error.object[error.start]:02x}"
-        raise BadInput(f"{path}, line {line}: expected UTF-8 text, got byte {byte}. Save the file as UTF-8.") from None
+        raise BadInput(
+            f"{path}, line {line}: expected UTF-8 text, got byte {byte}. Save the file as UTF-8."
+        ) from None
     except OSError as error:
-        raise BadInput(f"{path}: expected a CSV file, got: {error.strerror}. Check the path.") from None
+        raise BadInput(
+            f"{path}: expected a CSV file, got: {error.strerror}. Check the path."
+        ) from None
     if not text.strip():
         raise BadInput(f"{path}: expected rows of numbers, got an empty file. Check the path.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -43,7 +47,8 @@ def separator_of(text: str) -> str:
 
 
 def records_of(path: Path, text: str, separator: str) -> Iterator[Record]:
-    """Every row that holds anything: the number of its first line, and its fields without spaces around them.
+    """Every row that holds anything: the number of its first line, and its fields without spaces
+    around them.
 
     Args:
         path: where the text came from, for the error.
@@ -62,4 +67,6 @@ def records_of(path: Path, text: str, separator: str) -> Iterator[Record]:
             line = reader.line_num + 1
     except csv.Error as error:
         advice = "Close the quote, and write a quote inside of quotes twice."
-        raise BadInput(f"{path}, line {line}: expected fields, quoted or not, got: {error}. {advice}") from None
+        raise BadInput(
+            f"{path}, line {line}: expected fields, quoted or not, got: {error}. {advice}"
+        ) from None

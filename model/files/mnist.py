@@ -1,7 +1,8 @@
 """The MNIST files: found in a folder or fetched from the public mirror, verified, and read.
 
-The format is IDX: two zero bytes, the type (8 is uint8), the number of dimensions, each dimension as a big-endian uint32,
-then the numbers. Mirrors wrap the same bytes into different .gz files, so what is verified is the MD5 of the unpacked bytes.
+The format is IDX: two zero bytes, the type (8 is uint8), the number of dimensions, each dimension
+as a big-endian uint32, then the numbers. Mirrors wrap the same bytes into different .gz files, so
+what is verified is the MD5 of the unpacked bytes.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.atomic import write_atomically
-from model.command_line import BadInput
+from backproof.model.atomic import write_atomically
+from backproof.model.command_line import BadInput
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import UInt8
@@ -42,7 +43,8 @@ def read_mnist(
     """Read the four files, verified, fetching those that are missing if `download`.
 
     Args:
-        folder: where they are or shall be, as `train-images-idx3-ubyte` or `train-images.idx3-ubyte`, plain or `.gz`.
+        folder: where they are or shall be, as `train-images-idx3-ubyte` or
+            `train-images.idx3-ubyte`, plain or `.gz`.
         download: whether to fetch what is missing.
         mirror: address of a folder that has them as `.gz`, with its final slash.
         md5: what the files are called -> MD5 of their unpacked bytes.
@@ -53,12 +55,18 @@ def read_mnist(
     missing = [name for name, path in found.items() if path is None]
     if missing and not download:
         raise BadInput(
-            f"{folder}: expected the {len(md5)} MNIST files, plain or .gz, got none called {', '.join(missing)}. "
-            f"Add --download to fetch them from {mirror} into {folder}, or name their folder with --data-dir."
+            f"{folder}: expected the {len(md5)} MNIST files, plain or .gz, got none called "
+            f"{', '.join(missing)}. "
+            f"Add --download to fetch them from {mirror} into {folder}, or name their folder with "
+            "--data-dir."
         )
     for name in missing:
         found[name] = fetch(name, folder, mirror, md5[name])
-    return {name: parse_idx(_content(path, md5[name]), path) for name, path in found.items() if path is not None}
+    return {
+        name: parse_idx(_content(path, md5[name]), path)
+        for name, path in found.items()
+        if path is not None
+    }
 
 
 def parse_idx(content: bytes, where: object) -> UInt8[np.ndarray, "*shape"]:
@@ -73,7 +81,8 @@ def parse_idx(content: bytes, where: object) -> UInt8[np.ndarray, "*shape"]:
     shape = np.frombuffer(content[4:start], ">u4").tolist() if 4 < start <= len(content) else []
     if not shape or len(content) != start + math.prod(shape):
         raise BadInput(
-            f"{where}: expected a whole IDX file of uint8, got {len(content)} bytes that start with "
+            f"{where}: expected a whole IDX file of uint8, got {len(content)} bytes that start "
+            "with "
             f"{content[:4].hex() or 'nothing'}. {REPLACE}"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
@@ -88,7 +97,8 @@ def fetch(name: str, folder: Path, mirror: str, md5: str) -> Path:
         mirror: address of the folder that has it.
         md5: of the unpacked bytes.
     Returns: the path of the new file.
-    Raises: BadInput if it cannot be fetched, is corrupt, or cannot be written; nothing is left behind.
+    Raises: BadInput if it cannot be fetched, is corrupt, or cannot be written; nothing is left
+    behind.
     """
     packed = _get(f"{mirror}{name}.gz")
     _require(_unpacked(packed, f"{mirror}{name}.gz", RETRY), md5, f"{mirror}{name}.gz", RETRY)
@@ -97,7 +107,10 @@ def fetch(name: str, folder: Path, mirror: str, md5: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, packed)
     except OSError as error:
-        raise BadInput(f"{folder}: expected a folder to write to, got: {error.strerror}. Choose one with --data-dir.") from None
+        raise BadInput(
+            f"{folder}: expected a folder to write to, got: {error.strerror}. Choose one with "
+            "--data-dir."
+        ) from None
     return path
 
 
@@ -114,7 +127,9 @@ def _get(address: str) -> bytes:
         with urlopen(address, timeout=TIMEOUT_S) as answer:
             total = int(answer.headers.get("Content-Length") or 0)
             title = address.rpartition("/")[2]
-            with tqdm(total=total or None, desc=title, unit="B", unit_scale=True, disable=None) as bar:
+            with tqdm(
+                total=total or None, desc=title, unit="B", unit_scale=True, disable=None
+            ) as bar:
                 while chunk := answer.read(CHUNK):
                     body += chunk
                     bar.update(len(chunk))
@@ -139,7 +154,9 @@ def _content(path: Path, md5: str) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path}: expected a readable file, got: {error.strerror}. Check its permissions.") from None
+        raise BadInput(
+            f"{path}: expected a readable file, got: {error.strerror}. Check its permissions."
+        ) from None
     unpacked = _unpacked(content, path, REPLACE) if path.suffix == ".gz" else content
     _require(unpacked, md5, path, REPLACE)
     return unpacked

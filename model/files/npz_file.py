@@ -1,4 +1,5 @@
-"""An NPZ file -> Table: `x`, one sample a row or one picture; `y`, its class; optionally `classes`, their names."""
+"""An NPZ file -> Table: `x`, one sample a row or one picture; `y`, its class; optionally `classes`,
+their names."""
 
 from __future__ import annotations
 
@@ -9,25 +10,36 @@ from pathlib import Path
 
 import numpy as np
 
-from model.command_line import BadInput
-from model.files.tables import LARGEST, Table, encode, refuse, shown
+from backproof.model.command_line import BadInput
+from backproof.model.files.tables import LARGEST, Table, encode, refuse, shown
 
-UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_npz(path: Path) -> Table:
     """Read a table that NumPy's `savez` wrote; nothing in it is unpickled.
 
     Args:
-        path: a file with `x`, (N, n_0) or (N, height, width), and `y`, (N,) of whole numbers or text. With `classes`,
-            (K,) of names, `y` is in [0, K) or one of the names.
+        path: a file with `x`, (N, n_0) or (N, height, width), and `y`, (N,) of whole numbers or
+            text. With `classes`, (K,) of names, `y` is in [0, K) or one of the names.
     Returns: the features, uint8 where they are stored so and float64 otherwise, and encoded labels.
     Raises: BadInput for whatever cannot be used.
     """
     arrays = _arrays(path)
     if not {"x", "y"} <= arrays.keys():
         came = " and ".join(arrays) or "neither"
-        raise BadInput(f"{path}: expected arrays x and y, got {came}. Save them with numpy.savez(file, x=x, y=y).")
+        raise BadInput(
+            f"{path}: expected arrays x and y, got {came}. Save them with numpy.savez(file, x=x, "
+            "y=y)."
+        )
     x, picture = _features(path, arrays["x"])
     y, classes = _classes(path, _labels(path, arrays["y"], len(x)), arrays)
     return Table(x, y, classes, picture)
@@ -37,13 +49,21 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays that matter, by name."""
     if not path.is_file() or not zipfile.is_zipfile(path):
         came = "another kind of file" if path.exists() else "nothing under that name"
-        raise BadInput(f"{path}: expected an .npz file, got {came}. Check the path, or save x and y with numpy.savez.")
+        raise BadInput(
+            f"{path}: expected an .npz file, got {came}. Check the path, or save x and y with "
+            "numpy.savez."
+        )
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
-            return {name: np.asarray(loaded[name]) for name in loaded.files if name in ("x", "y", "classes")}
+            return {
+                name: np.asarray(loaded[name])
+                for name in loaded.files
+                if name in ("x", "y", "classes")
+            }
     except UNREADABLE as error:
         raise BadInput(
-            f"{path}: expected arrays of numbers or text, got: {str(error) or type(error).__name__}. "
+            f"{path}: expected arrays of numbers or text, got: "
+            f"{str(error) or type(error).__name__}. "
             "Save them anew with numpy.savez."
         ) from None
 
@@ -51,13 +71,20 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 def _features(path: Path, x: np.ndarray) -> tuple[np.ndarray, tuple[int, int] | None]:
     """Checked x as (N, n_0), and the shape of its pictures."""
     if x.dtype.kind not in "buif":
-        raise BadInput(f"{path}: expected real numbers in x, got dtype {x.dtype}. Convert them, x.astype(float).")
+        raise BadInput(
+            f"{path}: expected real numbers in x, got dtype {x.dtype}. Convert them, "
+            "x.astype(float)."
+        )
     if x.ndim not in (2, 3) or 0 in x.shape:
-        raise BadInput(f"{path}: expected x of shape (N, n_0) or (N, height, width), none of them 0, got {x.shape}. Reshape it.")
+        raise BadInput(
+            f"{path}: expected x of shape (N, n_0) or (N, height, width), none of them 0, got "
+            f"{x.shape}. Reshape it."
+        )
     rows = x.reshape(len(x), -1).astype(np.uint8 if x.dtype in (bool, np.uint8) else np.float64)
     for row, column in np.argwhere(~(np.abs(rows) <= LARGEST))[:1]:
         raise BadInput(
-            f"{path}: expected finite numbers of at most {LARGEST:g} in x, got {rows[row, column]:g} in row {row}. "
+            f"{path}: expected finite numbers of at most {LARGEST:g} in x, got "
+            f"{rows[row, column]:g} in row {row}. "
             "Correct it, or remove the row."
         )
     return rows, (x.shape[1], x.shape[2]) if x.ndim == 3 else None
@@ -73,25 +100,38 @@ def _labels(path: Path, y: np.ndarray, rows: int) -> list[str]:
     if y.dtype.kind in "US":
         return _texts(path, y)
     if y.dtype.kind not in "buif":
-        raise BadInput(f"{path}: expected whole numbers or text in y, got dtype {y.dtype}. Convert the labels.")
-    for label in y[~((y >= 0) & (y < 2**53) & (np.floor(y) == y))][:1]:  # up to there, every whole float is exact
         raise BadInput(
-            f"{path}: expected whole numbers of at least 0 in y, got {label}. Number the classes from 0, or name them with text."
+            f"{path}: expected whole numbers or text in y, got dtype {y.dtype}. Convert the labels."
+        )
+    # up to there, every whole float is exact
+    for label in y[~((y >= 0) & (y < 2**53) & (np.floor(y) == y))][:1]:
+        raise BadInput(
+            f"{path}: expected whole numbers of at least 0 in y, got {label}. Number the classes "
+            "from 0, or name them with text."
         )
     return [str(label) for label in y.astype(np.int64).tolist()]
 
 
-def _classes(path: Path, labels: Sequence[str], arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, tuple[str, ...]]:
+def _classes(
+    path: Path, labels: Sequence[str], arrays: dict[str, np.ndarray]
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels in [0, K), and the K names: those of the file, or else the labels themselves."""
     if "classes" not in arrays:
         return encode(labels, path)
     names = _texts(path, arrays["classes"].ravel())
     if len(names) < 2 or len(set(names)) < len(names):
-        raise BadInput(f"{path}: expected at least 2 different names in classes, got {shown(names)}. Correct them.")
-    known = names if arrays["y"].dtype.kind in "US" else [str(number) for number in range(len(names))]
+        raise BadInput(
+            f"{path}: expected at least 2 different names in classes, got {shown(names)}. Correct "
+            "them."
+        )
+    if arrays["y"].dtype.kind in "US":
+        known = names
+    else:
+        known = [str(number) for number in range(len(names))]
     if unknown := sorted(set(labels) - set(known)):
         raise BadInput(
-            f"{path}: expected labels {known[0]} to {known[-1]} in y, one for each of the {len(names)} classes, "
+            f"{path}: expected labels {known[0]} to {known[-1]} in y, one for each of the "
+            f"{len(names)} classes, "
             f"got {shown(unknown[0])}. Correct y, or add the class."
         )
     refuse(len(labels), sorted(set(labels)), path)
@@ -103,4 +143,6 @@ def _texts(path: Path, names: np.ndarray) -> list[str]:
     try:
         return [name.decode() if isinstance(name, bytes) else str(name) for name in names.tolist()]
     except UnicodeDecodeError:
-        raise BadInput(f"{path}: expected names in UTF-8, got other bytes. Save them as text, not bytes.") from None
+        raise BadInput(
+            f"{path}: expected names in UTF-8, got other bytes. Save them as text, not bytes."
+        ) from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.command_line import BadInput
+from backproof.model.command_line import BadInput
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Int64, Real
@@ -26,7 +26,8 @@ LARGEST = 1e30  # magnitude of a feature: its square stays finite in float64, an
 class Table:
     """A table as its file has it: raw numbers, labels in [0, K), and the names of the K classes.
 
-    `picture` is (height, width) where a row is a picture, `columns` the features' names where the file has a header.
+    `picture` is (height, width) where a row is a picture, `columns` the features' names where the
+    file has a header.
     """
 
     x: Real[np.ndarray, "N n_0"]
@@ -37,9 +38,11 @@ class Table:
 
 
 def encode(labels: Sequence[str], where: object) -> tuple[Int64[np.ndarray, " N"], tuple[str, ...]]:
-    """Number the labels: text in alphabetical order; where all labels are numbers, in numerical order.
+    """Number the labels: text in alphabetical order; where all labels are numbers, in numerical
+    order.
 
-    A class is called what its label says. Only among numbers are "1" and "1.0" one class, under the shorter spelling.
+    A class is called what its label says. Only among numbers are "1" and "1.0" one class, under the
+    shorter spelling.
 
     Args:
         labels: one text a row.
@@ -54,22 +57,34 @@ def encode(labels: Sequence[str], where: object) -> tuple[Int64[np.ndarray, " N"
     for text in sorted(spellings, key=len):
         names.setdefault(key(text), _plain(text) if numeric else text)
     ordered = sorted(names)
-    refuse(len(labels), [names[one] for one in ordered], where, numeric and any(one % 1 for one in ordered))
+    refuse(
+        len(labels),
+        [names[one] for one in ordered],
+        where,
+        numeric and any(one % 1 for one in ordered),
+    )
     number_of = {text: ordered.index(key(text)) for text in spellings}
-    return np.array([number_of[text] for text in labels], dtype=np.int64), tuple(names[one] for one in ordered)
+    return np.array([number_of[text] for text in labels], dtype=np.int64), tuple(
+        names[one] for one in ordered
+    )
 
 
 def refuse(rows: int, names: Sequence[str], where: object, fractional: bool = False) -> None:
-    """Raise BadInput unless these are classes: at least two of them and, but for toys, two rows for each."""
+    """Raise BadInput unless these are classes: at least two of them and, but for toys, two rows for
+    each."""
     classes = len(names)
     if classes < 2:
         came = f"one class in {rows} rows, {names[0]!r}" if names else "no rows"
-        raise BadInput(f"{where}: expected labels of at least 2 classes, got {came}. Add rows of another class.")
+        raise BadInput(
+            f"{where}: expected labels of at least 2 classes, got {came}. Add rows of another "
+            "class."
+        )
     if 2 * classes <= rows or (rows < SMALL and not fractional):
         return
     kind = "fractional numbers, as in regression" if fractional else "labels that hardly repeat"
     raise BadInput(
-        f"{where}: expected classes that repeat, at most one for every two rows, got {kind}: {classes} different ones "
+        f"{where}: expected classes that repeat, at most one for every two rows, got {kind}: "
+        f"{classes} different ones "
         f"in {rows} rows, such as {shown(names[0])} and {shown(names[1])}. "
         "Give classes as labels, such as ranges of the value."
     )
@@ -86,16 +101,22 @@ def value(text: str) -> int | float:
         number = math.nan if "_" in text else float(text)  # Python reads 1_000, tables don't
     except ValueError:
         return math.nan
-    return int(text) if math.isfinite(number) and text.lstrip("+-").isdecimal() else number
+    if math.isfinite(number) and text.lstrip("+-").isdecimal():
+        return int(text)
+    return number
 
 
 def shown(text: object) -> str:
     """What came, in quotes and on one line, cut where it is long."""
     quoted = repr(text)
-    return quoted if len(quoted) <= 40 else f"{quoted[:36]}...{quoted[-1]}"
+    if len(quoted) <= 40:
+        return quoted
+    return f"{quoted[:36]}...{quoted[-1]}"
 
 
 def _plain(text: str) -> str:
     """The label itself, but 1.000000000000000000e+00, as NumPy's savetxt writes it, reads 1."""
     number = value(text)
-    return str(int(number)) if "e" in text.lower() and number % 1 == 0 else text
+    if "e" in text.lower() and number % 1 == 0:
+        return str(int(number))
+    return text

@@ -1,1 +1,2 @@
-"""What TensorBoard reads: summaries, pictures, the graph, the projector, and the event file that holds them."""
+"""What TensorBoard reads: summaries, pictures, the graph, the projector, and the event file that
+holds them."""

@@ -1,11 +1,14 @@
-"""Castagnoli's cyclic redundancy check, which every record of an event file carries, at NumPy's speed.
+"""Castagnoli's cyclic redundancy check, which every record of an event file carries, at NumPy's
+speed.
 
-A check sum is the remainder of the bytes, read as a polynomial over {0, 1}, divided by 0x1EDC6F41, lowest bit first: it is linear.
-So the remainder of a row of 128 bytes is the xor of what each byte leaves at its place, which one table knows. Then neighbours
-are joined, two and two: the remainder of `left right` is that of `left 00...0` xor that of `right`, and following zeros is a
-32x32 matrix. A loop over bytes took longer than drawing.
+A check sum is the remainder of the bytes, read as a polynomial over {0, 1}, divided by 0x1EDC6F41,
+lowest bit first: it is linear. So the remainder of a row of 128 bytes is the xor of what each byte
+leaves at its place, which one table knows. Then neighbours are joined, two and two: the remainder
+of `left right` is that of `left 00...0` xor that of `right`, and following zeros is a 32x32 matrix.
+A loop over bytes took longer than drawing.
 
-Source: RFC 3720, appendix B.4 has the check sums of 32 zeros, of 32 ones and of 0..31, which the tests compare.
+Source: RFC 3720, appendix B.4 has the check sums of 32 zeros, of 32 ones and of 0..31, which the
+tests compare.
 """
 
 from __future__ import annotations
@@ -36,10 +39,14 @@ def crc32c(data: bytes) -> int:
     rows = -(-len(data) // ROW)
     padded = np.zeros(rows * ROW, dtype=np.uint8)  # leading zeros leave no remainder
     padded[-len(data) :] = np.frombuffer(data, dtype=np.uint8)
-    padded[-len(data) : len(padded) - len(data) + 4] ^= 0xFF  # as if the division began with 0xFFFFFFFF
+    padded[-len(data) : len(padded) - len(data) + 4] ^= (
+        0xFF  # as if the division began with 0xFFFFFFFF
+    )
     blocks = np.split(padded.reshape(rows, ROW), range(BLOCK, rows, BLOCK))
     remainders = np.zeros(1 << (rows - 1).bit_length(), dtype=np.uint32)
-    remainders[-rows:] = np.concatenate([np.bitwise_xor.reduce(OF_PLACE.take(block + PLACES), axis=1) for block in blocks])
+    remainders[-rows:] = np.concatenate(
+        [np.bitwise_xor.reduce(OF_PLACE.take(block + PLACES), axis=1) for block in blocks]
+    )
     level = 0
     while len(remainders) > 1:
         remainders = _times(_zeros(level), remainders[::2]) ^ remainders[1::2]
@@ -47,8 +54,11 @@ def crc32c(data: bytes) -> int:
     return int(remainders[0]) ^ 0xFFFFFFFF
 
 
-def _times(matrix: UInt32[np.ndarray, " 32"], vectors: UInt32[np.ndarray, " n"]) -> UInt32[np.ndarray, " n"]:
-    """A matrix, given by its columns, times each vector, modulo 2; a vector's bits are its entries."""
+def _times(
+    matrix: UInt32[np.ndarray, " 32"], vectors: UInt32[np.ndarray, " n"]
+) -> UInt32[np.ndarray, " n"]:
+    """A matrix, given by its columns, times each vector, modulo 2; a vector's bits are its
+    entries."""
     chosen = np.where(vectors[:, None] >> BITS & 1, matrix, np.uint32(0))
     product: UInt32[np.ndarray, " n"] = np.bitwise_xor.reduce(chosen, axis=1)
     return product

@@ -1,8 +1,9 @@
-"""Summaries -> a TensorBoard event file: an epoch in one write, so that a killed process leaves whole epochs behind.
+"""Summaries -> a TensorBoard event file: an epoch in one write, so that a killed process leaves
+whole epochs behind.
 
-The file is a row of records: the length (8 bytes, little-endian), its masked CRC-32C (4), an Event as a protocol buffer, and that
-one's masked CRC-32C (4). torch's SummaryWriter makes the same file with an event, a queue and a thread for every single number;
-here an epoch is one event.
+The file is a row of records: the length (8 bytes, little-endian), its masked CRC-32C (4), an Event
+as a protocol buffer, and that one's masked CRC-32C (4). torch's SummaryWriter makes the same file
+with an event, a queue and a thread for every single number; here an epoch is one event.
 
 Source: TensorFlow, "TFRecord and tf.train.Example", section "TFRecords format details".
 """
@@ -20,10 +21,12 @@ from typing import Any
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 
-from model.tensorboard.crc32c import crc32c
+from backproof.model.tensorboard.crc32c import crc32c
 
 PREFIX = "events.out.tfevents."
-HEADER, FOOTER = 12, 4  # bytes around an event: its length and the length's check sum; the event's check sum
+# bytes around an event: its length and the length's check sum; the event's check sum
+HEADER = 12
+FOOTER = 4
 
 
 class EventFile:
@@ -31,7 +34,8 @@ class EventFile:
 
     Args:
         folder: the run's.
-        resumed_after: the epoch that the run goes on from: what older files say of later ones is cut off; None for a new run.
+        resumed_after: the epoch that the run goes on from: what older files say of later ones is
+            cut off; None for a new run.
     Raises: OSError if the folder cannot be written.
     """
 
@@ -41,10 +45,14 @@ class EventFile:
             for path in older:
                 cut(path, after=resumed_after)
         self.path = folder / f"{PREFIX}{_stamp(older):010d}.{socket.gethostname()}.{os.getpid()}"
-        self._file = self.path.open("xb", buffering=0)  # a record is with the operating system when write() returns
+        # a record is with the operating system when write() returns
+        self._file = self.path.open("xb", buffering=0)
         self._append([Event(file_version="brain.Event:2")])
-        if resumed_after is not None:  # a TensorBoard that is running has read what was cut off: tell it to forget that
-            self._append([Event(step=resumed_after + 1, session_log=SessionLog(status=SessionLog.START))])
+        # a TensorBoard that is running has read what was cut off: tell it to forget that
+        if resumed_after is not None:
+            self._append(
+                [Event(step=resumed_after + 1, session_log=SessionLog(status=SessionLog.START))]
+            )
 
     def write(self, values: Sequence[Any], step: int, graph: Any = None) -> None:
         """Add summaries.
@@ -55,7 +63,9 @@ class EventFile:
             graph: a GraphDef to go with them.
         """
         events = [Event(summary=Summary(value=values), step=step)] if values else []
-        self._append([*events, *([Event(graph_def=graph.SerializeToString())] if graph is not None else [])])
+        self._append(
+            [*events, *([Event(graph_def=graph.SerializeToString())] if graph is not None else [])]
+        )
 
     def close(self) -> None:
         """No more events."""
@@ -92,8 +102,10 @@ def records(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def cut(path: Path, after: int) -> None:
-    """Shorten an event file to what it says up to an epoch, and to whole records: later epochs come again."""
-    content, end = path.read_bytes(), 0
+    """Shorten an event file to what it says up to an epoch, and to whole records: later epochs come
+    again."""
+    content = path.read_bytes()
+    end = 0
     for at, data in records(content):
         if Event.FromString(data).step > after:
             break
@@ -103,12 +115,14 @@ def cut(path: Path, after: int) -> None:
 
 
 def _masked(data: bytes) -> bytes:
-    """The check sum, rotated and shifted as the format has it, so that a check sum of check sums is still one."""
+    """The check sum, rotated and shifted as the format has it, so that a check sum of check sums is
+    still one."""
     crc = crc32c(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def _stamp(older: Sequence[Path]) -> int:
-    """Seconds since 1970, but later than every older file's: TensorBoard reads files in the order of their names."""
+    """Seconds since 1970, but later than every older file's: TensorBoard reads files in the order
+    of their names."""
     stamps = [path.name.removeprefix(PREFIX).split(".")[0] for path in older]
     return max([int(time.time()), *(int(stamp) + 1 for stamp in stamps if stamp.isdigit())])

@@ -1,7 +1,7 @@
 """A network -> the graph that TensorBoard draws, in the names of checks/EQUATIONS.md.
 
-Written by hand: tracing the module would draw the same boxes under PyTorch's names, with a deprecation warning, and would
-take longer than training the smallest networks.
+Written by hand: tracing the module would draw the same boxes under PyTorch's names, with a
+deprecation warning, and would take longer than training the smallest networks.
 """
 
 from __future__ import annotations
@@ -27,14 +27,19 @@ def graph_of(sizes: Sequence[int], output: str, cost: str) -> Any:
         cost: "cross-entropy" or "quadratic".
     Returns: a GraphDef.
     """
-    nodes, below, last = [_node("x", "input", [], (N, sizes[0]))], "x", len(sizes) - 1
+    nodes = [_node("x", "input", [], (N, sizes[0]))]
+    below = "x"
+    last = len(sizes) - 1
     for layer in range(1, last + 1):
         box = f"layer_{layer}"
-        z, wide = f"{box}/z_{layer}", (N, sizes[layer])
+        z = f"{box}/z_{layer}"
+        wide = (N, sizes[layer])
         nodes += [
             _node(f"{box}/W_{layer}", "parameter", [], (sizes[layer], sizes[layer - 1])),
             _node(f"{box}/b_{layer}", "parameter", [], (sizes[layer],)),
-            _node(z, "linear: a @ W.T + b (F1)", [below, f"{box}/W_{layer}", f"{box}/b_{layer}"], wide),
+            _node(
+                z, "linear: a @ W.T + b (F1)", [below, f"{box}/W_{layer}", f"{box}/b_{layer}"], wide
+            ),
         ]
         below = z if layer == last else f"{box}/a_{layer}"
         nodes += [_node(below, "sigmoid (F2)", [z], wide)] if layer < last else []
@@ -43,7 +48,8 @@ def graph_of(sizes: Sequence[int], output: str, cost: str) -> Any:
         _node("y", "labels", [], (N,)),
         _node("cost/loss", f"{cost}, mean over the batch (F4)", ["output/p", "y"], ()),
     ]
-    return GraphDef(node=nodes, versions=VersionDef(producer=22))  # 22: before that number, edges meant something else
+    # 22: before that number, edges meant something else
+    return GraphDef(node=nodes, versions=VersionDef(producer=22))
 
 
 def _node(name: str, operation: str, inputs: Sequence[str], shape: Sequence[int]) -> Any:

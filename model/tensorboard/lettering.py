@@ -1,7 +1,8 @@
 """Text -> how dark each pixel is, out of signs that were drawn once.
 
-The signs of ASCII come with the project (glyphs.npz, drawn by docs/glyphs.py), so that a picture of numbers waits for no library;
-other signs are drawn when a class is called by them, in the font that comes with matplotlib.
+The signs of ASCII come with the project (glyphs.npz, drawn by docs/glyphs.py), so that a picture of
+numbers waits for no library; other signs are drawn when a class is called by them, in the font that
+comes with matplotlib.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
 FILE = Path(__file__).with_name("glyphs.npz")
 SIGNS = "".join(map(chr, range(ord(" "), ord("~") + 1)))
-SIZE, HIGH = 12, 16  # of the letters, and of a line: pixels
+# of the letters, and of a line: pixels
+SIZE = 12
+HIGH = 16
 LEVELS = 3  # ink: 0 is paper, 3 is full
 
 
 @lru_cache(maxsize=4096)  # counts and names come again in every picture
 def written(text: str) -> UInt8[np.ndarray, "16 w"]:
     """A line of text: 0..3 for every pixel, to be read alone."""
-    return np.hstack([_sign(sign) for sign in text]) if text else np.zeros((HIGH, 0), dtype=np.uint8)
+    if text:
+        return np.hstack([_sign(sign) for sign in text])
+    return np.zeros((HIGH, 0), dtype=np.uint8)
 
 
 def width(text: str) -> int:
@@ -39,7 +44,8 @@ def drawn(sign: str, font: Any) -> UInt8[np.ndarray, "16 w"]:
     from PIL import Image, ImageDraw
 
     left, _, right, _ = font.getbbox(sign)
-    left, right = min(0, left), max(right, font.getlength(sign))
+    left = min(0, left)
+    right = max(right, font.getlength(sign))
     image = Image.new("L", (max(1, int(np.ceil(right - left))), HIGH))
     ImageDraw.Draw(image).text((-left, 0), sign, fill=255, font=font)
     return np.rint(np.asarray(image) * (LEVELS / 255)).astype(np.uint8)
@@ -48,7 +54,9 @@ def drawn(sign: str, font: Any) -> UInt8[np.ndarray, "16 w"]:
 @cache
 def _sign(sign: str) -> UInt8[np.ndarray, "16 w"]:
     known = _known()
-    return known[sign] if sign in known else drawn(sign, _other_font())
+    if sign in known:
+        return known[sign]
+    return drawn(sign, _other_font())
 
 
 @cache
@@ -59,7 +67,8 @@ def _known() -> dict[str, UInt8[np.ndarray, "16 w"]]:
 
 @cache
 def _other_font() -> Any:
-    """DejaVu Sans, which has the letters of most languages of Europe and the Near East; matplotlib itself is not imported."""
+    """DejaVu Sans, which has the letters of most languages of Europe and the Near East; matplotlib
+    itself is not imported."""
     from PIL import ImageFont
 
     package = find_spec("matplotlib")

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.tensorboard.lettering import LEVELS
+from backproof.model.tensorboard.lettering import LEVELS
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Real, UInt8
 
-PAPER, GREY, INK, BLUE, RED = (255, 255, 255), (150, 150, 150), (20, 20, 20), (33, 102, 172), (178, 24, 43)
+PAPER = (255, 255, 255)
+GREY = (150, 150, 150)
+INK = (20, 20, 20)
+BLUE = (33, 102, 172)
+RED = (178, 24, 43)
 GREYS = 240  # colours of `greys` before the red ones
 LETTER = (GREYS - 1) // LEVELS  # of them, those that a level of ink darkens paper by
 SHADES = 32  # of blue, and of red, each once for every level of ink upon it
@@ -23,7 +27,9 @@ DARK = 0.6  # share of a shade on which letters are white
 @cache
 def diverging() -> UInt8[np.ndarray, "256 3"]:
     """Grey for what is between the tiles, then from blue at 1 over white at 128 to red at 255."""
-    return np.concatenate([[GREY], _between(BLUE, PAPER, 128), _between(PAPER, RED, 128)[1:]]).astype(np.uint8)
+    return np.concatenate(
+        [[GREY], _between(BLUE, PAPER, 128), _between(PAPER, RED, 128)[1:]]
+    ).astype(np.uint8)
 
 
 @cache
@@ -39,10 +45,16 @@ def shades() -> UInt8[np.ndarray, "n 3"]:
     dark = np.arange(2 * SHADES) % SHADES > DARK * (SHADES - 1)
     letters = np.where(dark[:, None, None], PAPER, INK)
     ink = np.linspace(0, 1, LEVELS + 1)[:, None]
-    return np.rint(grounds + (letters - grounds.astype(np.float64)) * ink).astype(np.uint8).reshape(-1, 3)
+    return (
+        np.rint(grounds + (letters - grounds.astype(np.float64)) * ink)
+        .astype(np.uint8)
+        .reshape(-1, 3)
+    )
 
 
-def shade(share: Real[np.ndarray, "*shape"], red: Real[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+def shade(
+    share: Real[np.ndarray, "*shape"], red: Real[np.ndarray, "*shape"]
+) -> UInt8[np.ndarray, "*shape"]:
     """Numbers of colours of `shades`, without letters.
 
     Args:

@@ -1,6 +1,8 @@
-"""A picture of at most 256 colours, and its PNG: an eighth of the work of true colour, and it is drawn while training waits.
+"""A picture of at most 256 colours, and its PNG: an eighth of the work of true colour, and it is
+drawn while training waits.
 
-Source: Portable Network Graphics (PNG) Specification, third edition, W3C 2025: sections 5.3 (chunks) and 11.2 (IHDR, PLTE, IDAT).
+Source: Portable Network Graphics (PNG) Specification, third edition, W3C 2025: sections 5.3
+(chunks) and 11.2 (IHDR, PLTE, IDAT).
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import UInt8
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-INDEXED, DEPTH = 3, 8  # the kind of colours, and bits a pixel
+# the kind of colours, and bits a pixel
+INDEXED = 3
+DEPTH = 8
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,27 @@ class Picture:
 
     @cached_property
     def png(self) -> bytes:
-        """The content of a PNG file. Runs of one colour are all that is compressed: it takes a third of the time of more."""
+        """The content of a PNG file. Runs of one colour are all that is compressed: it takes a
+        third of the time of more."""
         width, height = self.size
         lines = np.zeros((height, 1 + width), dtype=np.uint8)  # before each, the filter: none
         lines[:, 1:] = self.pixels
         compressor = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
         data = compressor.compress(lines.tobytes()) + compressor.flush()
         head = struct.pack(">IIBBBBB", width, height, DEPTH, INDEXED, 0, 0, 0)
-        chunks = ((b"IHDR", head), (b"PLTE", self.palette.tobytes()), (b"IDAT", data), (b"IEND", b""))
+        chunks = (
+            (b"IHDR", head),
+            (b"PLTE", self.palette.tobytes()),
+            (b"IDAT", data),
+            (b"IEND", b""),
+        )
         return SIGNATURE + b"".join(_chunk(name, content) for name, content in chunks)
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    return (
+        struct.pack(">I", len(content))
+        + name
+        + content
+        + struct.pack(">I", zlib.crc32(name + content))
+    )

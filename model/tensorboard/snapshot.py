@@ -1,4 +1,5 @@
-"""What a network makes of its test samples at one moment: everything that the pictures, curves and histograms are drawn from."""
+"""What a network makes of its test samples at one moment: everything that the pictures, curves and
+histograms are drawn from."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.evaluation import KEPT, LARGEST_EVALUATION
-from model.training import Training
+from backproof.model.evaluation import KEPT, LARGEST_EVALUATION
+from backproof.model.training import Training
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Bool, Float, Int64
@@ -50,12 +51,14 @@ class Snapshot:
         return np.bincount(self.y * K + self.said, minlength=K * K).reshape(K, K).astype(np.int64)
 
     def worst(self, count: int) -> Int64[np.ndarray, " M"]:
-        """The samples that it gets wrong with the largest lead of the wrong class over the right one, worst first."""
+        """The samples that it gets wrong with the largest lead of the wrong class over the right
+        one, worst first."""
         rows = np.flatnonzero(self.wrong)
         lead = self.p[rows, self.said[rows]] - self.p[rows, self.y[rows]]
         if len(rows) > count:  # most of them need no order
             kept = lead >= np.partition(lead, -count)[-count]
-            rows, lead = rows[kept], lead[kept]
+            rows = rows[kept]
+            lead = lead[kept]
         return rows[np.argsort(-lead, kind="stable")[:count]]
 
 
@@ -65,15 +68,20 @@ def take(training: Training, logits: Float[Tensor, "M K"] | None = None) -> Snap
 
     Args:
         training: as it is.
-        logits: what the network says of at least as many test samples, where that is known: it takes most of the time.
+        logits: what the network says of at least as many test samples, where that is known: it
+            takes most of the time.
     """
-    x, y = training.test.x[:KEPT], training.test.y[:KEPT]
-    network, output = training.network, training.settings.output
+    x = training.test.x[:KEPT]
+    y = training.test.y[:KEPT]
+    network = training.network
+    output = training.settings.output
     if logits is None:
         logits = torch.cat([network(part) for part in torch.split(x, LARGEST_EVALUATION)])
-    by_class = logits[: len(y)].T.contiguous()  # along a class's samples everything is ten times as fast as across few classes
+    # along a class's samples everything is ten times as fast as across few classes
+    by_class = logits[: len(y)].T.contiguous()
     p = by_class.softmax(dim=0) if output == "softmax" else by_class.sigmoid()
-    a, inputs = {}, x[:FEW]
+    a = {}
+    inputs = x[:FEW]
     for layer in range(1, network.depth):
         inputs = network.sigmoid(layer)(network.linear(layer)(inputs))
         a[layer] = _array(inputs)

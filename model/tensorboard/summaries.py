@@ -11,7 +11,12 @@ from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary, Summar
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
-from tensorboard.plugins.custom_scalar.layout_pb2 import Category, Chart, Layout, MultilineChartContent
+from tensorboard.plugins.custom_scalar.layout_pb2 import (
+    Category,
+    Chart,
+    Layout,
+    MultilineChartContent,
+)
 from tensorboard.plugins.hparams.api_pb2 import (
     DATA_TYPE_FLOAT64,
     DATA_TYPE_STRING,
@@ -22,7 +27,11 @@ from tensorboard.plugins.hparams.api_pb2 import (
     MetricInfo,
     MetricName,
 )
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+from tensorboard.plugins.hparams.plugin_data_pb2 import (
+    HParamsPluginData,
+    SessionEndInfo,
+    SessionStartInfo,
+)
 from tensorboard.plugins.pr_curve.plugin_data_pb2 import PrCurvePluginData
 from tensorboard.plugins.text.plugin_data_pb2 import TextPluginData
 
@@ -30,7 +39,9 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Inexact, Int64
 
 BINS = 40  # of a histogram: as many as a page can show
-BLOCK = 8192  # entries counted at once: what they need stays in a core's own cache, and no memory is asked of the system
+# entries counted at once: what they need stays in a core's own cache, and no memory is asked of the
+# system
+BLOCK = 8192
 THRESHOLDS = 51  # of a precision-recall curve: 0, 0.02, ... 1
 
 
@@ -46,19 +57,31 @@ def histogram(tag: str, values: Inexact[np.ndarray, " *shape"]) -> Any:
         values: at least one, all finite.
     Raises: ValueError if one is not.
     """
-    low, high = float(values.min()), float(values.max())
+    low = float(values.min())
+    high = float(values.max())
     if not np.isfinite(high - low):
         raise ValueError(f"expected finite numbers, got some from {low} to {high}")
     start, end = (low, high) if low < high else (low - 0.5, high + 0.5)
-    counts, total, squares = np.zeros(BINS, dtype=np.int64), 0.0, 0.0
+    counts = np.zeros(BINS, dtype=np.int64)
+    total = 0.0
+    squares = 0.0
     for part in np.split(flat := values.reshape(-1), range(BLOCK, values.size, BLOCK)):
         wide = part.astype(np.float64)
-        total, squares = total + wide.sum(), squares + np.square(wide).sum()  # not wide @ wide: its threads would stay awake
-        places = ((wide - start) * (BINS / (end - start))).astype(np.int64)  # a third of the time of np.histogram
+        # not wide @ wide: its threads would stay awake
+        total = total + wide.sum()
+        squares = squares + np.square(wide).sum()
+        # a third of the time of np.histogram
+        places = ((wide - start) * (BINS / (end - start))).astype(np.int64)
         counts += np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
     limits = np.linspace(start, end, BINS + 1)[1:].tolist()
     content = HistogramProto(
-        min=low, max=high, num=flat.size, sum=total, sum_squares=squares, bucket=counts.tolist(), bucket_limit=limits
+        min=low,
+        max=high,
+        num=flat.size,
+        sum=total,
+        sum_squares=squares,
+        bucket=counts.tolist(),
+        bucket_limit=limits,
     )
     return Summary.Value(tag=tag, histo=content)
 
@@ -70,7 +93,10 @@ def picture(tag: str, png: bytes, size: tuple[int, int]) -> Any:
         png: the file's content.
         size: (width, height) in pixels.
     """
-    return Summary.Value(tag=tag, image=Summary.Image(width=size[0], height=size[1], colorspace=3, encoded_image_string=png))
+    return Summary.Value(
+        tag=tag,
+        image=Summary.Image(width=size[0], height=size[1], colorspace=3, encoded_image_string=png),
+    )
 
 
 def text(tag: str, markdown: str) -> Any:
@@ -89,14 +115,18 @@ def precision_recall(tag: str, points: Float[np.ndarray, "6 T"]) -> Any:
     """
     content = PrCurvePluginData(version=0, num_thresholds=THRESHOLDS).SerializeToString()
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in points.shape])
-    tensor = TensorProto(dtype=DT_FLOAT, tensor_content=points.astype("<f4").tobytes(), tensor_shape=shape)
+    tensor = TensorProto(
+        dtype=DT_FLOAT, tensor_content=points.astype("<f4").tobytes(), tensor_shape=shape
+    )
     return Summary.Value(tag=tag, tensor=tensor, metadata=_metadata("pr_curves", content))
 
 
 def curves(y: Int64[np.ndarray, " N"], p: Float[np.ndarray, "N C"]) -> Float[np.ndarray, "C 6 T"]:
-    """True and false positives, true and false negatives, precision and recall of each class at each threshold.
+    """True and false positives, true and false negatives, precision and recall of each class at
+    each threshold.
 
-    A sample is positive if p is at least the threshold. Where nothing is positive, precision is 0, as the page expects.
+    A sample is positive if p is at least the threshold. Where nothing is positive, precision is 0,
+    as the page expects.
 
     Args:
         y: each sample's class; those from C on are of no class that is looked at.
@@ -104,12 +134,15 @@ def curves(y: Int64[np.ndarray, " N"], p: Float[np.ndarray, "N C"]) -> Float[np.
     """
     counts = np.zeros((p.shape[1], 2, THRESHOLDS), dtype=np.int64)
     for k in range(p.shape[1]):
-        reached = (p[:, k] * np.float64(THRESHOLDS - 1)).astype(np.int64)  # the last threshold that p is at least
+        # the last threshold that p is at least
+        reached = (p[:, k] * np.float64(THRESHOLDS - 1)).astype(np.int64)
         reached += THRESHOLDS * (y == k)
         counts[k] = np.bincount(reached, minlength=2 * THRESHOLDS).reshape(2, THRESHOLDS)
     fp, tp = counts[:, :, ::-1].cumsum(axis=2)[:, :, ::-1].swapaxes(0, 1)
-    fn, tn = tp[:, :1] - tp, fp[:, :1] - fp
-    precision, recall = tp / np.maximum(tp + fp, 1), tp / np.maximum(tp + fn, 1)
+    fn = tp[:, :1] - tp
+    tn = fp[:, :1] - fp
+    precision = tp / np.maximum(tp + fp, 1)
+    recall = tp / np.maximum(tp + fn, 1)
     return np.stack([tp, fp, tn, fn, precision, recall], axis=1)
 
 
@@ -117,37 +150,61 @@ def layout(categories: Mapping[str, Mapping[str, Sequence[str]]]) -> Any:
     """Which tags share a chart on the page of custom scalars.
 
     Args:
-        categories: title of each section -> title of each of its charts -> regular expressions of tags.
+        categories: title of each section -> title of each of its charts -> regular expressions of
+            tags.
     """
     sections = [
-        Category(title=title, chart=[Chart(title=name, multiline=MultilineChartContent(tag=tags)) for name, tags in charts.items()])
+        Category(
+            title=title,
+            chart=[
+                Chart(title=name, multiline=MultilineChartContent(tag=tags))
+                for name, tags in charts.items()
+            ],
+        )
         for title, charts in categories.items()
     ]
     tensor = TensorProto(
-        dtype=DT_STRING, string_val=[Layout(category=sections).SerializeToString()], tensor_shape=TensorShapeProto()
+        dtype=DT_STRING,
+        string_val=[Layout(category=sections).SerializeToString()],
+        tensor_shape=TensorShapeProto(),
     )
-    return Summary.Value(tag="custom_scalars__config__", tensor=tensor, metadata=_metadata("custom_scalars", b""))
+    return Summary.Value(
+        tag="custom_scalars__config__", tensor=tensor, metadata=_metadata("custom_scalars", b"")
+    )
 
 
 def hyperparameters(
-    settings: Mapping[str, float | str], metrics: Sequence[str], start_s: float, first: Sequence[str] = ()
+    settings: Mapping[str, float | str],
+    metrics: Sequence[str],
+    start_s: float,
+    first: Sequence[str] = (),
 ) -> list[Any]:
-    """A row of the table that compares runs; its metrics are the newest values of scalars that the run writes anyway.
+    """A row of the table that compares runs; its metrics are the newest values of scalars that the
+    run writes anyway.
 
     Args:
         settings: the row's cells that say how the run was set.
         metrics: tags of scalars: the cells that say how it came out.
-        first: the settings that people change most: the page hides all columns but five, and puts first what is said to differ.
+        first: the settings that people change most: the page hides all columns but five, and puts
+            first what is said to differ.
         start_s: when it began, in seconds since 1970.
     """
     infos = [
-        HParamInfo(name=name, type=DATA_TYPE_STRING if isinstance(value, str) else DATA_TYPE_FLOAT64, differs=name in first)
+        HParamInfo(
+            name=name,
+            type=DATA_TYPE_STRING if isinstance(value, str) else DATA_TYPE_FLOAT64,
+            differs=name in first,
+        )
         for name, value in settings.items()
     ]
-    experiment = Experiment(hparam_infos=infos, metric_infos=[MetricInfo(name=MetricName(tag=tag)) for tag in metrics])
+    experiment = Experiment(
+        hparam_infos=infos, metric_infos=[MetricInfo(name=MetricName(tag=tag)) for tag in metrics]
+    )
     start = SessionStartInfo(start_time_secs=start_s)
     for name, value in settings.items():
-        setattr(start.hparams[name], "string_value" if isinstance(value, str) else "number_value", value)
+        setattr(
+            start.hparams[name], "string_value" if isinstance(value, str) else "number_value", value
+        )
     return [
         _session("experiment", HParamsPluginData(version=0, experiment=experiment)),
         _session("session_start_info", HParamsPluginData(version=0, session_start_info=start)),
@@ -155,14 +212,19 @@ def hyperparameters(
 
 
 def finished(complete: bool, end_s: float) -> Any:
-    """The end of that row: whether the run reached its last epoch, and when it ended, in seconds since 1970."""
+    """The end of that row: whether the run reached its last epoch, and when it ended, in seconds
+    since 1970."""
     end = SessionEndInfo(status=STATUS_SUCCESS if complete else STATUS_FAILURE, end_time_secs=end_s)
     return _session("session_end_info", HParamsPluginData(version=0, session_end_info=end))
 
 
 def _session(name: str, content: Any) -> Any:
-    return Summary.Value(tag=f"_hparams_/{name}", metadata=_metadata("hparams", content.SerializeToString()))
+    return Summary.Value(
+        tag=f"_hparams_/{name}", metadata=_metadata("hparams", content.SerializeToString())
+    )
 
 
 def _metadata(plugin: str, content: bytes) -> Any:
-    return SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=plugin, content=content))
+    return SummaryMetadata(
+        plugin_data=SummaryMetadata.PluginData(plugin_name=plugin, content=content)
+    )

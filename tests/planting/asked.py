@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from planted import InProcess
 
-from checks.candidates.candidate import Answer, Question
-from checks.candidates.conventions import CONSTANTS, read
-from checks.candidates.file import CandidateFile
-from checks.problem import Problem, draw
+from backproof.checks.candidates.candidate import Answer, Question
+from backproof.checks.candidates.conventions import CONSTANTS, read
+from backproof.checks.candidates.file import CandidateFile
+from backproof.checks.problem import Problem, draw
 from planting.spec import Spec
 from planting.writing import Edit, compiled, write
 
@@ -41,17 +41,24 @@ class Written:
 class Loose(InProcess):
     """Whatever it raises is a complaint."""
 
-    def call(self, header: dict[str, Any], given: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def call(
+        self, header: dict[str, Any], given: dict[str, np.ndarray]
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return super().call(header, given)
         except Exception as error:
-            return {"complaint": f"raised {type(error).__name__}: {error}", "changed": [], "seed": header["seed"]}, {}
+            return {
+                "complaint": f"raised {type(error).__name__}: {error}",
+                "changed": [],
+                "seed": header["seed"],
+            }, {}
 
 
 def answers(written: Written, L: int, seed: int) -> list[Answer]:
-    """What it says to the same question twice, to another learning rate, to equal widths, and where probabilities are tiny."""
+    """What it says to the same question twice, to another learning rate, to equal widths, and where
+    probabilities are tiny."""
     spec, conventions = written.spec, written.candidate().conventions
     asked, N = written.candidate(), (spec.batch or 1) * 8
     shapes = [spec.sizes] if spec.sizes else [tuple(range(L + 3, 2, -1)), (4,) * (L + 1)]
@@ -60,9 +67,20 @@ def answers(written: Written, L: int, seed: int) -> list[Answer]:
     for shape in shapes:
         problem = draw(shape, N, seed, output=output, cost=cost)
         if not spec.bias:
-            problem = Problem(problem.x, problem.y, problem.W, {k: 0 * v for k, v in problem.b.items()}, output, cost)
-        extreme = Problem(problem.x, problem.y, problem.W | {L: 25 * problem.W[L]}, problem.b, output, cost)
-        rates = [conventions.learning_rate or 0.7] * 3 if conventions.learning_rate else [0.7, 0.7, 1.9]
+            problem = Problem(
+                problem.x,
+                problem.y,
+                problem.W,
+                {k: 0 * v for k, v in problem.b.items()},
+                output,
+                cost,
+            )
+        extreme = Problem(
+            problem.x, problem.y, problem.W | {L: 25 * problem.W[L]}, problem.b, output, cost
+        )
+        rates = (
+            [conventions.learning_rate or 0.7] * 3 if conventions.learning_rate else [0.7, 0.7, 1.9]
+        )
         found += asked.ask([Question(problem, learning_rate=rate) for rate in rates])
         found += asked.ask([Question(extreme, learning_rate=rates[0])])
     return found
@@ -71,7 +89,9 @@ def answers(written: Written, L: int, seed: int) -> list[Answer]:
 def same(first: Sequence[Answer], second: Sequence[Answer], slack: float) -> bool:
     """Whether two files give the same answers, to within a part of each array's largest entry."""
     for one, other in zip(first, second, strict=True):
-        if (one.complaint is None) != (other.complaint is None) or one.changed_arguments != other.changed_arguments:
+        if (one.complaint is None) != (
+            other.complaint is None
+        ) or one.changed_arguments != other.changed_arguments:
             return False
         for mine, theirs in ((one.dW, other.dW), (one.db, other.db)):
             if (mine or {}).keys() != (theirs or {}).keys():

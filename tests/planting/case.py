@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from checks.diagnosis.diagnose import Diagnosis
+from backproof.checks.diagnosis.diagnose import Diagnosis
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,9 @@ class Case:
 
     Attributes:
         kind: "single", "pair", "correct", "convention" or "unknown".
-        names: its bugs; or the constants that it should declare; or the first wrong step (several where they are one to whoever
-            sees gradients alone, with | between); none where it is right.
+        names: its bugs; or the constants that it should declare; or the first wrong step (several
+            where they are one to whoever sees gradients alone, with | between); none where it is
+            right.
         also: what else the bugs may rightly be called.
         words: for whoever looks at a miss.
         run: the diagnosis.

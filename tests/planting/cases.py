@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from checks.diagnosis.diagnose import diagnose
+from backproof.checks.diagnosis.diagnose import diagnose
 from planting import spec as specs
 from planting.asked import Written, answers, same
 from planting.case import Case
@@ -45,20 +45,42 @@ class File:
         return Written(self.spec, tuple(edit for form in forms for edit in form.edits))
 
     def shows(self, *forms: Form) -> bool:
-        """Whether leaving any of the bugs out makes a difference, and some question gets an answer that is not all zeros."""
+        """Whether leaving any of the bugs out makes a difference, and some question gets an answer
+        that is not all zeros."""
         slack = 1e-3 if self.spec.single else 1e-11
         found = answers(self.written(*forms), self.L, self.seed)
         if not any(array.any() for answer in found for array in (answer.dW or {}).values()):
             return False
         fewer = [[form for form in forms if form is not left_out] for left_out in forms]
-        return all(not same(found, answers(self.written(*some), self.L, self.seed), slack) for some in [*fewer, []])
+        return all(
+            not same(found, answers(self.written(*some), self.L, self.seed), slack)
+            for some in [*fewer, []]
+        )
 
-    def case(self, kind: str, names: tuple[str, ...], *forms: Form, declares: dict[str, Any] | None = None) -> Case:
-        written, asked = self.written(*forms), {"sizes": self.sizes, "batch": self.batch, "seed": self.seed}
+    def case(
+        self,
+        kind: str,
+        names: tuple[str, ...],
+        *forms: Form,
+        declares: dict[str, Any] | None = None,
+    ) -> Case:
+        written, asked = (
+            self.written(*forms),
+            {"sizes": self.sizes, "batch": self.batch, "seed": self.seed},
+        )
         edits = [(edit.slot, edit.text, edit.layers) for edit in written.edits]
-        words = f"{'; '.join(f'{form.id}: {form.name}' for form in forms)} {asked} {edits} {declares or ''} {self.spec}"
+        words = (
+            f"{'; '.join(f'{form.id}: {form.name}' for form in forms)} {asked} {edits} "
+            f"{declares or ''} {self.spec}"
+        )
         also = frozenset(name for form in forms for name in form.also)
-        return Case(kind, names, also, words, lambda: diagnose(written.candidate(**(declares or {})), **asked))
+        return Case(
+            kind,
+            names,
+            also,
+            words,
+            lambda: diagnose(written.candidate(**(declares or {})), **asked),
+        )
 
 
 def drawn(*seed: int, **fixed: object) -> File:
@@ -85,10 +107,15 @@ def pairs(seed: int) -> Iterator[Case]:
     """Two different bugs that edit different lines."""
     for attempt in count():
         file = drawn(seed, 1, attempt)
-        one, other = (CATALOGUE[int(i)] for i in file.random.choice(len(CATALOGUE), size=2, replace=False))
+        one, other = (
+            CATALOGUE[int(i)] for i in file.random.choice(len(CATALOGUE), size=2, replace=False)
+        )
         first, second = file.any_of(one), file.any_of(other)
         if first and second:
-            slots = [{edit.slot for edit in form.edits} - {"finish", "globals"} for form in (first, second)]
+            slots = [
+                {edit.slot for edit in form.edits} - {"finish", "globals"}
+                for form in (first, second)
+            ]
             if not slots[0] & slots[1] and file.shows(first, second):
                 yield file.case("pair", (first.id, second.id), first, second)
 
@@ -109,13 +136,17 @@ def conventions(seed: int) -> Iterator[Case]:
 
 
 def _unsaid(file: File) -> dict[str, Any]:
-    """What the file will declare in place of what is true: nothing, or of the quadratic cost the name without its half."""
+    """What the file will declare in place of what is true: nothing, or of the quadratic cost the
+    name without its half."""
     spec = file.spec
-    found = [name for name in ("LAYOUT", "EXAMPLES", "LABELS", "REDUCTION") if name in spec.constants]
+    found = [
+        name for name in ("LAYOUT", "EXAMPLES", "LABELS", "REDUCTION") if name in spec.constants
+    ]
     found += ["COST"] if "quadratic" in spec.cost else []
     found += ["LEARNING_RATE"] if spec.rate else []
     if spec.batch == 1 or (spec.batch and "COST" in found):
-        found = [name for name in found if name != "REDUCTION"]  # the sum over one example is its mean; over two, twice that
+        # the sum over one example is its mean; over two, twice that
+        found = [name for name in found if name != "REDUCTION"]
     if not found:
         return {}
     size = int(file.random.integers(1, min(len(found), 3) + 1))
@@ -134,10 +165,20 @@ def unknown(seed: int) -> Iterator[Case]:
         for index, wanted in enumerate(names):
             for attempt in range(40):
                 file = drawn(seed, 4, round_, index, attempt, single=False)
-                fit = [(step, Form(name, "", edits)) for name, step, edits in strange(file.place) if name == wanted]
+                fit = [
+                    (step, Form(name, "", edits))
+                    for name, step, edits in strange(file.place)
+                    if name == wanted
+                ]
                 if fit and file.shows(fit[0][1]):
                     yield file.case("unknown", (fit[0][0],), fit[0][1])
                     break
 
 
-STREAMS = {"single": singles, "pair": pairs, "correct": correct, "convention": conventions, "unknown": unknown}
+STREAMS = {
+    "single": singles,
+    "pair": pairs,
+    "correct": correct,
+    "convention": conventions,
+    "unknown": unknown,
+}

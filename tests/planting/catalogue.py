@@ -1,4 +1,5 @@
-"""Every bug of the catalogue in every form that its wording admits: importing the files that list them fills the catalogue."""
+"""Every bug of the catalogue in every form that its wording admits: importing the files that list
+them fills the catalogue."""
 
 from __future__ import annotations
 

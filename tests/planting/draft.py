@@ -1,9 +1,10 @@
-"""The text of one file before it is put together: slots that hold what is right, and edits that change them.
+"""The text of one file before it is put together: slots that hold what is right, and edits that
+change them.
 
-An expression slot holds what is right until an edit replaces it, in all layers or in some; a statement slot is
-empty until an edit adds lines. Edits name what they work with by fields, because styles call it differently: {A} the activation
-whose derivative is taken, or that (B2) multiplies, {Z} the z behind it, {D} the delta, {M} the weights, {at} the layer, {old} what
-stood there before.
+An expression slot holds what is right until an edit replaces it, in all layers or in some; a
+statement slot is empty until an edit adds lines. Edits name what they work with by fields, because
+styles call it differently: {A} the activation whose derivative is taken, or that (B2) multiplies,
+{Z} the z behind it, {D} the delta, {M} the weights, {at} the layer, {old} what stood there before.
 """
 
 from __future__ import annotations
@@ -59,7 +60,11 @@ class Draft:
         for edit in self.edits:
             if edit.slot == slot:
                 new = edit.text.format(**(fields | {"old": text}))
-                text = new if edit.layers is None else f"({new} if {fields['at']} in {edit.layers} else {text})"
+                text = (
+                    new
+                    if edit.layers is None
+                    else f"({new} if {fields['at']} in {edit.layers} else {text})"
+                )
         return text
 
     def lines(self, slot: str, indent: int, **fields: str) -> list[str]:
@@ -69,7 +74,12 @@ class Draft:
             if edit.slot == slot:
                 lines = edit.text.format(**fields).split("\n")
                 found += (
-                    lines if edit.layers is None else [f"if {fields['at']} in {edit.layers}:", *(f"    {line}" for line in lines)]
+                    lines
+                    if edit.layers is None
+                    else [
+                        f"if {fields['at']} in {edit.layers}:",
+                        *(f"    {line}" for line in lines),
+                    ]
                 )
         return ["    " * indent + line for line in found]
 
@@ -79,6 +89,10 @@ def right_delta(spec: Spec, words: Words) -> str:
     if "entropy" in spec.cost:
         if not spec.chain:
             return "p - t"
-        return words.jacobian("p", "-t / p") if spec.output == "softmax" else "(p - t) / (p * (1 - p)) * p * (1 - p)"
+        return (
+            words.jacobian("p", "-t / p")
+            if spec.output == "softmax"
+            else "(p - t) / (p * (1 - p)) * p * (1 - p)"
+        )
     slope = "2 * (p - t)" if spec.cost == "quadratic" else "(p - t)"
     return words.jacobian("p", slope) if spec.output == "softmax" else f"{slope} * p * (1 - p)"

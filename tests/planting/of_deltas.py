@@ -16,8 +16,14 @@ def raw_error(at: Place) -> Forms:
     start, through = Edit("after_delta", f"r = ({e}){at.weight}"), Edit("after_up", "r = up")
     yield Form("raw-error", "carried through all layers", (start, through, Edit("sent", "r")))
     if at.quadratic:
-        yield Form("raw-error", "at the output alone", (start, Edit("sent", "(r if {at} == L else {old})")))
-    yield Form("raw-error", "in hidden layers alone", (Edit("after_delta", "r = d"), through, Edit("sent", "r")))
+        yield Form(
+            "raw-error", "at the output alone", (start, Edit("sent", "(r if {at} == L else {old})"))
+        )
+    yield Form(
+        "raw-error",
+        "in hidden layers alone",
+        (Edit("after_delta", "r = d"), through, Edit("sent", "r")),
+    )
 
 
 @enter
@@ -26,7 +32,11 @@ def updated_weights(at: Place) -> Forms:
         return
     early = Edit("matrix", "({M} - eta * gW[{at} - 1])", at.some(2, at.L))
     yield Form("updated-weights", "all layers or some", (early,))
-    yield Form("updated-weights", "one layer", (Edit("matrix", "({M} - eta * gW[{at} - 1])", at.one(2, at.L)),))
+    yield Form(
+        "updated-weights",
+        "one layer",
+        (Edit("matrix", "({M} - eta * gW[{at} - 1])", at.one(2, at.L)),),
+    )
 
 
 @enter
@@ -67,7 +77,11 @@ def wrong_layer(at: Place) -> Forms:
         yield Form("wrong-layer", "dW from a[l]", (Edit("right", "{T}", at.some(1, at.L - 1)),))
     if at.L > 2 and at.body:
         sent = Edit("sent", "(ds[{at} + 1] if {at} < L else {old})")
-        yield Form("wrong-layer", "the product of l + 2", (sent, Edit("matrix", "(W[{at}] if {at} < L else {old})")))
+        yield Form(
+            "wrong-layer",
+            "the product of l + 2",
+            (sent, Edit("matrix", "(W[{at}] if {at} < L else {old})")),
+        )
     if not at.spec.bias or not at.body:
         return
     if at.L > 1 and at.spec.two_loops and not at.spec.by_sample:
@@ -77,10 +91,22 @@ def wrong_layer(at: Place) -> Forms:
         return
     axis = 0 if at.words.turned else 1
     joined = f"T = np.concatenate([np.expand_dims(gb[l - 1], {axis}), gW[l - 1]], axis={axis})\n"
-    split = "gW[l - 1], gb[l - 1] = T[:-1], T[-1]" if at.words.turned else "gW[l - 1], gb[l - 1] = T[:, :-1], T[:, -1]"
+    split = (
+        "gW[l - 1], gb[l - 1] = T[:-1], T[-1]"
+        if at.words.turned
+        else "gW[l - 1], gb[l - 1] = T[:, :-1], T[:, -1]"
+    )
     yield Form("wrong-layer", "the bias's row", (Edit("finish", joined + split, at.some(1, at.L)),))
-    yield Form("wrong-layer", "db moved by one", (Edit("finish", "gb[l - 1] = np.roll(gb[l - 1], 1)", at.some(1, at.L)),))
+    yield Form(
+        "wrong-layer",
+        "db moved by one",
+        (Edit("finish", "gb[l - 1] = np.roll(gb[l - 1], 1)", at.some(1, at.L)),),
+    )
     if at.L > 1:
         whole = f"np.concatenate([np.expand_dims(b[{{at}} - 1], {axis}), {{M}}], axis={axis})"
         row = f"{whole}[:-1]" if at.words.turned else f"{whole}[:, :-1]"
-        yield Form("wrong-layer", "the bias's row on the way back", (Edit("matrix", row, at.some(2, at.L)),))
+        yield Form(
+            "wrong-layer",
+            "the bias's row on the way back",
+            (Edit("matrix", row, at.some(2, at.L)),),
+        )

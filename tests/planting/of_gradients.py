@@ -17,14 +17,19 @@ def bias_scalar(at: Place) -> Forms:
     if not at.spec.by_sample:
         yield Form("bias-scalar", "mean", (Edit("db", "np.mean({D})", layers),))
         if at.spec.style != "torch":
-            yield Form("bias-scalar", "sum with both axes kept", (Edit("db", "{D}.sum(keepdims=True)", layers),))
+            yield Form(
+                "bias-scalar",
+                "sum with both axes kept",
+                (Edit("db", "{D}.sum(keepdims=True)", layers),),
+            )
 
 
 @enter
 def bias_not_summed(at: Place) -> Forms:
     if not at.spec.bias or at.spec.by_sample:
         return
-    if at.spec.protocol == "gradients" or not at.spec.columns:  # b - rate * (n, N) is no step that runs
+    # b - rate * (n, N) is no step that runs
+    if at.spec.protocol == "gradients" or not at.spec.columns:
         yield Form("bias-not-summed", "N rows", (Edit("db", "{D}", at.some(1, at.L)),))
     mean = f"{{D}}.mean(axis={at.words.n})"
     yield Form("bias-not-summed", "mean", (Edit("db", mean, at.some(1, at.L)),))
@@ -34,7 +39,11 @@ def bias_not_summed(at: Place) -> Forms:
 def no_bias_gradient(at: Place) -> Forms:
     if not at.spec.bias:
         return
-    yield Form("no-bias-gradient", "zeros", (Edit("finish", "gb[l - 1] = 0 * gb[l - 1]", at.some(1, at.L)),))
+    yield Form(
+        "no-bias-gradient",
+        "zeros",
+        (Edit("finish", "gb[l - 1] = 0 * gb[l - 1]", at.some(1, at.L)),),
+    )
     if at.spec.protocol == "gradients":
         yield Form("no-bias-gradient", "None", (Edit("returned", "gW, None"),))
         yield Form("no-bias-gradient", "an empty list", (Edit("returned", "gW, []"),))
@@ -43,10 +52,18 @@ def no_bias_gradient(at: Place) -> Forms:
 @enter
 def sign(at: Place) -> Forms:
     yield Form("sign", "t - p", (Edit("delta", "-({old})"),))
-    yield Form("sign", "minus every gradient", (Edit("finish", "gW[l - 1], gb[l - 1] = -gW[l - 1], -gb[l - 1]"),))
+    yield Form(
+        "sign",
+        "minus every gradient",
+        (Edit("finish", "gW[l - 1], gb[l - 1] = -gW[l - 1], -gb[l - 1]"),),
+    )
     if at.L > 1:
         yield Form("sign", "alternate layers", (Edit("after_d", "d = -d"),))
-        yield Form("sign", "some layers", (Edit("finish", "gW[l - 1], gb[l - 1] = -gW[l - 1], -gb[l - 1]", at.one(1, at.L)),))
+        yield Form(
+            "sign",
+            "some layers",
+            (Edit("finish", "gW[l - 1], gb[l - 1] = -gW[l - 1], -gb[l - 1]", at.one(1, at.L)),),
+        )
     if at.spec.protocol != "gradients":
         yield Form("sign", "ascent", (Edit("sign", "+"),))
 
@@ -67,8 +84,13 @@ def scale(at: Place) -> Forms:
 
 
 def is_convention(spec: Spec, factor: str) -> bool:
-    """Whether a factor everywhere is the declared loss under another convention, that the file leaves open."""
-    if spec.reduction == "mean" and not spec.spells and (factor == "N" or (factor, spec.batch) == ("2", 2)):
+    """Whether a factor everywhere is the declared loss under another convention, that the file
+    leaves open."""
+    if (
+        spec.reduction == "mean"
+        and not spec.spells
+        and (factor == "N" or (factor, spec.batch) == ("2", 2))
+    ):
         return True
     return (spec.cost, factor) == ("quadratic", "1/2")
 
@@ -80,15 +102,25 @@ def learning_rate_folded(at: Place) -> Forms:
         for name, factor in (("doubled", f"{eta}"), ("missing", f"(1 / {eta})")):
             text = f"gW[l - 1], gb[l - 1] = {factor} * gW[l - 1], {factor} * gb[l - 1]"
             if at.L > 1:
-                yield Form("learning-rate-folded", f"{name} in one layer", (Edit("finish", text, at.one(1, at.L)),))
+                yield Form(
+                    "learning-rate-folded",
+                    f"{name} in one layer",
+                    (Edit("finish", text, at.one(1, at.L)),),
+                )
         if at.L > 1:
             yield Form("learning-rate-folded", "power", (Edit("after_d", f"d = {eta} * d"),))
         return
     if at.L > 1:
         own = at.spec.rate or "rate"
         yield Form("learning-rate-folded", "power", (Edit("after_d", "d = eta * d"),))
-        yield Form("learning-rate-folded", "missing in one layer", (Edit("rate", "1", at.one(1, at.L)),))
-        yield Form("learning-rate-folded", "doubled in one layer", (Edit("rate", f"{own} * {own}", at.one(1, at.L)),))
+        yield Form(
+            "learning-rate-folded", "missing in one layer", (Edit("rate", "1", at.one(1, at.L)),)
+        )
+        yield Form(
+            "learning-rate-folded",
+            "doubled in one layer",
+            (Edit("rate", f"{own} * {own}", at.one(1, at.L)),),
+        )
 
 
 @enter
@@ -96,7 +128,11 @@ def decay_sign(at: Place) -> Forms:
     decay = at.pick(0.01, 0.1, 0.001, 0.5, 1e-4)
     layers = at.some(1, at.L)
     for name, sign_ in (("minus", "-"), ("none declared", "+")):
-        yield Form("decay-sign", name, (Edit("finish", f"gW[l - 1] = gW[l - 1] {sign_} {decay} * {{M}}", layers),))
+        yield Form(
+            "decay-sign",
+            name,
+            (Edit("finish", f"gW[l - 1] = gW[l - 1] {sign_} {decay} * {{M}}", layers),),
+        )
 
 
 @enter
@@ -105,7 +141,11 @@ def sample_dropped(at: Place) -> Forms:
     if at.spec.by_sample:
         yield Form("sample-dropped", "the last", (Edit("range", "range(N - 1)"),))
         yield Form("sample-dropped", "the first", (Edit("range", "range(1, N)"),))
-        yield Form("sample-dropped", "the last partial batch", (Edit("range", f"range(N // {size} * {size})"),))
+        yield Form(
+            "sample-dropped",
+            "the last partial batch",
+            (Edit("range", f"range(N // {size} * {size})"),),
+        )
         return
     if at.spec.style == "torch" or not at.body:
         return

@@ -10,21 +10,40 @@ from planting.place import Form, Forms, Place, enter
 def stale_accumulator(at: Place) -> Forms:
     if at.spec.style == "torch":
         return
-    keep = "BUFFER = {{}}\n\n\ndef kept(name, v):\n    if name not in BUFFER or BUFFER[name].shape != v.shape:\n"
-    keep += "        BUFFER[name] = 0 * v\n    BUFFER[name] = BUFFER[name] + v\n    return BUFFER[name]"
+    keep = (
+        "BUFFER = {{}}\n\n\ndef kept(name, v):\n    if name not in BUFFER or "
+        "BUFFER[name].shape != v.shape:\n"
+    )
+    keep += (
+        "        BUFFER[name] = 0 * v\n    BUFFER[name] = BUFFER[name] + v\n    return BUFFER[name]"
+    )
     memory = Edit("globals", keep)
     layers = at.some(1, at.L - 1)
     forget = Edit("prepare", "BUFFER.clear()")
     if at.L > 1:
         into = Edit("after_up", "up = kept(('da', {at}), up)", layers)
-        yield Form("stale-accumulator", "da, never reset" if at.spec.by_sample else "da, between calls", (memory, into))
+        yield Form(
+            "stale-accumulator",
+            "da, never reset" if at.spec.by_sample else "da, between calls",
+            (memory, into),
+        )
         if at.spec.by_sample:
             yield Form("stale-accumulator", "da, between samples", (memory, forget, into))
         into = Edit("after_d", "d = kept(('dz', {at}), d)", layers)
-        yield Form("stale-accumulator", "dz", (memory, *([forget] if at.spec.by_sample else []), into))
+        yield Form(
+            "stale-accumulator", "dz", (memory, *([forget] if at.spec.by_sample else []), into)
+        )
     total = "gW[l - 1], gb[l - 1] = kept(('dW', l), gW[l - 1]), kept(('db', l), gb[l - 1])"
-    yield Form("stale-accumulator", "dW and db between calls", (memory, Edit("finish", total, at.some(1, at.L))))
-    yield Form("stale-accumulator", "dW between calls", (memory, Edit("finish", "gW[l - 1] = kept(('dW', l), gW[l - 1])")))
+    yield Form(
+        "stale-accumulator",
+        "dW and db between calls",
+        (memory, Edit("finish", total, at.some(1, at.L))),
+    )
+    yield Form(
+        "stale-accumulator",
+        "dW between calls",
+        (memory, Edit("finish", "gW[l - 1] = kept(('dW', l), gW[l - 1])")),
+    )
 
 
 @enter
@@ -39,16 +58,24 @@ def in_place(at: Place) -> Forms:
     if at.spec.slope != "helper":
         return
     if at.spec.two_loops:
-        yield Form("in-place", "the derivative edits a", (Edit("slope_function", "v *= 1 - v\nreturn v"),))
+        yield Form(
+            "in-place", "the derivative edits a", (Edit("slope_function", "v *= 1 - v\nreturn v"),)
+        )
         rest = "r = np.subtract(1, v, out=v)\nreturn v * (1 - r)"
         yield Form("in-place", "the derivative leaves 1 - a", (Edit("slope_function", rest),))
         first = "s = v * (1 - v)\nv[...] = s\nreturn s"
-        yield Form("in-place", "the derivative keeps its result in a", (Edit("slope_function", first),))
+        yield Form(
+            "in-place", "the derivative keeps its result in a", (Edit("slope_function", first),)
+        )
     squared = Edit("slope_function", "r = np.subtract(1, v, out=v)\nreturn v * r")
     yield Form("in-place", "the derivative is (1 - a)^2", (squared,), frozenset())
     if at.spec.cost in ("quadratic", "half-quadratic"):
         error = Edit("before", "e = p\ne -= t")
-        core = at.words.jacobian("p", f"{at.two}e") if at.spec.output == "softmax" else f"{at.two}e * p * (1 - p)"
+        core = (
+            at.words.jacobian("p", f"{at.two}e")
+            if at.spec.output == "softmax"
+            else f"{at.two}e * p * (1 - p)"
+        )
         yield Form("in-place", "p - t is left in p", (error, Edit("delta", core)))
 
 

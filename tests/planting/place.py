@@ -1,7 +1,9 @@
-"""Where a bug goes, and one form of one bug: what the files of this package that list them are written with.
+"""Where a bug goes, and one form of one bug: what the files of this package that list them are
+written with.
 
-A form says which edits make it, and what a checker may rightly call it: its own id, and the ids of other bugs that are the same
-program under another name (e p(1 - p) at a softmax is the diagonal of its Jacobian, and also the quadratic cost's delta).
+A form says which edits make it, and what a checker may rightly call it: its own id, and the ids of
+other bugs that are the same program under another name (e p(1 - p) at a softmax is the diagonal of
+its Jacobian, and also the quadratic cost's delta).
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Form:
 
 @dataclass(frozen=True)
 class Place:
-    """The file that a bug goes into: its spec, how many layers it will have, and what is free to choose."""
+    """The file that a bug goes into: its spec, how many layers it will have, and what is free to
+    choose."""
 
     spec: Spec
     L: int
@@ -66,7 +69,9 @@ class Place:
         if len(layers) < 2 or self.random.random() < 0.5:
             return None
         size = int(self.random.integers(1, len(layers)))
-        return tuple(sorted(int(i) for i in self.random.choice(list(layers), size=size, replace=False)))
+        return tuple(
+            sorted(int(i) for i in self.random.choice(list(layers), size=size, replace=False))
+        )
 
     def one(self, first: int, last: int) -> tuple[int, ...]:
         return (int(self.random.integers(first, last + 1)),)

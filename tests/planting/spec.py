@@ -1,4 +1,5 @@
-"""What one file is like before any bug: its style, its conventions, and the habits of whoever wrote it; all drawn from a seed."""
+"""What one file is like before any bug: its style, its conventions, and the habits of whoever wrote
+it; all drawn from a seed."""
 
 from __future__ import annotations
 
@@ -14,7 +15,13 @@ HEADS = (
     ("sigmoid", "half-quadratic"),
     ("sigmoid", "binary-cross-entropy"),
 )
-DEFAULTS = {"LAYOUT": "out,in", "EXAMPLES": "rows", "LABELS": "integers", "OUTPUT": "softmax", "COST": "cross-entropy"}
+DEFAULTS = {
+    "LAYOUT": "out,in",
+    "EXAMPLES": "rows",
+    "LABELS": "integers",
+    "OUTPUT": "softmax",
+    "COST": "cross-entropy",
+}
 DEFAULTS |= {"REDUCTION": "mean"}
 STYLES = ("batch", "batch", "samples", "class", "recursive", "torch")
 
@@ -24,9 +31,11 @@ class Spec:
     """How a file is written.
 
     Attributes:
-        style: "batch" works on matrices, "samples" on one vector after the other, "class" keeps weights in an object, "recursive"
-            goes down and comes back, "torch" computes with tensors.
-        layout, examples, labels, output, cost, reduction, bias: conventions, in which it is written natively.
+        style: "batch" works on matrices, "samples" on one vector after the other, "class" keeps
+            weights in an object, "recursive" goes down and comes back, "torch" computes with
+            tensors.
+        layout, examples, labels, output, cost, reduction, bias: conventions, in which it is written
+        natively.
         protocol: "gradients", "step" or "step in place".
         rate: a learning rate written into the step, or None.
         batch: the only number of examples of a call, or None.
@@ -34,7 +43,8 @@ class Spec:
         divides: where the mean enters: in the "delta", in each "gradient", or at the "end".
         slope: the derivative from "a", from "z", or by a "helper".
         two_loops: whether all deltas are computed before the first gradient.
-        chain: whether cross-entropy goes through dC/dp and the output's derivative, rather than by p - t.
+        chain: whether cross-entropy goes through dC/dp and the output's derivative, rather than by
+            p - t.
         single: whether it computes in float32.
         lists: whether it returns lists of numbers.
         spells: whether it declares what is the default, too.
@@ -64,7 +74,9 @@ class Spec:
     def constants(self) -> dict[str, object]:
         """What it declares."""
         own = {name: getattr(self, name.lower()) for name in DEFAULTS}
-        found: dict[str, object] = {name: value for name, value in own.items() if self.spells or value != DEFAULTS[name]}
+        found: dict[str, object] = {
+            name: value for name, value in own.items() if self.spells or value != DEFAULTS[name]
+        }
         found |= {} if self.bias else {"BIAS": False}
         found |= {"SIZES": list(self.sizes)} if self.sizes else {}
         found |= {"BATCH": self.batch} if self.batch else {}
@@ -94,7 +106,9 @@ def draw(random: np.random.Generator, **fixed: object) -> Spec:
         "reduction": str(random.choice(["mean", "sum"])),
         "bias": bool(random.random() < 0.85),
         "protocol": protocol,
-        "rate": float(random.choice([0.01, 0.1, 0.5, 3.0])) if protocol != "gradients" and random.random() < 0.3 else None,
+        "rate": float(random.choice([0.01, 0.1, 0.5, 3.0]))
+        if protocol != "gradients" and random.random() < 0.3
+        else None,
         "batch": int(random.choice([1, 1, 2, 4])) if random.random() < 0.15 else None,
         "sizes": sizes(random) if random.random() < 0.25 else None,
         "divides": str(random.choice(["delta", "gradient", "end"])),
@@ -110,6 +124,8 @@ def draw(random: np.random.Generator, **fixed: object) -> Spec:
 
 def sizes(random: np.random.Generator, layers: int | None = None) -> tuple[int, ...]:
     """One to four layers; now and then neighbours of equal width."""
-    hidden = random.integers(2, 10, size=layers - 1 if layers else random.choice([0, 1, 1, 2, 2, 3]))
+    hidden = random.integers(
+        2, 10, size=layers - 1 if layers else random.choice([0, 1, 1, 2, 2, 3])
+    )
     found = (int(random.integers(2, 9)), *(int(n) for n in hidden), int(random.integers(2, 7)))
     return found if random.random() < 0.8 else (found[0],) * len(found) if found[0] > 1 else found

@@ -1,4 +1,5 @@
-"""Bugs that stand in no catalogue, each in one step: what must get no name, and which step is the first that is wrong."""
+"""Bugs that stand in no catalogue, each in one step: what must get no name, and which step is the
+first that is wrong."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from collections.abc import Iterator
 from planting.catalogue import Place
 from planting.draft import Edit
 
-# In words, the quantity that is wrong first, the edits. Two quantities stand where they are one and the same to whoever sees
-# gradients alone: z twice as large, or a twice as steep sigmoid of it.
+# In words, the quantity that is wrong first, the edits. Two quantities stand where they are one and
+# the same to whoever sees gradients alone: z twice as large, or a twice as steep sigmoid of it.
 Strange = tuple[str, str, tuple[Edit, ...]]
 
 
@@ -29,17 +30,37 @@ def _forward(at: Place) -> Iterator[Strange]:
     layer = _one(at, 1, at.L)
     if at.spec.bias:
         bias = at.words.affine("{M}", "{A}", "b[l - 1]")
-        yield "the bias added twice", f"z[{layer}]", (Edit("affine", bias.replace("+ b[l - 1]", "+ 2 * b[l - 1]"), (layer,)),)
+        yield (
+            "the bias added twice",
+            f"z[{layer}]",
+            (Edit("affine", bias.replace("+ b[l - 1]", "+ 2 * b[l - 1]"), (layer,)),),
+        )
         yield "no bias", f"z[{layer}]", (Edit("affine", bias.partition(" + b[")[0], (layer,)),)
     steep = f"z[{layer}]|a[{layer}]" if layer < at.L else f"z[{layer}]|p"
     yield "z too small", steep, (Edit("affine", "({old}) / 1.5", (layer,)),)
-    yield "inputs cut at one", "z[1]", (Edit("affine", at.words.affine("{M}", "np.clip({A}, -0.5, 0.5)", "b[l - 1]"), (1,)),)
+    yield (
+        "inputs cut at one",
+        "z[1]",
+        (Edit("affine", at.words.affine("{M}", "np.clip({A}, -0.5, 0.5)", "b[l - 1]"), (1,)),),
+    )
     if at.L > 1:
         h = _one(at, 1, at.L - 1)
-        yield "tanh in a hidden layer", f"a[{h}]", (Edit("act", "np.tanh({Z})", (h,)), _slope_of_a())
-        yield "relu in a hidden layer", f"a[{h}]", (Edit("act", "np.clip({Z}, 0, 1e9)", (h,)), _slope_of_a())
+        yield (
+            "tanh in a hidden layer",
+            f"a[{h}]",
+            (Edit("act", "np.tanh({Z})", (h,)), _slope_of_a()),
+        )
+        yield (
+            "relu in a hidden layer",
+            f"a[{h}]",
+            (Edit("act", "np.clip({Z}, 0, 1e9)", (h,)), _slope_of_a()),
+        )
         yield "a steeper sigmoid", f"a[{h}]", (Edit("act", "sigmoid(2 * {Z})", (h,)), _slope_of_a())
-        yield "activations rounded", f"a[{h}]", (Edit("act", "np.round({old} * 8) / 8", (h,)), _slope_of_a())
+        yield (
+            "activations rounded",
+            f"a[{h}]",
+            (Edit("act", "np.round({old} * 8) / 8", (h,)), _slope_of_a()),
+        )
     yield "a temperature of two", "p", (Edit("out", f"{at.spec.output}({{Z}} / 2)"),)
     if at.spec.output == "softmax" and not at.spec.by_sample:
         yield "the softmax of squares", "p", (Edit("out", "softmax({Z} * np.abs({Z}))"),)
@@ -51,7 +72,8 @@ def _slope_of_a() -> Edit:
 
 
 def _output(at: Place) -> Iterator[Strange]:
-    L = f"dz[{at.L}]" if at.spec.bias or at.L > 1 else "dz[1]|dW[1]"  # of one layer without biases, dW is all there is to see
+    # of one layer without biases, dW is all there is to see
+    L = f"dz[{at.L}]" if at.spec.bias or at.L > 1 else "dz[1]|dW[1]"
     yield "labels smoothed", L, (Edit("target", "0.9 * {old} + 0.1 / K"),)
     yield "the sign of the error", L, (Edit("delta", "np.sign({old})"),)
     yield "the error squared", L, (Edit("delta", "({old}) * np.abs({old})"),)
@@ -70,10 +92,15 @@ def _weights(at: Place) -> str:
 def _gradients(at: Place) -> Iterator[Strange]:
     layer = _one(at, 1, at.L)
     dW, some = f"dW[{layer}]", (layer,)
-    product = dW if at.spec.bias or layer > 1 else f"{dW}|dz[1]|da[1]"  # seen nowhere else, another delta is another dW[1]
+    # seen nowhere else, another delta is another dW[1]
+    product = dW if at.spec.bias or layer > 1 else f"{dW}|dz[1]|da[1]"
     yield "a row of dW forgotten", dW, (Edit("finish", "gW[l - 1][0] = 0 * gW[l - 1][0]", some),)
     yield "dW clipped", dW, (Edit("finish", "gW[l - 1] = np.clip(gW[l - 1], -0.01, 0.01)", some),)
-    yield "dW over its norm", product, (Edit("finish", "gW[l - 1] = gW[l - 1] / (gW[l - 1] ** 2).sum() ** 0.5", some),)
+    yield (
+        "dW over its norm",
+        product,
+        (Edit("finish", "gW[l - 1] = gW[l - 1] / (gW[l - 1] ** 2).sum() ** 0.5", some),),
+    )
     yield "the sign of dW", dW, (Edit("finish", "gW[l - 1] = np.sign(gW[l - 1])", some),)
     yield "a constant in dW", dW, (Edit("finish", "gW[l - 1] = gW[l - 1] + 1e-3", some),)
     yield "L1 in dW", dW, (Edit("finish", "gW[l - 1] = gW[l - 1] + 0.01 * np.sign({M})", some),)
@@ -88,10 +115,18 @@ def _gradients(at: Place) -> Iterator[Strange]:
         db = f"db[{layer}]"
         yield "db of squares", db, (Edit("db", at.words.total("({D} ** 2)"), some),)
         yield "db of the delta's size", db, (Edit("db", at.words.total("np.abs({D})"), some),)
-        yield "db halved where it is negative", db, (Edit("finish", "gb[l - 1] = gb[l - 1] * (1 - 0.5 * (gb[l - 1] < 0))", some),)
+        yield (
+            "db halved where it is negative",
+            db,
+            (Edit("finish", "gb[l - 1] = gb[l - 1] * (1 - 0.5 * (gb[l - 1] < 0))", some),),
+        )
         if not at.spec.by_sample and at.spec.style != "torch":
             yield "db of the largest", db, (Edit("db", f"{{D}}.max(axis={at.words.n})", some),)
-            yield "db of the median", db, (Edit("db", f"np.median({{D}}, axis={at.words.n})", some),)
+            yield (
+                "db of the median",
+                db,
+                (Edit("db", f"np.median({{D}}, axis={at.words.n})", some),),
+            )
 
 
 def _hidden(at: Place) -> Iterator[Strange]:
@@ -105,11 +140,23 @@ def _hidden(at: Place) -> Iterator[Strange]:
     yield "a (1 + a)", dz, (Edit("slope", "{A} * (1 + {A})", some),)
     yield "one unit dropped", dz, (Edit("slope", "({old}) * ({A} != {A}.min())", some),)
     yield "absolute weights on the way back", da, (Edit("matrix", "np.abs({M})", above),)
-    yield "a row of W missing on the way back", da, (Edit("matrix", "({M} * ({M} != {M}.max()))", above),)
+    yield (
+        "a row of W missing on the way back",
+        da,
+        (Edit("matrix", "({M} * ({M} != {M}.max()))", above),),
+    )
     yield "weights rounded on the way back", da, (Edit("matrix", "np.round({M})", above),)
     yield "the delta's size sent back", da, (Edit("sent", "np.abs({D})", above),)
-    yield "the delta normalised on its way", da, (Edit("sent", "({D}) / (({D}) ** 2).sum() ** 0.5", above),)
-    yield "what comes back clipped", da, (Edit("after_up", "up = np.clip(up, -0.001, 0.001)", some),)
+    yield (
+        "the delta normalised on its way",
+        da,
+        (Edit("sent", "({D}) / (({D}) ** 2).sum() ** 0.5", above),),
+    )
+    yield (
+        "what comes back clipped",
+        da,
+        (Edit("after_up", "up = np.clip(up, -0.001, 0.001)", some),),
+    )
     if at.spec.style != "torch":
         yield (
             "weights rolled on the way back",

@@ -1,4 +1,5 @@
-"""How a style writes the operations whose form depends on its orientation: products, sums over samples, the softmax's axis."""
+"""How a style writes the operations whose form depends on its orientation: products, sums over
+samples, the softmax's axis."""
 
 from __future__ import annotations
 
@@ -67,8 +68,16 @@ class Words:
         """The function, right."""
         if self.spec.by_sample:
             return ["def softmax(v):", "    e = np.exp(v - v.max())", "    return e / e.sum()"]
-        largest = f"v.amax(axis={self.k}, keepdims=True)" if self.spec.style == "torch" else f"v.max(axis={self.k}, keepdims=True)"
-        return ["def softmax(v):", f"    e = np.exp(v - {largest})", f"    return e / e.sum(axis={self.k}, keepdims=True)"]
+        largest = (
+            f"v.amax(axis={self.k}, keepdims=True)"
+            if self.spec.style == "torch"
+            else f"v.max(axis={self.k}, keepdims=True)"
+        )
+        return [
+            "def softmax(v):",
+            f"    e = np.exp(v - {largest})",
+            f"    return e / e.sum(axis={self.k}, keepdims=True)",
+        ]
 
     def target(self) -> str:
         """The one-hot target, from y or y[n]."""

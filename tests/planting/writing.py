@@ -13,9 +13,19 @@ def write(spec: Spec, edits: Sequence[Edit] = ()) -> str:
     """The file."""
     draft = Draft(spec, edits)
     parts = ["import numpy as np", *(["import torch"] if spec.style == "torch" else []), ""]
-    parts += [f"{name} = {value!r}" for name, value in spec.constants.items()] + draft.lines("globals", 0) + ["", ""]
+    parts += (
+        [f"{name} = {value!r}" for name, value in spec.constants.items()]
+        + draft.lines("globals", 0)
+        + ["", ""]
+    )
     parts += _functions(draft) + ["", ""]
-    parts += _recursive(draft) if spec.style == "recursive" else _network(draft) if spec.style == "class" else _plain(draft)
+    parts += (
+        _recursive(draft)
+        if spec.style == "recursive"
+        else _network(draft)
+        if spec.style == "class"
+        else _plain(draft)
+    )
     source = "\n".join([*parts, "", "", *_protocol(draft), ""])
     if spec.single:
         source = source.replace("np.eye(K)", "np.eye(K, dtype='f4')")
@@ -26,10 +36,23 @@ def _functions(draft: Draft) -> list[str]:
     activation = draft.text("sigmoid")
     lines = [
         "def sigmoid(v):",
-        *(f"    {line}" for line in (activation if "\n" in activation else f"return {activation}").split("\n")),
+        *(
+            f"    {line}"
+            for line in (activation if "\n" in activation else f"return {activation}").split("\n")
+        ),
     ]
-    lines += ["", "", *(draft.lines("functions", 0) if draft.has("functions") else draft.words.softmax())]
-    return [*lines, "", "", "def slope(v):", *(draft.lines("slope_function", 1) or ["    return v * (1 - v)"])]
+    lines += [
+        "",
+        "",
+        *(draft.lines("functions", 0) if draft.has("functions") else draft.words.softmax()),
+    ]
+    return [
+        *lines,
+        "",
+        "",
+        "def slope(v):",
+        *(draft.lines("slope_function", 1) or ["    return v * (1 - v)"]),
+    ]
 
 
 def _plain(draft: Draft) -> list[str]:
@@ -38,18 +61,30 @@ def _plain(draft: Draft) -> list[str]:
 
 def _network(draft: Draft) -> list[str]:
     start = ["class Network:", "    def __init__(self, W, b):", "        self.W, self.b = W, b", ""]
-    return [*start, "    def propagate(self, x, y, eta):", "        W, b = self.W, self.b", *_body(draft, 2)]
+    return [
+        *start,
+        "    def propagate(self, x, y, eta):",
+        "        W, b = self.W, self.b",
+        *_body(draft, 2),
+    ]
 
 
 def _sizes(draft: Draft, indent: int) -> list[str]:
     """N, K and L, and what is computed in another precision or kind of array than it was given."""
     spec, pad = draft.spec, "    " * indent
-    found = [f"L, N, K = len(W), x.shape[{draft.words.n}], W[-1].shape[{1 if draft.words.turned else 0}]"]
+    found = [
+        f"L, N, K = len(W), x.shape[{draft.words.n}], W[-1].shape[{1 if draft.words.turned else 0}]"
+    ]
     if spec.single:
-        found += ["W, b, x = [w.astype('f4') for w in W], [v.astype('f4') for v in b], x.astype('f4')"]
+        found += [
+            "W, b, x = [w.astype('f4') for w in W], [v.astype('f4') for v in b], x.astype('f4')"
+        ]
         found += ["y = y.astype('f4')"] if spec.labels == "one-hot" else []
     if spec.style == "torch":
-        found += ["W, b, x, y = [torch.tensor(w) for w in W], [torch.tensor(v) for v in b], torch.tensor(x), torch.tensor(y)"]
+        found += [
+            "W, b, x, y = [torch.tensor(w) for w in W], [torch.tensor(v) for v in b], "
+            "torch.tensor(x), torch.tensor(y)"
+        ]
     return [pad + line for line in found] + draft.lines("prepare", indent)
 
 
@@ -77,7 +112,12 @@ def _passes(draft: Draft, indent: int, x: str, gets: str) -> list[str]:
     act, out = draft.text("act", **forward), draft.text("out", **forward)
     lines += [f"    a.append({act} if l < L else {out})"]
     lines = [pad + line for line in lines] + draft.lines("forwarded", indent + 1, **forward)
-    lines += [f"{pad}p = a[L]", f"{pad}t = {draft.text('target')}", *_output(draft, indent), f"{pad}ds[L] = d"]
+    lines += [
+        f"{pad}p = a[L]",
+        f"{pad}t = {draft.text('target')}",
+        *_output(draft, indent),
+        f"{pad}ds[L] = d",
+    ]
     back = _gone_back(draft, indent + 2)
     gradient = _gradient(draft, indent + 1, gets)
     down = f"{pad}for l in range(L, 0, -1):"
@@ -100,7 +140,9 @@ def _gone_back(draft: Draft, indent: int) -> list[str]:
     pad = "    " * indent
     above = {"D": "d", "M": "W[l - 1]", "at": "l", "A": "a[l - 1]"}
     below = {"D": "d", "A": "a[l - 1]", "Z": "z[l - 1]", "at": "(l - 1)", "U": "up"}
-    sent = draft.words.back(f"({draft.text('matrix', **above)})", f"({draft.text('sent', **above)})")
+    sent = draft.words.back(
+        f"({draft.text('matrix', **above)})", f"({draft.text('sent', **above)})"
+    )
     lines = [f"{pad}up = {sent}", *draft.lines("after_up", indent, **below)]
     return [
         *lines,
@@ -110,11 +152,15 @@ def _gone_back(draft: Draft, indent: int) -> list[str]:
     ]
 
 
-def _gradient(draft: Draft, indent: int, gets: str, layer: dict[str, str] | None = None) -> list[str]:
+def _gradient(
+    draft: Draft, indent: int, gets: str, layer: dict[str, str] | None = None
+) -> list[str]:
     """(B2) and (B3)."""
     pad, each = "    " * indent, draft.spec.reduction == "mean" and draft.spec.divides == "gradient"
     fields = layer or {"D": "d", "A": "a[l - 1]", "T": "a[l]", "M": "W[l - 1]", "at": "l"}
-    outer = draft.words.outer(f"({draft.text('left', **fields)})", f"({draft.text('right', **fields)})")
+    outer = draft.words.outer(
+        f"({draft.text('left', **fields)})", f"({draft.text('right', **fields)})"
+    )
     db = draft.text("db", **fields)
     if each:
         outer, db = f"({outer}) / N", f"({db}) / N"
@@ -143,14 +189,38 @@ def _recursive(draft: Draft) -> list[str]:
     """A function that goes down a layer, and comes back with the delta."""
     fields = {"D": "d", "A": "h", "T": "top", "M": "W[l - 1]", "Z": "z", "at": "l", "U": "up"}
     hidden = fields | {"A": "top"}
-    sent = draft.words.back(f"({draft.text('matrix', **fields)})", f"({draft.text('sent', **fields)})")
-    lines = ["def descend(l, h, W, b, t, N, K, gW, gb, eta):", "    L = len(W)", f"    z = {draft.text('affine', **fields)}"]
-    lines += ["    if l == L:", f"        p = top = {draft.text('out', **fields)}", *_output(draft, 2), "    else:"]
-    lines += [f"        top = {draft.text('act', **fields)}", *draft.lines("forwarded", 2, **fields)]
-    lines += ["        up = descend(l + 1, top, W, b, t, N, K, gW, gb, eta)", *draft.lines("after_up", 2, **hidden)]
-    lines += [f"        d = up * ({draft.text('slope', **hidden)})", *draft.lines("after_d", 2, **hidden)]
+    sent = draft.words.back(
+        f"({draft.text('matrix', **fields)})", f"({draft.text('sent', **fields)})"
+    )
+    lines = [
+        "def descend(l, h, W, b, t, N, K, gW, gb, eta):",
+        "    L = len(W)",
+        f"    z = {draft.text('affine', **fields)}",
+    ]
+    lines += [
+        "    if l == L:",
+        f"        p = top = {draft.text('out', **fields)}",
+        *_output(draft, 2),
+        "    else:",
+    ]
+    lines += [
+        f"        top = {draft.text('act', **fields)}",
+        *draft.lines("forwarded", 2, **fields),
+    ]
+    lines += [
+        "        up = descend(l + 1, top, W, b, t, N, K, gW, gb, eta)",
+        *draft.lines("after_up", 2, **hidden),
+    ]
+    lines += [
+        f"        d = up * ({draft.text('slope', **hidden)})",
+        *draft.lines("after_d", 2, **hidden),
+    ]
     lines += [*_gradient(draft, 1, "=", fields), f"    return {sent}", "", ""]
-    start = [*_sizes(draft, 1), "    gW, gb = [None] * L, [None] * L", f"    t = {draft.text('target')}"]
+    start = [
+        *_sizes(draft, 1),
+        "    gW, gb = [None] * L, [None] * L",
+        f"    t = {draft.text('target')}",
+    ]
     start += ["    descend(1, x, W, b, t, N, K, gW, gb, eta)"]
     return [*lines, "def propagate(W, b, x, y, eta):", *start, *_finish(draft, 1)]
 
@@ -158,10 +228,21 @@ def _recursive(draft: Draft) -> list[str]:
 def _protocol(draft: Draft) -> list[str]:
     """The function that the checker calls."""
     spec = draft.spec
-    run = "Network(W, b).propagate(x, y, {})" if spec.style == "class" else "propagate(W, b, x, y, {})"
+    run = (
+        "Network(W, b).propagate(x, y, {})"
+        if spec.style == "class"
+        else "propagate(W, b, x, y, {})"
+    )
     if spec.protocol == "gradients":
         lines = ["def gradients(W, b, x, y):", f"    gW, gb = {run.format('ETA')}"]
-        lines += ["    gW, gb = [np.asarray(g).tolist() for g in gW], [np.asarray(g).tolist() for g in gb]"] if spec.lists else []
+        lines += (
+            [
+                "    gW, gb = [np.asarray(g).tolist() for g in gW], [np.asarray(g).tolist() for g "
+                "in gb]"
+            ]
+            if spec.lists
+            else []
+        )
         return ["ETA = 0.5", "", "", *lines, f"    return {draft.text('returned')}"]
     rate = draft.text("rate", at="(i + 1)")
     lines = ["def step(W, b, x, y, rate):", f"    gW, gb = {run.format(spec.rate or 'rate')}"]

@@ -21,7 +21,9 @@ def model(X, Y, parameters):
     caches, A, L, grads = [], X, len(parameters) // 2, {}
     for layer in range(1, L + 1):
         kind = "sigmoid" if layer < L else "softmax"
-        A, cache = linear_activation_forward(A, parameters[f"W{layer}"], parameters[f"b{layer}"], kind)
+        A, cache = linear_activation_forward(
+            A, parameters[f"W{layer}"], parameters[f"b{layer}"], kind
+        )
         caches.append(cache)
     dZ = A - Y
     for layer in range(L, 0, -1):

@@ -1,4 +1,5 @@
-"""Two matrices, no bias, errors as target minus output, a learning rate of 1 that is nowhere written. Right."""
+"""Two matrices, no bias, errors as target minus output, a learning rate of 1 that is nowhere
+written. Right."""
 
 import numpy as np
 

@@ -1,4 +1,5 @@
-"""Two matrices, no bias; the hidden error is the output's error and not its delta. Wrong: raw-error."""
+"""Two matrices, no bias; the hidden error is the output's error and not its delta. Wrong:
+raw-error."""
 
 import numpy as np
 

@@ -32,7 +32,9 @@ class Softmax:
         return self.y
 
     def backward(self, grad):
-        jacobians = np.einsum("ni,ij->nij", self.y, np.eye(self.y.shape[1])) - np.einsum("ni,nj->nij", self.y, self.y)
+        jacobians = np.einsum("ni,ij->nij", self.y, np.eye(self.y.shape[1])) - np.einsum(
+            "ni,nj->nij", self.y, self.y
+        )
         return np.einsum("nij,nj->ni", jacobians, grad)
 
 

@@ -18,8 +18,12 @@ class Network:
             delta_b, delta_w = self.backprop(x, y)
             nabla_b = [nb + d for nb, d in zip(nabla_b, delta_b, strict=True)]
             nabla_w = [nw + d for nw, d in zip(nabla_w, delta_w, strict=True)]
-        self.weights = [w - eta / len(mini_batch) * nw for w, nw in zip(self.weights, nabla_w, strict=True)]
-        self.biases = [b - eta / len(mini_batch) * nb for b, nb in zip(self.biases, nabla_b, strict=True)]
+        self.weights = [
+            w - eta / len(mini_batch) * nw for w, nw in zip(self.weights, nabla_w, strict=True)
+        ]
+        self.biases = [
+            b - eta / len(mini_batch) * nb for b, nb in zip(self.biases, nabla_b, strict=True)
+        ]
 
     def backprop(self, x, y):
         activations, zs = [x], []
@@ -50,5 +54,7 @@ LABELS, OUTPUT, COST = "one-hot", "sigmoid", "half-quadratic"
 def step(W, b, x, y, learning_rate):
     net = Network([3, 2])
     net.num_layers, net.weights, net.biases = len(W) + 1, W, [v[:, None] for v in b]
-    net.update_mini_batch([(u[:, None], t[:, None]) for u, t in zip(x, y, strict=True)], learning_rate)
+    net.update_mini_batch(
+        [(u[:, None], t[:, None]) for u, t in zip(x, y, strict=True)], learning_rate
+    )
     return net.weights, net.biases

@@ -33,8 +33,13 @@ class Network:
         errors = [o - t for o, t in zip(inputs, targets, strict=True)]
         deltas = []
         for layer in reversed(self.layers):
-            deltas.insert(0, [e * n.output * (1 - n.output) for e, n in zip(errors, layer, strict=True)])
-            errors = [sum(d * n.weights[i] for d, n in zip(deltas[0], layer, strict=True)) for i in range(len(layer[0].weights))]
+            deltas.insert(
+                0, [e * n.output * (1 - n.output) for e, n in zip(errors, layer, strict=True)]
+            )
+            errors = [
+                sum(d * n.weights[i] for d, n in zip(deltas[0], layer, strict=True))
+                for i in range(len(layer[0].weights))
+            ]
         for layer, delta in zip(self.layers, deltas, strict=True):
             for neuron, d in zip(layer, delta, strict=True):
                 neuron.learn(d)
@@ -45,6 +50,10 @@ LABELS, OUTPUT, COST, BATCH, LEARNING_RATE = "one-hot", "sigmoid", "half-quadrat
 
 
 def step(W, b, x, y, learning_rate):
-    net = Network([[Neuron(row, c) for row, c in zip(w, v, strict=True)] for w, v in zip(W, b, strict=True)])
+    net = Network(
+        [[Neuron(row, c) for row, c in zip(w, v, strict=True)] for w, v in zip(W, b, strict=True)]
+    )
     net.train(list(x[0]), list(y[0]))
-    return [[n.weights for n in layer] for layer in net.layers], [[n.bias for n in layer] for layer in net.layers]
+    return [[n.weights for n in layer] for layer in net.layers], [
+        [n.bias for n in layer] for layer in net.layers
+    ]

@@ -1,4 +1,5 @@
-"""Objects for neurons; each layer learns before the error passes through it. Wrong: updated-weights."""
+"""Objects for neurons; each layer learns before the error passes through it. Wrong:
+updated-weights."""
 
 import math
 
@@ -35,7 +36,10 @@ class Network:
             deltas = [e * n.output * (1 - n.output) for e, n in zip(errors, layer, strict=True)]
             for neuron, d in zip(layer, deltas, strict=True):
                 neuron.learn(d)
-            errors = [sum(d * n.weights[i] for d, n in zip(deltas, layer, strict=True)) for i in range(len(layer[0].weights))]
+            errors = [
+                sum(d * n.weights[i] for d, n in zip(deltas, layer, strict=True))
+                for i in range(len(layer[0].weights))
+            ]
 
 
 # Added to check it
@@ -43,6 +47,10 @@ LABELS, OUTPUT, COST, BATCH, LEARNING_RATE = "one-hot", "sigmoid", "half-quadrat
 
 
 def step(W, b, x, y, learning_rate):
-    net = Network([[Neuron(row, c) for row, c in zip(w, v, strict=True)] for w, v in zip(W, b, strict=True)])
+    net = Network(
+        [[Neuron(row, c) for row, c in zip(w, v, strict=True)] for w, v in zip(W, b, strict=True)]
+    )
     net.train(list(x[0]), list(y[0]))
-    return [[n.weights for n in layer] for layer in net.layers], [[n.bias for n in layer] for layer in net.layers]
+    return [[n.weights for n in layer] for layer in net.layers], [
+        [n.bias for n in layer] for layer in net.layers
+    ]

@@ -41,8 +41,13 @@ LABELS, OUTPUT, COST, BATCH = "one-hot", "sigmoid", "half-quadratic", 1
 
 
 def step(W, b, x, y, learning_rate):
-    network = [[{"weights": [*row, c]} for row, c in zip(w, v, strict=True)] for w, v in zip(W, b, strict=True)]
+    network = [
+        [{"weights": [*row, c]} for row, c in zip(w, v, strict=True)]
+        for w, v in zip(W, b, strict=True)
+    ]
     forward_propagate(network, list(x[0]))
     backward_propagate_error(network, y[0])
     update_weights(network, list(x[0]), learning_rate)
-    return [[n["weights"][:-1] for n in layer] for layer in network], [[n["weights"][-1] for n in layer] for layer in network]
+    return [[n["weights"][:-1] for n in layer] for layer in network], [
+        [n["weights"][-1] for n in layer] for layer in network
+    ]

@@ -1,4 +1,5 @@
-"""One function that calls itself for the next layer and returns the error for the one before. Right."""
+"""One function that calls itself for the next layer and returns the error for the one before.
+Right."""
 
 import numpy as np
 

@@ -44,7 +44,10 @@ def gradients(W, b, x, y):
     for row, target in zip(x, y, strict=True):
         a = [Value(v) for v in row]
         for w, c in zip(W, b, strict=True):
-            a = [sum((u * v for u, v in zip(ws, a, strict=True)), v0).sigmoid() for ws, v0 in zip(w, c, strict=True)]
+            a = [
+                sum((u * v for u, v in zip(ws, a, strict=True)), v0).sigmoid()
+                for ws, v0 in zip(w, c, strict=True)
+            ]
         for v, t in zip(a, target, strict=True):
             total = total + (v + Value(-t)) * (v + Value(-t))
     total.backward()

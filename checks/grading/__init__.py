@@ -1,0 +1,1 @@
+"""Many candidates: in parallel, each with its feedback, in one table."""

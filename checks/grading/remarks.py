@@ -1,0 +1,125 @@
+"""Sentences on what a candidate does beside giving gradients: what fails it whatever its numbers
+are, and what does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from backproof.checks.candidates.file import CandidateFile
+from backproof.checks.candidates.seeding import seeds
+
+if TYPE_CHECKING:
+    from backproof.checks.diagnosis.diagnose import Diagnosis
+
+
+def idle(candidate: CandidateFile) -> Iterator[str]:
+    """A sentence for a step that never moves anything."""
+    if (
+        candidate.conventions.protocol == "step"
+        and candidate.habits.calls
+        and not candidate.habits.moves
+    ):
+        name = candidate.sandbox.path.name
+        yield (
+            f"{name}: step returns None and changes neither W nor b; update them in place (W[i] "
+            "-= ...), or return (W, b)."
+        )
+
+
+def wrong_shapes(found: Diagnosis, name: str) -> Iterator[str]:
+    """A sentence for each gradient that came in another shape, or not at all."""
+    for verdict in (verdict for verdict in found.verdicts if verdict.of == 0):
+        shapes = re.match(r"shape (\(.*?\)) against (\(.*?\))", verdict.reason)
+        if shapes:
+            said = f"{verdict.quantity} has the shape {shapes[1]}; expected {shapes[2]}"
+        else:
+            said = verdict.reason
+        yield f"{name}: {said}."
+
+
+def faults(candidate: CandidateFile) -> list[str]:
+    """What fails a candidate whatever its numbers are: each of these breaks somebody else's
+    code."""
+    habits = candidate.habits
+    name = candidate.sandbox.path.name
+    found = []
+    if habits.changed:
+        what = " and ".join(habits.changed)
+        function = next(iter(habits.changed.values()))
+        found.append(
+            f"{name}: {function} changes its arguments {what}, which belong to the caller; work "
+            "on copies."
+        )
+    if habits.reseeds and not (where := _seeding(candidate)).building:
+        found.append(
+            f"{name}: every call seeds NumPy's global generator{where.place}, so that others' "
+            "draws repeat; seed once, outside."
+        )
+    if habits.seterr:
+        found.append(
+            f"{name}: a call changes NumPy's error handling{_line(candidate, 'seterr(')} for "
+            "everybody; use np.errstate."
+        )
+    if habits.taken:
+        found.append(f"{name}: a call gives {habits.taken} another meaning for everybody.")
+    if habits.folder:
+        found.append(
+            f"{name}: a call changes the working folder{_line(candidate, 'chdir(')} for everybody."
+        )
+    if habits.processes:
+        found.append(
+            f"{name}: a call starts a process on {habits.processes}; whatever it leaves running "
+            "is ended."
+        )
+    return found
+
+
+def notes(candidate: CandidateFile, printed_by_import: int, unsteady: bool) -> list[str]:
+    """What is worth knowing and fails nothing; random draws only where the same call twice gave two
+    answers."""
+    habits = candidate.habits
+    out = candidate.sandbox.out
+    found = []
+    if out.count > printed_by_import:
+        first = " ".join(out.head[printed_by_import:].decode(errors="replace").split())[:60]
+        found.append(
+            f'its calls print {out.count - printed_by_import} bytes, such as "{first}"; they were '
+            "kept apart."
+        )
+    if habits.lists:
+        found.append("it returns lists or numbers instead of arrays; they were read as arrays.")
+    if habits.reseeds and (where := _seeding(candidate)).building:
+        found.append(
+            f"building its network seeds NumPy's global generator{where.place}, which every call "
+            "does here."
+        )
+    if unsteady and habits.random_states and not habits.reseeds:
+        found.append("its calls draw from NumPy's global generator; each began with another seed.")
+    return found
+
+
+class Seeding(NamedTuple):
+    """Where a file seeds, " on line 12", and whether that only builds its network."""
+
+    place: str
+    building: bool
+
+
+def _seeding(candidate: CandidateFile) -> Seeding:
+    """The line that is to blame: one outside constructors, if there is one."""
+    lines = sorted(
+        seeds(candidate.sandbox.path, [candidate.conventions.protocol]), key=lambda found: found[1]
+    )
+    if lines:
+        return Seeding(f" on line {lines[0][0]}", lines[0][1])
+    return Seeding("", False)
+
+
+def _line(candidate: CandidateFile, text: str) -> str:
+    """ " on line 12", where the source has that text."""
+    lines = candidate.sandbox.path.read_text(errors="replace").splitlines()
+    return next(
+        (f" on line {number}" for number, line in enumerate(lines, start=1) if text in line), ""
+    )

@@ -1,0 +1,99 @@
+"""What a run says when it is over: to people, and to programs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backproof.model.screen import counted
+
+if TYPE_CHECKING:
+    from backproof.checks.learning.finding import Symptom
+    from backproof.checks.learning.watch import Watcher
+    from backproof.checks.witnesses.of_training import Checker
+    from backproof.model.run import Run
+
+MOST_TYPED = 16  # numbers that the last line asks nobody to type more of
+
+
+def as_text(
+    run: Run,
+    checker: Checker,
+    watcher: Watcher,
+    symptoms: Sequence[Symptom],
+    seconds: float,
+    *,
+    runs: Path,
+    label: Sequence[str],
+) -> list[str]:
+    """The last lines: how good, how sure, where, and what to do next.
+
+    Args:
+        run: that is over, or was stopped.
+        checker: of its gradients.
+        watcher: whose warnings were on the screen already; these are told in short.
+        symptoms: that the network has at the end.
+        seconds: since the command began.
+        runs: the folder of all runs, which TensorBoard is to show if this one lies there.
+        label: the words that call the program that labels.
+    """
+    checked = checker.summary()
+    folder = run.folder
+    lines = ["gradients not checked"]
+    if checked:
+        worst = f"the largest error was {checker.worst_ratio:.2g} of what rounding explains"
+        times = counted(checker.checks, "time")
+        lines = [
+            f"gradients {checked['verdict']}: all {checked['parameters']:,} parameters, {times}, "
+            f"three ways; {worst}"
+        ]
+    for symptom in symptoms:
+        short = f"{symptom.name}: {symptom.where}, still so at the end: {symptom.evidence}"
+        lines.append(f"symptom {short if watcher.reported(symptom) else symptom.line}")
+    if not run.last:
+        return [*lines, f"stopped before the first epoch was saved, in {seconds:.1f} s"]
+    accuracy = (
+        f"test accuracy {run.last.test.accuracy:.2%} after {counted(run.last.epoch, 'epoch')}"
+    )
+    return [
+        *lines,
+        f"{accuracy}, in {seconds:.1f} s",
+        f"run: {folder.resolve()}",
+        "look: tensorboard --logdir "
+        f"{shlex.quote(str((folder.parent if folder.parent == runs else folder).resolve()))}",
+        f"label: {_label_command(run, label)}",
+    ]
+
+
+def as_json(
+    run: Run, checker: Checker, symptoms: Sequence[Symptom], seconds: float
+) -> dict[str, Any]:
+    """The object of --json."""
+    last = run.last
+    return {
+        "run": str(run.folder),
+        "data": run.dataset.name,
+        "sizes": list(run.sizes),
+        "epochs": last.epoch if last else 0,
+        "seconds": seconds,
+        "loss": {"train": last.train.loss, "test": last.test.loss} if last else None,
+        "accuracy": {"train": last.train.accuracy, "test": last.test.accuracy} if last else None,
+        "gradient_check": checker.summary(),
+        "symptoms": [symptom.as_json() for symptom in symptoms],
+    }
+
+
+def _label_command(run: Run, label: Sequence[str]) -> str:
+    """A command that labels something with this run when it is pasted."""
+    from backproof.model.checkpoint import SAMPLES
+
+    command = [*label, "--run", str(run.folder)]
+    first = run.dataset.x[run.dataset.test[0]]
+    few = len(first) <= MOST_TYPED
+    return shlex.join(
+        [*command, *(f"{value:g}" for value in first)]
+        if few
+        else [*command, str(run.folder / SAMPLES)]
+    )

@@ -1,8 +1,0 @@
-"""Each known bug, as a small function from the right pass to the wrong gradients that it predicts.
-
-Importing the package is what fills the register: each file enters its suspects there.
-"""
-
-from checks.suspects import backward, clipping, forward, layers, output, state
-
-__all__ = ["backward", "clipping", "forward", "layers", "output", "state"]

@@ -1,0 +1,1 @@
+"""One sample with its numbers, equation by equation."""

@@ -1,0 +1,1 @@
+"""The same numbers from strangers, and what comes of comparing them."""

@@ -1,0 +1,174 @@
+"""Slopes of a problem's loss along random directions through all parameters at once: nothing about
+layers is assumed.
+
+The other differences read per-sample losses and use (F1) to reach every parameter cheaply; if that
+were wrong, they would be, too. Here a network is a black box, parameters in, one loss out, and it
+is asked in two ways. The torch network is moved to and fro: its slope comes with an error bar of
+rounding and truncation (checks/black_box/slopes.py, which does the same to losses of which even
+less is known). The NumPy network is moved along the imaginary axis, where there is neither: Im
+f(theta + ihu) / h is the slope to rounding.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+
+from backproof.checks import bound, by_hand
+from backproof.checks.black_box import noise, slopes
+from backproof.checks.black_box.rungs import NOISE_BAR, Slope
+from backproof.checks.problem import Problem
+from backproof.checks.quantities import Quantities
+from backproof.model.costs import cost_of
+from backproof.model.network import MLP
+
+DIRECTIONS = 2
+EPS = float(np.finfo(np.float64).eps)
+IMAGINARY_STEP = 1e-30
+LEAST_NOISE = 1e-150  # so that a loss that is 0 everywhere divides nothing by 0
+# the smallest step: 2**28 times what rounds away beside 1, and less than networks of large weights
+# bend over
+SMALLEST = 2.0**-24
+# up to 1, each slopes.RATIO times the one before: evaluations of so small a network cost little
+RUNGS = 13
+
+
+def directions(problem: Problem) -> list[Quantities]:
+    """Random weights for every parameter, by the name of its gradient: magnitudes of 0.5 to 1.5,
+    either sign."""
+    random = np.random.default_rng([problem.L, *problem.sizes, len(problem.y)])
+    shapes = {
+        f"d{name}[{layer}]": value.shape
+        for name in "Wb"
+        for layer, value in getattr(problem, name).items()
+    }
+    return [
+        {
+            name: random.uniform(0.5, 1.5, size=shape) * random.choice([-1.0, 1.0], size=shape)
+            for name, shape in shapes.items()
+        }
+        for _ in range(DIRECTIONS)
+    ]
+
+
+def random_directions(
+    problem: Problem, *, device: str = "cpu", bounds: Quantities | None = None
+) -> tuple[Quantities, Quantities]:
+    """The slopes of the loss along `directions`, and their error bars, both under the name
+    "slopes".
+
+    First those of the torch network by differences, then those of the NumPy network by the complex
+    step. Both run in float64 whatever precision is judged: the problem's numbers are representable
+    in both, and a difference of float32 losses sees little.
+
+    Args:
+        problem: what to differentiate.
+        device: where the torch network runs.
+        bounds: the rounding bounds of the problem in float64, if they are known already.
+    """
+    bounds = bounds or _bounds(problem)
+    # mean: errors of equal samples are equal, and add up
+    along = directions(problem)
+    rounding = float(bounds["losses"].mean())
+    found = [_differences(problem, u, rounding, device) for u in along]
+    exact, rounded = (
+        np.array(of)
+        for of in zip(*((_complex(problem, u), _sum(bounds, u)) for u in along), strict=True)
+    )
+    bars = np.array([slope.bar for slope in found])
+    return (
+        {"slopes": np.concatenate([[slope.value for slope in found], exact])},
+        {"slopes": np.concatenate([bars, rounded])},
+    )
+
+
+def project(
+    problem: Problem, values: Quantities, errors: Quantities
+) -> tuple[Quantities, Quantities]:
+    """What gradients say about the same slopes, and how far that may be off; nothing where a
+    gradient is missing."""
+    along = directions(problem)
+    if any(
+        name not in of or of[name].shape != u.shape
+        for name, u in along[0].items()
+        for of in (values, errors)
+    ):
+        return values, errors
+    sums = np.array([sum(float((values[name] * u[name]).sum()) for name in u) for u in along])
+    bars = np.array([_sum(errors, u) for u in along])
+    return values | {"slopes": np.tile(sums, 2)}, errors | {"slopes": np.tile(bars, 2)}
+
+
+def _differences(problem: Problem, u: Quantities, rounding: float, device: str) -> Slope:
+    """The slope of the torch network's loss along u.
+
+    The noise of a value is what rounding may do to it at the start, or to a value of its size, if
+    that is more. The steps are measured by the weights' size, but by 1 at most: what a unit adds up
+    bends its activation over about 1.
+    """
+    network = MLP.from_arrays(problem.W, problem.b, device=device)
+    x, y = (torch.as_tensor(array, device=device) for array in (problem.x, problem.y))
+    cost = cost_of(problem.output, problem.cost)
+    parameters = [
+        (f"d{name}[{layer}]", p) for name in "Wb" for layer, p in getattr(network, name).items()
+    ]
+    moved = [
+        (p, p.detach().clone(), torch.as_tensor(u[name], device=device)) for name, p in parameters
+    ]
+
+    @torch.no_grad()
+    def loss(t: float) -> float:
+        for parameter, at_0, way in moved:
+            torch.add(at_0, way, alpha=t, out=parameter)
+        return float(cost(network(x), y))
+
+    def probe(t: float, at_0: float) -> tuple[float, float, float]:
+        above = loss(t)
+        below = loss(-t)
+        rounded = noise.of_rounding(np.array([above, below]), EPS)
+        return above - at_0, below - at_0, max(rounding / NOISE_BAR, rounded, LEAST_NOISE)
+
+    size = min(_size(problem), 1.0)
+    return slopes.slope(
+        partial(probe, at_0=loss(0.0)), [size * SMALLEST * slopes.RATIO**k for k in range(RUNGS)]
+    )
+
+
+def _complex(problem: Problem, u: Quantities) -> float:
+    """The slope of the NumPy network's loss along u: no step to choose, and nothing is
+    subtracted."""
+    W, b = (
+        {
+            layer: value + 1j * IMAGINARY_STEP * u[f"d{name}[{layer}]"]
+            for layer, value in getattr(problem, name).items()
+        }
+        for name in "Wb"
+    )
+    passed = by_hand.forward(problem.x, W, b, output=problem.output)
+    losses = by_hand.losses(
+        passed.z[problem.L], problem.y, output=problem.output, cost=problem.cost
+    )
+    return float(losses.imag.mean() / IMAGINARY_STEP)
+
+
+def _bounds(problem: Problem) -> Quantities:
+    """Rounding bounds in float64."""
+    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
+    return bound.rounding(
+        passed, problem.W, problem.b, problem.y, output=problem.output, cost=problem.cost
+    )
+
+
+def _sum(errors: Quantities, u: Quantities) -> float:
+    """How far a slope may be off if each gradient may be off so much."""
+    return sum(float((errors[name] * np.abs(u[name])).sum()) for name in u)
+
+
+def _size(problem: Problem) -> float:
+    """Root mean square of the weights; 1 where they are about 0."""
+    size = float(np.sqrt(np.mean(np.concatenate([W.ravel() for W in problem.W.values()]) ** 2)))
+    if size > 1e-6:
+        return size
+    return 1.0
