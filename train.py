@@ -242,10 +242,10 @@ def train(run: Run, given: Namespace, start: float, program: str) -> int:
     TensorBoard all of them."""
     with importing():
         from backproof.checks.learning.watch import Watcher
-        from backproof.checks.report import summary
         from backproof.checks.report.markdown import as_page
         from backproof.checks.report.text import as_text
-        from backproof.checks.witnesses.of_training import Checker
+        from backproof.checks.training import summary
+        from backproof.checks.training.checker import Checker
         from backproof.model.dashboard import Dashboard
         from backproof.model.distributed import LostProcess
         from backproof.model.screen import introduction, progress

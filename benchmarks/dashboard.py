@@ -29,7 +29,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from backproof.checks.learning.watch import Watcher
-from backproof.checks.witnesses.of_training import Checker
+from backproof.checks.training.checker import Checker
 from backproof.model.configuration import resolve
 from backproof.model.dashboard import Dashboard
 from backproof.model.run import Run, start_run

@@ -225,7 +225,7 @@ def _symptoms(args: Namespace) -> list[Symptom]:
     """Why the network of --run does not learn, as far as its weights and data show it."""
     if not args.run:
         return []
-    from backproof.checks.witnesses.of_training import symptoms_of_run
+    from backproof.checks.training.of_run import symptoms_of_run
 
     return symptoms_of_run(args.run)
 
@@ -241,7 +241,7 @@ def walk(args: Namespace) -> str:
 def _problems(args: Namespace) -> list[Problem]:
     """From a run, or drawn."""
     if args.run:
-        from backproof.checks.witnesses.of_training import problems_of_run
+        from backproof.checks.training.of_run import problems_of_run
 
         problems = problems_of_run(
             args.run, count=args.problems or 4, batch=args.batch or 16, seed=args.seed

@@ -7,13 +7,8 @@ import pytest
 import torch
 
 from backproof.checks.__main__ import main
-from backproof.checks.witnesses.of_training import (
-    Checker,
-    check_network,
-    problems_of_run,
-    samples_for,
-    symptoms_of_run,
-)
+from backproof.checks.training.checker import Checker, check_network, samples_for
+from backproof.checks.training.of_run import problems_of_run, symptoms_of_run
 from backproof.model.command_line import BadInput
 from backproof.model.configuration import resolve
 from backproof.model.data import load

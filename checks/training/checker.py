@@ -1,31 +1,22 @@
-"""Problems out of real training: a live network and its batch, or a run on disk and its data."""
+"""Verifies the gradients of a network in training, on the batch that it is about to learn from."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import sys
 import time
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from backproof.checks.learning.finding import Symptom
-from backproof.checks.learning.symptoms import look
 from backproof.checks.problem import Problem
 from backproof.checks.report.text import Report
 from backproof.checks.witnesses.verify import verify, verify_quickly
-from backproof.model.checkpoint import SavedModel, load_config, load_model
-from backproof.model.data import load
 from backproof.model.evaluation import Samples
 from backproof.model.network import MLP
 from backproof.model.training import Training
-
-if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Inexact, Int64
 
 # of a batch that are checked: every parameter is reached with any number of them
 MOST_SAMPLES = 16
@@ -129,69 +120,6 @@ def samples_for(sizes: Sequence[int]) -> int:
 def _onward(sizes: Sequence[int]) -> int:
     """Multiply-adds from a layer to the loss."""
     return sum(n * n_in for n_in, n in itertools.pairwise(sizes))
-
-
-def problems_of_run(run: Path, *, count: int, batch: int, seed: int) -> list[Problem]:
-    """Problems with a run's weights, on random batches of its own training data.
-
-    Args:
-        run: the run's folder.
-        count: how many batches.
-        batch: samples in each, or all there are.
-        seed: of the draws.
-    Raises: BadInput if the folder is not a run or its data cannot be found.
-    """
-    model, x, y = _model_and_data(run)
-    return [
-        _problem_of_run(run, model.W, model.b, x, y, model.output, model.cost, batch, seed + i)
-        for i in range(count)
-    ]
-
-
-def symptoms_of_run(run: Path) -> list[Symptom]:
-    """Why a run's network does not learn, as far as its weights and training data show it.
-
-    Raises: BadInput if the folder is not a run or its data cannot be found.
-    """
-    model, x, y = _model_and_data(run)
-    return look(model.W, model.b, x, y, output=model.output, cost=model.cost)
-
-
-def _model_and_data(
-    run: Path,
-) -> tuple[SavedModel, Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
-    """A run's network and its training samples, preprocessed."""
-    model = load_model(run)
-    config = load_config(run)
-    data_dir = config.get("data_dir")
-    dataset = load(str(config.get("data", model.data)), Path(data_dir) if data_dir else None)
-    return model, *dataset.training(np.float64)
-
-
-def _problem_of_run(
-    run: Path,
-    W: dict[int, np.ndarray],
-    b: dict[int, np.ndarray],
-    x: Inexact[np.ndarray, "N n_0"],
-    y: Int64[np.ndarray, " N"],
-    output: str,
-    cost: str,
-    batch: int,
-    seed: int,
-) -> Problem:
-    rows = np.random.default_rng(seed).permutation(len(y))[:batch]
-    wide = [
-        {layer: array.astype(np.float64) for layer, array in layers.items()} for layers in (W, b)
-    ]
-    return Problem(
-        x[rows].astype(np.float64),
-        y[rows],
-        wide[0],
-        wide[1],
-        output,
-        cost,
-        f"{run.name} seed={seed}",
-    )
 
 
 def _array(tensor: object) -> np.ndarray:

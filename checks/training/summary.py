@@ -12,7 +12,7 @@ from backproof.model.screen import counted
 if TYPE_CHECKING:
     from backproof.checks.learning.finding import Symptom
     from backproof.checks.learning.watch import Watcher
-    from backproof.checks.witnesses.of_training import Checker
+    from backproof.checks.training.checker import Checker
     from backproof.model.run import Run
 
 MOST_TYPED = 16  # numbers that the last line asks nobody to type more of

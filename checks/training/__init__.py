@@ -1,0 +1,1 @@
+"""What `train` asks for: gradients checked as a run goes, runs on disk, and the last lines."""

@@ -1,0 +1,81 @@
+"""A run on disk and its training data: problems to verify, and why it does not learn."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backproof.checks.learning.finding import Symptom
+from backproof.checks.learning.symptoms import look
+from backproof.checks.problem import Problem
+from backproof.model.checkpoint import SavedModel, load_config, load_model
+from backproof.model.data import load
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Inexact, Int64
+
+
+def problems_of_run(run: Path, *, count: int, batch: int, seed: int) -> list[Problem]:
+    """Problems with a run's weights, on random batches of its own training data.
+
+    Args:
+        run: the run's folder.
+        count: how many batches.
+        batch: samples in each, or all there are.
+        seed: of the draws.
+    Raises: BadInput if the folder is not a run or its data cannot be found.
+    """
+    model, x, y = _model_and_data(run)
+    return [
+        _problem_of_run(run, model.W, model.b, x, y, model.output, model.cost, batch, seed + i)
+        for i in range(count)
+    ]
+
+
+def symptoms_of_run(run: Path) -> list[Symptom]:
+    """Why a run's network does not learn, as far as its weights and training data show it.
+
+    Raises: BadInput if the folder is not a run or its data cannot be found.
+    """
+    model, x, y = _model_and_data(run)
+    return look(model.W, model.b, x, y, output=model.output, cost=model.cost)
+
+
+def _model_and_data(
+    run: Path,
+) -> tuple[SavedModel, Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
+    """A run's network and its training samples, preprocessed."""
+    model = load_model(run)
+    config = load_config(run)
+    data_dir = config.get("data_dir")
+    dataset = load(str(config.get("data", model.data)), Path(data_dir) if data_dir else None)
+    return model, *dataset.training(np.float64)
+
+
+def _problem_of_run(
+    run: Path,
+    W: dict[int, np.ndarray],
+    b: dict[int, np.ndarray],
+    x: Inexact[np.ndarray, "N n_0"],
+    y: Int64[np.ndarray, " N"],
+    output: str,
+    cost: str,
+    batch: int,
+    seed: int,
+) -> Problem:
+    rows = np.random.default_rng(seed).permutation(len(y))[:batch]
+    wide = [
+        {layer: array.astype(np.float64) for layer, array in layers.items()} for layers in (W, b)
+    ]
+    return Problem(
+        x[rows].astype(np.float64),
+        y[rows],
+        wide[0],
+        wide[1],
+        output,
+        cost,
+        f"{run.name} seed={seed}",
+    )
