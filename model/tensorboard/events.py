@@ -18,10 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
-
-from backproof.model.tensorboard.crc32c import crc32c
 
 PREFIX = "events.out.tfevents."
 # bytes around an event: its length and the length's check sum; the event's check sum
@@ -117,7 +116,7 @@ def cut(path: Path, after: int) -> None:
 def _masked(data: bytes) -> bytes:
     """The check sum, rotated and shifted as the format has it, so that a check sum of check sums is
     still one."""
-    crc = crc32c(data)
+    crc = google_crc32c.value(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 

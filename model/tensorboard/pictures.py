@@ -14,7 +14,7 @@ import numpy as np
 
 from backproof.model.tensorboard.lettering import HIGH, width, written
 from backproof.model.tensorboard.palettes import GREYS, LETTER, diverging, greys, shade, shades
-from backproof.model.tensorboard.png import Picture
+from backproof.model.tensorboard.picture import Picture
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Int64, Real, UInt8
