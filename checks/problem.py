@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backproof.checks.by_hand import HEADS
+from backproof.checks import by_hand
+from backproof.checks.by_hand import HEADS, Forward
+
+if TYPE_CHECKING:
+    from backproof.checks.quantities import Quantities
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Int64
@@ -53,6 +57,19 @@ class Problem:
         """What a report prints, and what is needed to draw the problem again."""
         shape = "-".join(map(str, self.sizes))
         return f"{shape} N={len(self.y)} {self.output}+{self.cost} {self.name} {self.dtype}"
+
+    def forward(self) -> Forward:
+        """Every z and a, and the output p, by hand."""
+        return by_hand.forward(self.x, self.W, self.b, output=self.output)
+
+    def bounds(self, dtype: str = "float64") -> Quantities:
+        """By how much rounding in `dtype` may miss each quantity of this problem, entry by
+        entry."""
+        # bound.py itself speaks of targets, which are defined here
+        from backproof.checks import bound
+
+        settled = {"output": self.output, "cost": self.cost}
+        return bound.rounding(self.forward(), self.W, self.b, self.y, **settled, dtype=dtype)
 
     def rounded_to(self, dtype: str) -> Problem:
         """The same problem with every number representable in `dtype`, so that all precisions see

@@ -24,7 +24,7 @@ def problems(regime: str):
 def off_by(problem) -> tuple[np.ndarray, np.ndarray]:
     """By how much each slope differs from what the gradients by hand say, and what it may."""
     values, errors = by_directions.random_directions(problem)
-    mine, rounding = by_directions.project(problem, hand(problem), by_directions._bounds(problem))
+    mine, rounding = by_directions.project(problem, hand(problem), problem.bounds())
     return np.abs(values["slopes"] - mine["slopes"]), errors["slopes"] + rounding["slopes"]
 
 
@@ -53,7 +53,7 @@ def test_complex_step_sees_what_no_difference_does():
     """One dW ten digits right is wrong by more than rounding explains, along a direction through
     all parameters."""
     problem = draw((4, 7, 6, 3), 5, seed=1)
-    wrong, bounds = hand(problem), by_directions._bounds(problem)
+    wrong, bounds = hand(problem), problem.bounds()
     wrong["dW[2]"] = wrong["dW[2]"] * (1 + 1e-10)
     values, errors = by_directions.random_directions(problem)
     claimed, rounding = by_directions.project(problem, wrong, bounds)
@@ -82,7 +82,7 @@ def test_torch_network_is_asked_too(monkeypatch):
 def test_a_gradient_that_is_missing_projects_to_nothing():
     problem = draw((4, 3), 5, seed=1)
     values = {name: value for name, value in hand(problem).items() if name != "db[1]"}
-    assert "slopes" not in by_directions.project(problem, values, by_directions._bounds(problem))[0]
+    assert "slopes" not in by_directions.project(problem, values, problem.bounds())[0]
 
 
 def test_equal_samples_make_equal_errors_and_these_add_up():
@@ -90,5 +90,5 @@ def test_equal_samples_make_equal_errors_and_these_add_up():
     with the batch."""
     problem = draw((4, 6, 3), 1, seed=2)
     many = replace(problem, x=np.repeat(problem.x, 50, 0), y=np.repeat(problem.y, 50))
-    one, fifty = (by_directions._bounds(p)["losses"].mean() for p in (problem, many))
+    one, fifty = (p.bounds()["losses"].mean() for p in (problem, many))
     assert fifty == pytest.approx(one, rel=0.2)

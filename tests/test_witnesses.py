@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backproof.checks import by_hand
+from backproof.checks import bound, by_hand
 from backproof.checks.problem import draw, standard
 from backproof.checks.quantities import names, of_parameters
 from backproof.checks.witnesses import by_autograd, by_differences, by_fast_backward
@@ -105,7 +105,7 @@ def test_a_witness_that_leaves_a_quantity_out_fails(monkeypatch):
 
 
 def test_without_bounds_nothing_passes(monkeypatch):
-    monkeypatch.setattr(witnesses.bound, "rounding", lambda *a, **k: {})
+    monkeypatch.setattr(bound, "rounding", lambda *a, **k: {})
     found = [
         v
         for v in verify(draw((3, 4, 2), 5, seed=3), differences=False)

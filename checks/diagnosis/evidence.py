@@ -8,12 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from backproof.checks import bound, by_hand
 from backproof.checks.bugs.register import Variant
 from backproof.checks.bugs.wrong_pass import Pass, Setting
 from backproof.checks.candidates.candidate import Answer
 from backproof.checks.diagnosis.probes import Probe
-from backproof.checks.quantities import Quantities
+from backproof.checks.quantities import Quantities, Quantity
 
 # A prediction is compared more generously than the right answer, because a suspect's rounding is
 # bounded by no analysis: 16 times the bound of the right pass, grown with the prediction, and 64
@@ -117,15 +116,11 @@ class Evidence:
         precision in which it answered."""
         problem = self.setting.problem
         scale = self.setting.weight * self.setting.N
-        passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
-        settled = {"output": problem.output, "cost": problem.cost}
         found: Quantities = {}
         for dtype in {"float64", self.answer.precision, *self.answer.shorter.values()}:
-            for name, value in bound.rounding(
-                passed, problem.W, problem.b, problem.y, **settled, dtype=dtype
-            ).items():
+            for name, value in problem.bounds(dtype).items():
                 if dtype in ("float64", self.precision(name)):
-                    backward = name not in ("p", "losses") and not name.startswith(("z", "a["))
+                    backward = Quantity.parse(name).is_backward
                     found[name] = found.get(name, 0.0) + value * (scale if backward else 1.0)
         return {name: value + self.answer.rounding.get(name, 0.0) for name, value in found.items()}
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backproof.checks import by_hand
 from backproof.checks.bugs.wrong_pass import Setting
 from backproof.checks.candidates.candidate import Question
 from backproof.checks.candidates.conventions import Conventions
@@ -210,7 +209,7 @@ def _same_z(conventions: Conventions, problem: Problem, copies: int, seed: int) 
     """
     alone = _single(conventions, problem, 0, int(problem.y[0]), copies).setting.problem
     random = np.random.default_rng([seed, len(problem.y), 7])
-    activations = by_hand.forward(alone.x, alone.W, alone.b, output=alone.output).a
+    activations = alone.forward().a
     W = {}
     b = {}
     for layer in alone.W:
@@ -233,7 +232,7 @@ def _extreme(problem: Problem, what: str, copies: int, smallest: float) -> Probl
     alone = _rows(problem, [0] * copies, name=f"rare {what} {smallest:g}")
     L = problem.L
     K = problem.sizes[-1]
-    a = by_hand.forward(alone.x, alone.W, alone.b, output=problem.output).a[L - 1][0]
+    a = alone.forward().a[L - 1][0]
     wanted = np.linspace(smallest if K == 1 else 0.0, smallest, K)
     label = classes(K) - 1 if what == "label" else 0
     y = np.full(copies, label, dtype=np.int64)

@@ -308,7 +308,7 @@ class _Page:
 
 
 def _loss(problem: Problem) -> float:
-    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
+    passed = problem.forward()
     return float(
         by_hand.losses(
             passed.z[problem.L], problem.y, output=problem.output, cost=problem.cost

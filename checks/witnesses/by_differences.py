@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backproof.checks import bound, by_hand
+from backproof.checks import by_hand
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities, by_name
 from backproof.model.costs import cost_of
@@ -45,7 +45,7 @@ def complex_step(problem: Problem, *, activations: bool = True) -> tuple[Quantit
         products below the smallest float64 underflow to 0 before they are divided by the step, so
         at most tiny / h (2e-278) for each term of a sum.
     """
-    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
+    passed = problem.forward()
     dz = {}
     da = {}
     for layer in range(1, problem.L):
@@ -103,7 +103,7 @@ def central_differences(
     x = torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device)
     y = torch.as_tensor(problem.y, device=device)
     cost = cost_of(problem.output, problem.cost, reduction="none")
-    bounds = _rounding(problem, dtype)
+    bounds = problem.bounds(dtype)
     rounding = torch.as_tensor(bounds["losses"], device=device)
     values: dict[str, dict[int, np.ndarray]] = {"z": {}, "a": {0: problem.x}}
     bars: dict[str, dict[int, np.ndarray]] = {"z": {}, "a": {}}
@@ -224,20 +224,6 @@ def _difference(
     distance = (up - down)[torch.arange(M), :, units].T
     above, below = (losses(moved.reshape(M * N, n)).reshape(M, N).T for moved in (up, down))
     return (above - below) / distance, distance
-
-
-def _rounding(problem: Problem, dtype: str) -> Quantities:
-    """What rounding may do to each sample's loss, and to each activation."""
-    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
-    return bound.rounding(
-        passed,
-        problem.W,
-        problem.b,
-        problem.y,
-        output=problem.output,
-        cost=problem.cost,
-        dtype=dtype,
-    )
 
 
 def _assemble(

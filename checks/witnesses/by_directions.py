@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from backproof.checks import bound, by_hand
+from backproof.checks import by_hand
 from backproof.checks.black_box import noise, slopes
 from backproof.checks.black_box.rungs import NOISE_BAR, Slope
 from backproof.checks.problem import Problem
@@ -68,7 +68,7 @@ def random_directions(
         device: where the torch network runs.
         bounds: the rounding bounds of the problem in float64, if they are known already.
     """
-    bounds = bounds or _bounds(problem)
+    bounds = bounds or problem.bounds()
     # mean: errors of equal samples are equal, and add up
     along = directions(problem)
     rounding = float(bounds["losses"].mean())
@@ -151,14 +151,6 @@ def _complex(problem: Problem, u: Quantities) -> float:
         passed.z[problem.L], problem.y, output=problem.output, cost=problem.cost
     )
     return float(losses.imag.mean() / IMAGINARY_STEP)
-
-
-def _bounds(problem: Problem) -> Quantities:
-    """Rounding bounds in float64."""
-    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
-    return bound.rounding(
-        passed, problem.W, problem.b, problem.y, output=problem.output, cost=problem.cost
-    )
 
 
 def _sum(errors: Quantities, u: Quantities) -> float:

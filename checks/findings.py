@@ -1,0 +1,181 @@
+"""What a diagnosis says, as plain data: facts as fields, sentences where they are printed.
+
+This is at the bottom of the house, beside verdicts and quantities, so that any report can show what
+higher rooms conclude.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from backproof.checks.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a network something is wrong.
+
+    Attributes:
+        layers: in ascending order; () where it is no matter of layers.
+        L: how many layers the network has; its last one is called the output layer.
+        kinds: "dW", "db", or both; () for everything that belongs to the layers.
+        and_output: whether the output layer is named beside the layers, for a bug that is written
+            there in another form.
+        words: what it is called where it is neither a layer nor a gradient: "its arguments".
+    """
+
+    layers: tuple[int, ...] = ()
+    L: int = 0
+    kinds: tuple[str, ...] = ()
+    and_output: bool = False
+    everywhere: bool = False
+    words: str = ""
+
+    @staticmethod
+    def of(layers: Iterable[int], L: int, **more: Any) -> Place:
+        """In some layers, which may come in any order."""
+        return Place(tuple(sorted(layers)), L, **more)
+
+    @property
+    def only_layer(self) -> int | None:
+        """The one hidden layer that it is about, so that a line can be written with its number."""
+        if len(self.layers) == 1 and self.layers != (self.L,) and not self.and_output:
+            return self.layers[0]
+        return None
+
+    def __str__(self) -> str:
+        """ "layer 1", "layers 1, 2", "the output layer", "db of layer 1", "all layers"."""
+        if self.words:
+            return self.words
+        where = self._in_layers()
+        kinds = " and ".join(self.kinds)
+        if kinds and where:
+            return f"{kinds} of {where}"
+        return kinds or where
+
+    def _in_layers(self) -> str:
+        if self.everywhere:
+            return "all layers"
+        if not self.layers:
+            return ""
+        if self.layers == (self.L,):
+            return "the output layer"
+        numbers = ", ".join(map(str, self.layers))
+        where = f"layer {numbers}" if len(self.layers) == 1 else f"layers {numbers}"
+        return f"{where} and the output layer" if self.and_output else where
+
+
+@dataclass(frozen=True)
+class Fix:
+    """The code that repairs a bug, and what is to be said about it."""
+
+    line: str
+    comment: str = ""
+
+    def __str__(self) -> str:
+        """As one line of a program, the comment behind it."""
+        if self.comment:
+            return f"{self.line}   # {self.comment}"
+        return self.line
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of somebody's own program, found by what it computes.
+
+    Attributes:
+        file: its path, as it was given.
+        cell: of a notebook, counted from 1; None in a file.
+        number: counted from 1.
+        text: the line itself.
+        function: in which it stands, or "" at the top level.
+        quantity: what it computes, such as "da[1]".
+        name: what the program calls that.
+    """
+
+    file: str
+    cell: int | None
+    number: int
+    text: str
+    function: str
+    quantity: str
+    name: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The object under "line"."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One known bug, in words that somebody can act on.
+
+    Attributes:
+        id: its name in the catalogue.
+        place: where it is.
+        statement: what the code does, in a sentence.
+        evidence: how well its prediction fits the answers, and how badly the right gradients do.
+        residual: the largest relative difference between prediction and answers.
+        fix: the code that repairs it.
+        see: the equation in checks/EQUATIONS.md.
+        alternative: whether it stands for others before it, from which no question can tell it
+            apart here.
+    """
+
+    id: str
+    place: Place
+    statement: str
+    evidence: str
+    residual: float
+    fix: Fix
+    see: str
+    alternative: bool = False
+
+    @property
+    def where(self) -> str:
+        """The place in words, such as "layer 1"."""
+        return str(self.place)
+
+
+@dataclass
+class Diagnosis:
+    """Everything that is to be said about a candidate.
+
+    Attributes:
+        outcome: "pass" if every answer is right, under the declared conventions or under those of
+            `conventions`.
+        statement: the whole in a sentence.
+        correct, wrong: quantities by name, over all problems.
+        first_wrong: tag and name of the first wrong step, such as "(B4) da[1]".
+        line: the line of the program that computes the first wrong step; None where it is not
+            known.
+        line_reason: why it is that line, or why none is known.
+        bugs: what explains the numbers, the likeliest first; empty when nothing known does.
+        conventions: constants that the file should declare, such as `REDUCTION = "sum"`.
+        verdicts: every answered gradient against the right one.
+        complaints: what kept questions from being answered, each once.
+        asked: the conventions under which its answers were judged.
+        unsteady: whether the same call twice gave two answers.
+        hints: sentences on what else the numbers show.
+        problems, gradients: how many were asked and answered, and how many entries of dW and db
+            they have.
+    """
+
+    outcome: str
+    statement: str
+    correct: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    first_wrong: str | None = None
+    line: Line | None = None
+    line_reason: str | None = None
+    bugs: list[Bug] = field(default_factory=list)
+    conventions: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    asked: Any = None
+    unsteady: bool = False
+    hints: list[str] = field(default_factory=list)
+    problems: int = 0
+    gradients: int = 0
