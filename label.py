@@ -18,10 +18,6 @@ from typing import TYPE_CHECKING, Any
 # on busy cores NumPy's threads wait longer for each other than they compute
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np
-
-from backproof.checks import by_hand
-from backproof.model.checkpoint import SavedModel, load_model, newest_run
 from backproof.model.command_line import (
     BAD_INPUT,
     GOOD,
@@ -30,17 +26,31 @@ from backproof.model.command_line import (
     Parser,
     complain,
     folder,
+    importing,
     unwritable,
     whole_number,
 )
-from backproof.model.drawing import as_text
-from backproof.model.inputs import read_inputs
-from backproof.model.rows import Rows
+
+PROGRAM = "label.py"
+
+try:
+    with importing():
+        import numpy as np
+
+        from backproof.checks import by_hand
+        from backproof.model.checkpoint import SavedModel, load_model, newest_run
+        from backproof.model.drawing import as_text
+        from backproof.model.inputs import read_inputs
+        from backproof.model.rows import Rows
+except BadInput as error:  # NumPy or safetensors is not installed
+    if __name__ != "__main__":
+        raise
+    complain(PROGRAM, error)
+    raise SystemExit(BAD_INPUT) from None
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact
 
-PROGRAM = "label.py"
 RUNS = Path("runs")
 
 EPILOG = """\

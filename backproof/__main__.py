@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Protocol
+
+
+class Program(Protocol):
+    """A program's `main`: its flags, and what it is called as -> its exit code."""
+
+    def __call__(self, argv: list[str], *, program: str) -> int:
+        """Run it."""
+
 
 USAGE = """\
 usage: backproof COMMAND ...
@@ -24,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     _look_nowhere_else()
     if words and words[0] in COMMANDS:
-        return COMMANDS[words[0]](words[1:])
+        return _run(words[0], words[1:])
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0
@@ -41,6 +50,18 @@ def main(argv: list[str] | None = None) -> int:
     return 2
 
 
+def _run(command: str, argv: list[str]) -> int:
+    from backproof.model.command_line import BAD_INPUT, BadInput, complain, importing
+
+    try:
+        with importing():
+            program = COMMANDS[command]()
+    except BadInput as error:
+        complain(f"backproof {command}", error)
+        return BAD_INPUT
+    return program(argv, program=f"backproof {command}")
+
+
 def _look_nowhere_else() -> None:
     """Take the current folder off the path: `python -m backproof` puts it there, and learners call
     their files model.py."""
@@ -50,28 +71,31 @@ def _look_nowhere_else() -> None:
     ]
 
 
-def _check(argv: list[str]) -> int:
-    from backproof.checks.__main__ import main as check
+def _check() -> Program:
+    from backproof.checks.__main__ import main
 
-    return check(argv, program="backproof check")
-
-
-def _explain(argv: list[str]) -> int:
-    from backproof.checks.__main__ import main as check
-
-    return check(["--explain", *argv], program="backproof explain")
+    return main
 
 
-def _train(argv: list[str]) -> int:
-    from backproof.train import main as train
+def _explain() -> Program:
+    from backproof.checks.__main__ import main
 
-    return train(argv, program="backproof train")
+    def explain(argv: list[str], *, program: str) -> int:
+        return main(["--explain", *argv], program=program)
+
+    return explain
 
 
-def _label(argv: list[str]) -> int:
-    from backproof.label import main as label
+def _train() -> Program:
+    from backproof.train import main
 
-    return label(argv, program="backproof label")
+    return main
+
+
+def _label() -> Program:
+    from backproof.label import main
+
+    return main
 
 
 COMMANDS = {"check": _check, "train": _train, "label": _label, "explain": _explain}

@@ -13,10 +13,6 @@ from pathlib import Path
 # NumPy's, before it is imported: the problems are small, as below for torch
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from backproof.checks.learning.finding import Symptom
-from backproof.checks.problem import HARD_KINDS, Problem, standard
-from backproof.checks.report import junit
-from backproof.checks.report.text import Report, as_json, as_text
 from backproof.model.command_line import (
     BAD_INPUT,
     GOOD,
@@ -32,6 +28,18 @@ from backproof.model.command_line import (
 )
 
 PROGRAM = "python -m checks"
+
+try:
+    with importing():
+        from backproof.checks.learning.finding import Symptom
+        from backproof.checks.problem import HARD_KINDS, Problem, standard
+        from backproof.checks.report import junit
+        from backproof.checks.report.text import Report, as_json, as_text
+except BadInput as error:  # NumPy is not installed
+    if __name__ != "__main__":
+        raise
+    complain(PROGRAM, error)
+    raise SystemExit(BAD_INPUT) from None
 
 
 def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:

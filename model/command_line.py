@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from backproof.model.packages import lacking
+
 GOOD = 0
 WRONG = 1
 BAD_INPUT = 2
@@ -72,6 +74,10 @@ def importing() -> Iterator[None]:
     gc.disable()
     try:
         yield
+    except ModuleNotFoundError as error:
+        if sentence := lacking(error):
+            raise BadInput(sentence) from None
+        raise
     finally:
         if len(sys.modules) > before:
             gc.freeze()
