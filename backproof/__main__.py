@@ -1,4 +1,4 @@
-"""backproof check|train|label|explain: commands that find their own modules in any folder."""
+"""The commands of an installed Backproof: check, train, label, explain, equation, examples."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ commands
   train      train a network whose gradients are checked as it learns
   label      label inputs with a trained network
   explain    one sample through the network, every equation with its numbers
+  equation   the derivation of one equation, such as B5, which a verdict names
+  examples   files that people could have written, to be copied and checked
 
 `backproof COMMAND --help` says what each takes.
 """
@@ -98,7 +100,26 @@ def _label() -> Program:
     return main
 
 
-COMMANDS = {"check": _check, "train": _train, "label": _label, "explain": _explain}
+def _equation() -> Program:
+    from backproof.checks.pages.equations import main
+
+    return main
+
+
+def _examples() -> Program:
+    from backproof.checks.pages.examples import main
+
+    return main
+
+
+COMMANDS = {
+    "check": _check,
+    "train": _train,
+    "label": _label,
+    "explain": _explain,
+    "equation": _equation,
+    "examples": _examples,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -25,6 +25,7 @@ MAY_READ: dict[str, set[str]] = {
     "bugs": {"page"},
     "diagnosis": {"page", "bugs", "candidates", "recording"},
     "grading": {"page", "report", "candidates", "recording", "bugs", "diagnosis", "learning"},
+    "pages": {"page"},
     "training": {"page", "report", "witnesses", "learning", "model"},
 }
 # What everybody may read: exit codes and one-line errors, and the one way to write a file.

@@ -7,7 +7,6 @@ from backproof.checks import bound, by_hand
 from backproof.checks.problem import draw, standard
 from backproof.checks.quantities import names, of_parameters
 from backproof.checks.witnesses import by_autograd, by_differences, by_fast_backward
-from backproof.checks.witnesses import verify as witnesses
 from backproof.checks.witnesses.verify import verify, verify_quickly
 
 GRADIENTS = ("dz", "da", "dW", "db")

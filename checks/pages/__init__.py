@@ -1,0 +1,1 @@
+"""The texts that ship with the package, for a terminal: the equations, and the example files."""
