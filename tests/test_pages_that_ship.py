@@ -51,6 +51,8 @@ def test_an_unknown_tag_is_one_line(capsys):
         (r"\frac{1}{1 + e^{-z}}", "1/(1 + e^(-z))"),
         (r"\frac{1}{N} \sum_n \ell_n", "1/N Σ_n ℓ_n"),
         (r"W^{(l)}_{jk}", "W[l]_jk"),
+        (r"\ln e^{z_{n y_n}}", "ln e^(z_(n y_n))"),
+        (r"\sum_i e^{z_{ni}}", "Σ_i e^(z_ni)"),
         (r"a_0 \cdot a_1", "a₀ · a₁"),
         (r"\frac{a}{\frac{b}{c}}", "a/(b/c)"),
     ],

@@ -6,6 +6,7 @@ package. This prints it where no browser and no checkout is at hand.
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import textwrap
@@ -24,7 +25,7 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     parser = Parser(prog=program, description=__doc__)
     parser.add_argument("tag", nargs="?", metavar="TAG", help="such as B5; without one: the list")
     args = parser.parse_args(sys.argv[1:] if argv is None else argv)
-    if isinstance(sys.stdout, type(sys.__stdout__)):
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a console that has no Σ shows a question mark
     known = titles()
     if args.tag is None:

@@ -20,6 +20,7 @@ SIGNS = {
 }  # fmt: skip
 SPACES = re.compile(r"\\[,;:! ]")
 COMMAND = re.compile(r"\\([A-Za-z]+)")
+BRACES = re.compile(r"([_^])\{([^{}]*)\}")
 SUM = re.compile(r"[+\-=]")
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -36,10 +37,20 @@ def as_unicode(formula: str) -> str:
     text = COMMAND.sub(lambda command: SIGNS.get(command[1], command[1]), text)
     text = re.sub(r"_\{?(\d)\}?(?!\w)", lambda index: index[1].translate(SUBSCRIPTS), text)
     text = re.sub(r"\^\{\((\w+)\)\}", r"[\1]", text)
-    text = re.sub(r"\^\{([^{}]{2,})\}", r"^(\1)", text)
-    text = text.replace("{", "").replace("}", "")
+    text = _indices(text).replace("{", "").replace("}", "")
     text = re.sub(r"([∂Σ])\s+(?=\w)", r"\1", text)
     return re.sub(r" {2,}", " ", text).strip()
+
+
+def _indices(text: str) -> str:
+    """Sub- and superscripts without their braces, the innermost first: in parentheses where it
+    would not be clear how far they go."""
+    while found := BRACES.search(text):
+        mark, inner = found.groups()
+        clear = re.fullmatch(r"\w+", inner) if mark == "_" else len(inner) == 1
+        shown = inner if clear else f"({inner})"
+        text = f"{text[: found.start()]}{mark}{shown}{text[found.end() :]}"
+    return text
 
 
 def _fractions(text: str) -> str:
