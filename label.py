@@ -38,8 +38,9 @@ try:
         import numpy as np
 
         from backproof.checks import by_hand
-        from backproof.model.checkpoint import SavedModel, load_model, newest_run
+        from backproof.model.checkpoint import SavedModel, load_model
         from backproof.model.drawing import as_text
+        from backproof.model.folders import newest_run
         from backproof.model.inputs import read_inputs
         from backproof.model.rows import Rows
 except BadInput as error:  # NumPy or safetensors is not installed
@@ -79,6 +80,8 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     try:
         run = args.run or newest_run(RUNS)
         model = load_model(run)
+        for remark in model.remarks:
+            complain(program, remark)
         rows = read_inputs(args.inputs, model, run)
         if args.show and model.picture is None:
             raise BadInput(

@@ -256,6 +256,8 @@ def train(run: Run, given: Namespace, start: float, program: str) -> int:
     code = GOOD
     try:
         with Dashboard(run) as dashboard:
+            for remark in dashboard.remarks:
+                complain(program, remark)
             for record in progress(run):
                 for symptom in watcher.look(record):
                     print(f"warning: {symptom.line}", flush=True)
@@ -293,7 +295,7 @@ def train(run: Run, given: Namespace, start: float, program: str) -> int:
         complain(program, f"{lost(run, error)} Go on with --resume {shlex.quote(str(run.folder))}.")
         code = WRONG
     finally:
-        run.write()
+        run.end()
     run.training.leave()
     seconds = time.perf_counter() - start
     symptoms = watcher.conclude(ended=code == GOOD)

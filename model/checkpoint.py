@@ -1,28 +1,31 @@
-"""Weights and training state on disk: safetensors and JSON, atomic, no pickle.
+"""Weights and training state on disk: safetensors and JSON, sealed and atomic, no pickle.
 
-A run's folder holds `model.safetensors` (the network, and all that label.py needs to use it),
-`checkpoint.safetensors` (the same moment's training state, to resume) and `config.json` (the
-settings). Arrays in, arrays out: this module never imports torch.
+A run's folder holds `checkpoint.safetensors` (all that is needed to go on, and to label),
+`model.safetensors` (the network of the same moment, as other programs load it) and `config.json`
+(the settings). The checkpoint is written first and names the seal of its model, so that the two
+can't disagree: where a program was killed between them, the model is taken out of the checkpoint.
+Arrays in, arrays out: this module never imports torch.
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
+import hashlib
 import json
 import math
+import re
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
+from backproof.model import sealed
 from backproof.model.atomic import write_atomically
 from backproof.model.command_line import BadInput
 from backproof.model.preprocessing import Preprocessing
+from backproof.model.sealed import Sealed, advice, expect, first_line
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float
@@ -33,8 +36,9 @@ MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 CONFIG = "config.json"
 SAMPLES = "samples.csv"  # a few test rows, so that there is something to label
-FORMAT = "backproof 1"
 OUTPUTS = ("softmax", "sigmoid")
+DESCRIPTION = ("classes", "data", "output", "cost", "picture", "run", "facts")
+SEAL = "sha256"  # its key in config.json
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class SavedModel:
         output, cost: the head.
         picture: (height, width) where an input is a picture.
         facts: anything else that belongs to the run: epoch, accuracies, the data's digest.
+        run: which run it is of; "" where its file does not say so.
+        remarks: what is to be said of the files that it came from.
     """
 
     W: Layers
@@ -60,11 +66,23 @@ class SavedModel:
     cost: str
     picture: tuple[int, int] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    run: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Units of the input and of each layer."""
         return (self.W[1].shape[1], *(len(self.b[layer]) for layer in range(1, len(self.b) + 1)))
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Everything but the weights, as JSON has it."""
+        preprocessing = {
+            "mean": self.preprocessing.mean.tolist(),
+            "scale": self.preprocessing.scale.tolist(),
+        }
+        described = {name: getattr(self, name) for name in DESCRIPTION}
+        return {**described, "preprocessing": preprocessing}
 
 
 def save_model(run: Path, model: SavedModel) -> None:
@@ -72,159 +90,247 @@ def save_model(run: Path, model: SavedModel) -> None:
 
     Raises: OSError if it cannot be written; what was there before then stands.
     """
-    arrays = {f"W.{layer}": array for layer, array in model.W.items()} | {
-        f"b.{layer}": array for layer, array in model.b.items()
-    }
-    arrays |= {"x.mean": model.preprocessing.mean, "x.scale": model.preprocessing.scale}
-    names = ("classes", "data", "output", "cost", "picture", "facts")
-    _write(run / MODEL, arrays, {name: getattr(model, name) for name in names})
+    sealed.write(run / MODEL, _of_model(model))
 
 
-def load_model(run: Path) -> SavedModel:
-    """Read a run's model.safetensors, checking that it is whole and fits together.
+def save_state(
+    run: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], model: SavedModel
+) -> None:
+    """Write a run's checkpoint.safetensors: all that is needed to go on as if nothing had happened,
+    and the description of its model.
 
-    Raises: BadInput if the folder is not a run, or the file is truncated, foreign or inconsistent.
+    Args:
+        run: the run's folder.
+        arrays: the training's state; the model's weights and biases are among them.
+        facts: the rest of it.
+        model: the network of the same moment.
     """
-    arrays, facts = _read(run / MODEL)
-    try:
-        W = _layers(arrays, "W")
-        b = _layers(arrays, "b")
-        preprocessing = Preprocessing(arrays["x.mean"], arrays["x.scale"])
-        picture = tuple(facts["picture"]) if facts["picture"] else None
-        model = SavedModel(
-            W,
-            b,
-            preprocessing,
-            tuple(facts["classes"]),
-            facts["data"],
-            facts["output"],
-            facts["cost"],
-            picture,
-            facts["facts"],
-        )
-        _check(model)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise BadInput(
-            f"{run / MODEL}: expected the weights of a Backproof run, got {_first_line(error)}. "
-            "Train again."
-        ) from error
-    return model
-
-
-def save_state(run: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
-    """Write a run's checkpoint.safetensors: all that is needed to go on as if nothing had
-    happened."""
-    _write(run / CHECKPOINT, arrays, facts)
+    places = {"W": _names_in(arrays, model.W), "b": _names_in(arrays, model.b)}
+    about = {"seal": _of_model(model).seal, "places": places, **model.description}
+    sealed.write(run / CHECKPOINT, sealed.sealed(arrays, {**facts, "model": about}))
 
 
 def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read a run's checkpoint.safetensors.
+    """Read a run's checkpoint.safetensors: the arrays and the facts of the training's state.
 
-    Raises: BadInput if the folder is not a run or the file is truncated or foreign.
+    Raises: BadInput if the folder is not a run or the file is truncated, changed or foreign.
     """
-    return _read(run / CHECKPOINT)
+    content = sealed.read(run / CHECKPOINT)
+    facts = {name: value for name, value in content.facts.items() if name != "model"}
+    return content.arrays, facts
 
 
-def save_config(run: Path, config: dict[str, Any]) -> None:
-    """Write a run's config.json."""
-    write_atomically(run / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+def load_model(run: Path) -> SavedModel:
+    """The newest complete network of a run, checked that it is whole and fits together: that of
+    model.safetensors, or of the checkpoint where that one is newer.
+
+    Raises: BadInput if the folder is not a run, its files are of two runs, or the file is
+    truncated, changed, foreign or inconsistent.
+    """
+    newest: dict[str, Any] = {}
+    remarks: tuple[str, ...] = ()
+    if (run / CHECKPOINT).exists():
+        try:
+            newest = _mapping(sealed.read_facts(run / CHECKPOINT).get("model"))
+        except BadInput as error:
+            remarks = (f"{error} What follows is of {MODEL} alone.",)
+    if not newest:
+        return replace(_read_model(run)[0], remarks=remarks)
+    if not (run / MODEL).exists():
+        return _model_in_checkpoint(run)
+    model, seal = _read_model(run)
+    if seal == newest.get("seal"):
+        return model
+    try:
+        newer = _model_in_checkpoint(run)
+    except BadInput as error:
+        return replace(model, remarks=(f"{error} What follows is of {MODEL} alone.",))
+    if model.run and model.run != newer.run:
+        raise BadInput(
+            f"{run}: expected {MODEL} and {CHECKPOINT} of one run, got them of two. {advice(run)}"
+        )
+    return newer
 
 
-def load_config(run: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class SavedConfig:
+    """What config.json holds.
+
+    Attributes:
+        settings: by name.
+        run: which run they are of; "" in a file that does not say so.
+    """
+
+    settings: dict[str, Any]
+    run: str = ""
+
+
+def save_config(run: Path, settings: Mapping[str, Any], name: str = "") -> None:
+    """Write a run's config.json, sealed.
+
+    Args:
+        run: the run's folder.
+        settings: by name.
+        name: which run they are of, as `run_name` has it.
+    """
+    content = {**settings, "run": name}
+    text = json.dumps({**content, SEAL: _seal_of(content)}, indent=2)
+    write_atomically(run / CONFIG, (text + "\n").encode())
+
+
+def load_config(run: Path) -> SavedConfig:
     """Read a run's config.json.
 
-    Raises: BadInput if it is missing or no JSON object.
+    Raises: BadInput if it is missing, no JSON object, or not as it was written.
     """
-    _expect(run / CONFIG)
+    expect(run / CONFIG)
     try:
-        config = json.loads((run / CONFIG).read_text())
+        config = json.loads((run / CONFIG).read_bytes().decode())
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(
-            f"{run / CONFIG}: expected JSON, got {_first_line(error)}. {_advice(run)}"
+            f"{run / CONFIG}: expected JSON, got {first_line(error)}. {advice(run)}"
         ) from error
     if not isinstance(config, dict):
         raise BadInput(
-            f"{run / CONFIG}: expected a JSON object, got a {type(config).__name__}. {_advice(run)}"
+            f"{run / CONFIG}: expected a JSON object, got a {type(config).__name__}. {advice(run)}"
         )
-    return config
-
-
-def newest_run(folder: Path) -> Path:
-    """The run below a folder whose weights were written last.
-
-    Raises: BadInput if there is none.
-    """
-    runs = sorted(folder.glob(f"*/{MODEL}"), key=lambda path: path.stat().st_mtime_ns)
-    if not runs:
+    seal = config.pop(SEAL, None)
+    if (seal is not None or config.get("run")) and seal != _seal_of(config):
         raise BadInput(
-            f"expected a run in {folder}/, got none. Train one with python train.py, or name one "
-            "with --run."
+            f"{run / CONFIG}: expected the settings that train.py wrote, got others. Undo the "
+            f"change, or remove the lines of run and {SEAL} to have them taken as they stand."
         )
-    return runs[-1].parent
+    name = config.pop("run", "")
+    return SavedConfig(config, name if isinstance(name, str) else "")
 
 
-def claim_run(folder: Path, data: str) -> Path:
-    """Make the folder of the next run of a data set, by name or file: runs/digits-1, runs/digits-2,
-    ...
+def run_name(settings: Mapping[str, Any], changeable: Sequence[str], data_digest: str) -> str:
+    """12 hex digits that tell runs apart: a function of the data and of all settings that a resumed
+    run must not change. Two runs of one name have the same weights at every epoch."""
+    fixed = {name: value for name, value in settings.items() if name not in changeable}
+    return hashlib.sha256(json.dumps([fixed, data_digest]).encode()).hexdigest()[:12]
 
-    Raises: OSError if it cannot be made; two that ask at once get two.
+
+def load_run(run: Path) -> tuple[SavedModel, dict[str, Any]]:
+    """A run's newest network and its settings.
+
+    Raises: BadInput as `load_model` and `load_config` do, and where they are of two runs.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count(1):
-        run = folder / f"{Path(data).stem}-{number}"
-        with contextlib.suppress(FileExistsError):
-            run.mkdir()
-            return run
-    raise AssertionError("itertools.count never ends")
+    model = load_model(run)
+    config = load_config(run)
+    hidden = config.settings.get("hidden")
+    other = config.run and model.run and config.run != model.run
+    if other or (hidden is not None and list(model.sizes[1:-1]) != hidden):
+        raise BadInput(
+            f"{run}: expected {MODEL} and {CONFIG} of one run, got them of two. {advice(run)}"
+        )
+    return model, config.settings
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
-    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_atomically(
-        path, save(contiguous, metadata={"format": FORMAT, "facts": json.dumps(facts)})
+def _of_model(model: SavedModel) -> Sealed:
+    """model.safetensors: named as in nn.Sequential(Linear, activation, Linear, ...)."""
+    arrays = {f"{2 * (layer - 1)}.weight": array for layer, array in model.W.items()}
+    arrays |= {f"{2 * (layer - 1)}.bias": array for layer, array in model.b.items()}
+    return sealed.sealed(arrays, model.description)
+
+
+def _read_model(run: Path) -> tuple[SavedModel, str]:
+    """model.safetensors, and its seal."""
+    content = sealed.read(run / MODEL)
+    facts = content.facts
+    arrays = content.arrays
+    try:
+        if content.seal:
+            W = _by_layer(arrays, "weight")
+            b = _by_layer(arrays, "bias")
+            spare = arrays.keys() - {f"{2 * (layer - 1)}.{kind}" for layer in W for kind in KINDS}
+            if spare:
+                raise ValueError(f"an array called {min(spare)}")
+        else:  # the first format
+            W = _layers(arrays, "W")
+            b = _layers(arrays, "b")
+            facts = {
+                **facts,
+                "run": "",
+                "preprocessing": {"mean": arrays["x.mean"], "scale": arrays["x.scale"]},
+            }
+        return _assembled(W, b, facts), content.seal
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise BadInput(
+            f"{run / MODEL}: expected the weights of a Backproof run, got {first_line(error)}. "
+            "Train again."
+        ) from error
+
+
+def _model_in_checkpoint(run: Path) -> SavedModel:
+    """The network that the checkpoint holds."""
+    content = sealed.read(run / CHECKPOINT)
+    try:
+        about = content.facts["model"]
+        W, b = (
+            {int(layer): content.arrays[name] for layer, name in about["places"][kind].items()}
+            for kind in ("W", "b")
+        )
+        return _assembled(W, b, about)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise BadInput(
+            f"{run / CHECKPOINT}: expected the weights of a Backproof run, got "
+            f"{first_line(error)}. Train again."
+        ) from error
+
+
+def _assembled(W: Layers, b: Layers, described: Mapping[str, Any]) -> SavedModel:
+    """Weights and their description, checked against each other."""
+    numbers = described["preprocessing"]
+    mean = np.asarray(numbers["mean"], dtype=np.float64)
+    scale = np.asarray(numbers["scale"], dtype=np.float64)
+    model = SavedModel(
+        W,
+        b,
+        Preprocessing(mean, scale),
+        tuple(described["classes"]),
+        described["data"],
+        described["output"],
+        described["cost"],
+        tuple(described["picture"]) if described["picture"] else None,
+        described["facts"],
+        described["run"],
     )
+    _check(model)
+    return model
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and facts of one of our safetensors files."""
-    _expect(path)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (
-        SafetensorError,
-        OSError,
-        ValueError,
-        TypeError,
-    ) as error:  # TypeError: a dtype that NumPy has not
-        raise BadInput(
-            f"{path}: expected a whole safetensors file, got {_first_line(error)}. "
-            f"{_advice(path.parent)}"
-        ) from error
-    if metadata.get("format") != FORMAT:
-        raise BadInput(
-            f"{path}: expected a file written by train.py ({FORMAT}), got a foreign one. "
-            f"{_advice(path.parent)}"
-        )
-    try:
-        facts = json.loads(metadata["facts"])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise BadInput(
-            f"{path}: expected its facts as JSON, got {_first_line(error)}. {_advice(path.parent)}"
-        ) from error
-    if not isinstance(facts, dict):
-        raise BadInput(
-            f"{path}: expected its facts as a JSON object, got a {type(facts).__name__}. "
-            f"{_advice(path.parent)}"
-        )
-    return arrays, facts
+KINDS = ("weight", "bias")
 
 
-def _layers(arrays: dict[str, np.ndarray], name: str) -> dict[int, np.ndarray]:
+def _by_layer(arrays: Mapping[str, np.ndarray], kind: str) -> Layers:
+    """{"0.weight": array, "2.weight": array, ...} -> {1: array, 2: array, ...}."""
+    count = sum(bool(re.fullmatch(rf"\d+\.{kind}", name)) for name in arrays)
+    return {layer: arrays[f"{2 * (layer - 1)}.{kind}"] for layer in range(1, count + 1)}
+
+
+def _layers(arrays: Mapping[str, np.ndarray], name: str) -> Layers:
     """{"W.1": array, ...} -> {1: array, ...}; a gap in the numbering is a KeyError."""
     count = sum(key.startswith(f"{name}.") for key in arrays)
     return {layer: arrays[f"{name}.{layer}"] for layer in range(1, count + 1)}
+
+
+def _names_in(arrays: Mapping[str, np.ndarray], layers: Layers) -> dict[str, str]:
+    """Under which name each layer's own array stands among others."""
+    names = {id(array): name for name, array in arrays.items()}
+    return {str(layer): names[id(array)] for layer, array in layers.items()}
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    """The same, if it is a dictionary."""
+    if isinstance(value, dict):
+        return value
+    return {}
+
+
+def _seal_of(config: Mapping[str, Any]) -> str:
+    """SHA-256 of what config.json says, however it is laid out."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
 def _check(model: SavedModel) -> None:
@@ -254,24 +360,3 @@ def _check(model: SavedModel) -> None:
         raise ValueError(f"an output of {model.output!r}, where {' or '.join(OUTPUTS)} is known")
     if model.picture and math.prod(model.picture) != sizes[0]:
         raise ValueError(f"pictures of {model.picture} pixels for {sizes[0]} inputs")
-
-
-def _expect(path: Path) -> None:
-    """A file of a run. Raises BadInput if it is not there."""
-    if not path.is_file():
-        raise BadInput(
-            f"{path.parent}: expected the folder of a run with a {path.name}, got none there. "
-            f"{_advice(path.parent)}"
-        )
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if str(error):
-        return str(error).splitlines()[0]
-    return type(error).__name__
-
-
-def _advice(run: Path) -> str:
-    return f"Choose another run than {run}, or train one with python train.py."

@@ -83,6 +83,11 @@ class Dashboard:
         self._opened = False
         self._last = -1
 
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of what an earlier session wrote, in a line each."""
+        return self._events.remarks
+
     def __enter__(self) -> Dashboard:
         return self
 

@@ -12,25 +12,34 @@ from typing import Any
 import numpy as np
 import torch
 
+from backproof.model.atomic import write_atomically
 from backproof.model.checkpoint import (
     CHECKPOINT,
     CONFIG,
     MODEL,
     SAMPLES,
+    SavedConfig,
     SavedModel,
-    claim_run,
     load_config,
     load_state,
+    run_name,
     save_config,
     save_model,
     save_state,
 )
 from backproof.model.command_line import BadInput
-from backproof.model.configuration import Configuration, resume
+from backproof.model.configuration import CHANGEABLE, Configuration, resume
 from backproof.model.data import Dataset, load
 from backproof.model.device import bytes_for, memory, threads_for
 from backproof.model.distributed import Processes
 from backproof.model.evaluation import Samples
+from backproof.model.folders import (
+    Claim,
+    claim_run,
+    clear_unfinished,
+    is_unfinished,
+    sweep,
+)
 from backproof.model.network import MLP
 from backproof.model.training import Record, Settings, Training
 
@@ -46,6 +55,8 @@ class Run:
         configuration: its settings.
         dataset: what it learns.
         training: the network and its optimizer; `training.epoch` says how far it is.
+        name: what tells it from other runs, as `run_name` has it.
+        claim: the right to write the folder; None for a process that does not lead.
         resumed_after: the epoch from which it goes on; None if it is new.
         last: the record that was kept last.
     """
@@ -54,6 +65,8 @@ class Run:
     configuration: Configuration
     dataset: Dataset
     training: Training
+    name: str
+    claim: Claim | None = None
     resumed_after: int | None = None
     last: Record | None = field(default=None, init=False)
     _state: tuple[dict[str, np.ndarray], dict[str, Any]] | None = field(default=None, init=False)
@@ -78,10 +91,20 @@ class Run:
         if self.last is None or self._state is None:
             return
         arrays, facts = self._state
-        save_state(self.folder, arrays, {**facts, "digest": self.dataset.digest})
-        save_model(self.folder, self._saved_model(self.last, arrays))
+        model = self._saved_model(self.last, arrays)
+        state = {**facts, "digest": self.dataset.digest, "run": self.name}
+        save_state(self.folder, arrays, state, model)
+        save_model(self.folder, model)
         self._state = None
         self._written_at = time.monotonic()
+
+    def end(self) -> None:
+        """Write what was kept last, and let other programs write the folder."""
+        try:
+            self.write()
+        finally:
+            if self.claim is not None:
+                self.claim.release()
 
     def _saved_model(self, record: Record, arrays: dict[str, np.ndarray]) -> SavedModel:
         settings = self.configuration
@@ -103,6 +126,7 @@ class Run:
             settings.cost,
             data.picture,
             facts,
+            self.name,
         )
 
 
@@ -130,24 +154,33 @@ def start_run(
     """
     dataset = load(configuration.data, _path(configuration.data_dir), download)
     training = _training(configuration, dataset, device, processes)
+    name = run_name(configuration.as_json(), CHANGEABLE, dataset.digest)
     if not training.processes.leads:
-        return Run(folder or runs, configuration, dataset, training)
-    folder = _empty(folder) if folder else claim_run(runs, configuration.data)
-    save_config(folder, configuration.as_json())
+        return Run(folder or runs, configuration, dataset, training, name)
+    folder = folder or claim_run(runs, configuration.data)
+    claim = _claimed(folder)
+    save_config(folder, configuration.as_json(), name)
     _save_samples(folder, dataset)
-    return Run(folder, configuration, dataset, training)
+    return Run(folder, configuration, dataset, training, name, claim)
 
 
-def _empty(folder: Path) -> Path:
-    """A folder that somebody named, if it holds no run yet."""
+def _claimed(folder: Path) -> Claim:
+    """The right to write a folder that holds no run yet, or one that was stopped before it saved
+    anything: that one's remains are removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    claim = Claim(folder)
+    if is_unfinished(folder):
+        clear_unfinished(folder)
+        return claim
     taken = next((name for name in (MODEL, CHECKPOINT, CONFIG) if (folder / name).exists()), None)
     if taken:
+        claim.release()
         raise BadInput(
             f"--run-dir {folder}: expected a folder without a run, got one with {taken}. Give "
             "another, or --resume it."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    sweep(folder)
+    return claim
 
 
 def resume_run(
@@ -161,9 +194,32 @@ def resume_run(
         folder: the run's, which every process must be able to read.
         device: "cpu" or "cuda".
         processes: that share the work; None for this one alone.
-    Raises: BadInput if the folder is no run, its data has changed, or a flag contradicts it.
+    Raises: BadInput if the folder is no run, another program writes it, its data has changed, its
+    files are of two runs, or a flag contradicts it.
     """
-    configuration = resume(given, load_config(folder), folder)
+    saved = load_config(folder)
+    configuration = resume(given, saved.settings, folder)
+    leads = processes is None or processes.leads
+    claim = Claim(folder) if leads else None
+    try:
+        if is_unfinished(folder):
+            return _anew(configuration, folder, claim, device, processes)
+        return _resumed(configuration, saved, folder, claim, device, processes)
+    except BaseException:
+        if claim is not None:
+            claim.release()
+        raise
+
+
+def _resumed(
+    configuration: Configuration,
+    saved: SavedConfig,
+    folder: Path,
+    claim: Claim | None,
+    device: str,
+    processes: Processes | None,
+) -> Run:
+    """A run from its checkpoint."""
     arrays, facts = load_state(folder)
     dataset = load(configuration.data, _path(configuration.data_dir))
     if facts.get("digest") != dataset.digest:
@@ -179,14 +235,39 @@ def resume_run(
             f"{folder}/{CHECKPOINT}: expected the state of {training.network.sizes}, got {error}. "
             "Train again."
         ) from error
+    if saved.run and facts.get("run", saved.run) != saved.run:
+        raise BadInput(
+            f"{folder}/{CHECKPOINT}: expected the state of the run in {CONFIG}, got that of "
+            "another. Put the right file there, or start a new run."
+        )
     if configuration.epochs <= training.epoch:
         raise BadInput(
             f"--epochs: expected more than the {training.epoch} that {folder} has, got "
             f"{configuration.epochs}. Give more."
         )
-    if training.processes.leads:
-        save_config(folder, configuration.as_json())
-    return Run(folder, configuration, dataset, training, resumed_after=training.epoch)
+    name = saved.run or run_name(configuration.as_json(), CHANGEABLE, dataset.digest)
+    if claim is not None:
+        sweep(folder)
+        save_config(folder, configuration.as_json(), name)
+    return Run(folder, configuration, dataset, training, name, claim, resumed_after=training.epoch)
+
+
+def _anew(
+    configuration: Configuration,
+    folder: Path,
+    claim: Claim | None,
+    device: str,
+    processes: Processes | None,
+) -> Run:
+    """A run that was stopped before it saved anything, from its first epoch."""
+    dataset = load(configuration.data, _path(configuration.data_dir))
+    training = _training(configuration, dataset, device, processes)
+    name = run_name(configuration.as_json(), CHANGEABLE, dataset.digest)
+    if claim is not None:
+        clear_unfinished(folder)
+        save_config(folder, configuration.as_json(), name)
+        _save_samples(folder, dataset)
+    return Run(folder, configuration, dataset, training, name, claim)
 
 
 def _training(
@@ -246,7 +327,7 @@ def _samples(x: np.ndarray, y: np.ndarray, device: str) -> Samples:
 def _save_samples(folder: Path, dataset: Dataset, count: int = 10) -> None:
     """The first test rows, raw, as label.py reads them."""
     rows = [",".join(f"{value:.17g}" for value in row) for row in dataset.x[dataset.test[:count]]]
-    (folder / SAMPLES).write_text("\n".join(rows) + "\n")
+    write_atomically(folder / SAMPLES, ("\n".join(rows) + "\n").encode())
 
 
 def _path(text: str | None) -> Path | None:

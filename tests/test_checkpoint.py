@@ -9,24 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from backproof.model import atomic
+from backproof.model import atomic, sealed
 from backproof.model.checkpoint import (
     CHECKPOINT,
     MODEL,
     SavedModel,
-    claim_run,
     load_config,
     load_model,
+    load_run,
     load_state,
-    newest_run,
     save_config,
     save_model,
     save_state,
 )
 from backproof.model.command_line import BadInput
+from backproof.model.folders import claim_run, newest_run
 from backproof.model.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[1]
@@ -95,9 +94,23 @@ def test_a_transposed_array_is_saved_as_it_reads(tmp_path):
     assert np.array_equal(load_model(tmp_path).W[2], model.W[2])
 
 
+def a_state(model):
+    """What a training has at the moment of this model: its weights, under names of its own, and
+    more."""
+    arrays = {f"network.W{layer}": array for layer, array in model.W.items()}
+    arrays |= {f"network.b{layer}": array for layer, array in model.b.items()}
+    return arrays | {"optimizer.m": np.array([1 / 3, np.pi], np.float32), "n": np.array(5)}
+
+
+def save_both(folder, model):
+    arrays = a_state(model)
+    save_state(folder, arrays, {"epoch": 3, "digest": "abc"}, model)
+    save_model(folder, model)
+    return arrays
+
+
 def test_a_state_comes_back_bit_for_bit(tmp_path):
-    arrays = {"network.W": np.array([1 / 3, np.pi], np.float32), "optimizer.steps": np.array(5)}
-    save_state(tmp_path, arrays, {"epoch": 3, "digest": "abc"})
+    arrays = save_both(tmp_path, a_model())
     again, facts = load_state(tmp_path)
     assert facts == {"epoch": 3, "digest": "abc"}
     assert again.keys() == arrays.keys()
@@ -108,8 +121,88 @@ def test_a_state_comes_back_bit_for_bit(tmp_path):
 
 
 def test_a_config_comes_back(tmp_path):
-    save_config(tmp_path, {"lr": 0.1, "hidden": [8], "data_dir": None})
-    assert load_config(tmp_path) == {"lr": 0.1, "hidden": [8], "data_dir": None}
+    save_config(tmp_path, {"lr": 0.1, "hidden": [8], "data_dir": None}, "name")
+    saved = load_config(tmp_path)
+    assert saved.settings == {"lr": 0.1, "hidden": [8], "data_dir": None}
+    assert saved.run == "name"
+
+
+def test_the_model_is_that_of_the_checkpoint_where_that_one_is_newer(tmp_path):
+    """What a kill between the two writes leaves."""
+    old = a_model()
+    save_both(tmp_path, old)
+    new = replace(old, W={1: old.W[1] + 1, 2: old.W[2]}, facts={"epoch": 8})
+    save_state(tmp_path, a_state(new), {"epoch": 8}, new)
+    for _ in range(2):
+        again = load_model(tmp_path)
+        assert (again.W[1] == new.W[1]).all()
+        assert again.facts == {"epoch": 8}
+        assert again.remarks == ()
+        assert again.classes == old.classes
+        (tmp_path / MODEL).unlink(missing_ok=True)  # a kill before the first model
+
+
+def test_a_model_beside_a_damaged_checkpoint_is_used_and_that_is_said(tmp_path):
+    save_both(tmp_path, a_model())
+    content = (tmp_path / CHECKPOINT).read_bytes()
+    (tmp_path / CHECKPOINT).write_bytes(content[:100])
+    (remark,) = load_model(tmp_path).remarks
+    assert "expected a whole safetensors file" in remark
+    assert remark.endswith("What follows is of model.safetensors alone.")
+
+
+def test_model_checkpoint_and_config_of_two_runs_are_refused(tmp_path):
+    one = replace(a_model(), run="one")
+    two = replace(a_model(), run="two", facts={"epoch": 9})
+    save_both(tmp_path, one)
+    save_config(tmp_path, {"hidden": [3]}, "one")
+    assert load_run(tmp_path)[0].run == "one"
+    save_config(tmp_path, {"hidden": [3]}, "two")
+    assert "of one run, got them of two" in refusal(load_run, tmp_path)
+    save_config(tmp_path, {"hidden": [4]}, "")  # an old one, of another network
+    assert "of one run, got them of two" in refusal(load_run, tmp_path)
+    save_state(tmp_path, a_state(two), {"epoch": 3}, two)
+    assert "of one run, got them of two" in refusal(load_model, tmp_path)
+
+
+def test_an_edited_config_is_refused_unless_its_seal_is_taken_off(tmp_path):
+    save_config(tmp_path, {"lr": 0.1}, "name")
+    edited = json.loads((tmp_path / "config.json").read_text()) | {"lr": 0.2}
+    (tmp_path / "config.json").write_text(json.dumps(edited))
+    assert "expected the settings that train.py wrote, got others" in refusal(load_config, tmp_path)
+    del edited["sha256"], edited["run"]
+    (tmp_path / "config.json").write_text(json.dumps(edited))
+    assert load_config(tmp_path).settings == {"lr": 0.2}
+
+
+def test_no_flipped_bit_passes_unnoticed(tmp_path):
+    """Every bit of a small run's model and config, and every third byte of its checkpoint: refused
+    in one line, or the same answer."""
+    model = a_model()
+    save_both(tmp_path, model)
+    save_config(tmp_path, {"lr": 0.1, "hidden": [3]}, "name")
+    reads = {
+        MODEL: lambda: load_model(tmp_path),
+        CHECKPOINT: lambda: load_state(tmp_path),
+        "config.json": lambda: load_config(tmp_path),
+    }
+    for name, read in reads.items():
+        whole = (tmp_path / name).read_bytes()
+        expected = repr(read())
+        noticed = 0
+        step = 3 if name == CHECKPOINT else 1
+        for at in range(0, len(whole), step):
+            bit = 1 << at % 8
+            (tmp_path / name).write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+            try:
+                answer = repr(replace(read(), remarks=()) if name == MODEL else read())
+            except BadInput as error:
+                answer = ""
+                refused_in_one_line = "\n" not in str(error)
+                noticed += refused_in_one_line
+            assert answer in ("", expected), (name, at)
+        (tmp_path / name).write_bytes(whole)
+        assert noticed > len(whole) / step / 2
 
 
 def test_a_write_that_fails_leaves_the_old_model(tmp_path, monkeypatch):
@@ -122,6 +215,7 @@ def test_a_write_that_fails_leaves_the_old_model(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic.os, "replace", fail)
     with pytest.raises(OSError, match="power cut"):
         save_model(tmp_path, replace(a_model(), data="other"))
+    monkeypatch.undo()
     assert (tmp_path / MODEL).read_bytes() == before
     assert os.listdir(tmp_path) == [MODEL]
 
@@ -174,13 +268,13 @@ BROKEN = {
     "header that is no JSON": (header(b"{"), "expected a whole safetensors file"),
     "no metadata": (
         header({}),
-        "expected a file written by train.py (backproof 1), got a foreign one",
+        "expected a file written by train.py (format 2), got a foreign one",
     ),
     "another format": (header({"__metadata__": {"format": "pt"}}), "got a foreign one"),
     "a later format": (header({"__metadata__": {"format": "backproof 99"}}), "got a foreign one"),
     "no facts": (
         header({"__metadata__": {"format": "backproof 1"}}),
-        "expected its facts as JSON, got 'facts'",
+        "expected its facts as JSON, got Expecting value",
     ),
     "facts that are no JSON": (header(metadata("nul")), "expected its facts as JSON"),
     "facts that are a list": (
@@ -240,15 +334,26 @@ def test_what_is_no_run_is_refused(tmp_path, kind):
 
 
 def edited(folder, arrays=None, facts=None):
-    """Save a model, then change what its file holds."""
-    save_model(folder, a_model())
-    with safe_open(folder / MODEL, "numpy") as file:
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        about = json.loads(file.metadata()["facts"])
+    """A model of the first format, which had no seal, with something changed."""
+    model = a_model()
+    stored = {f"{kind}.{n}": a for kind in "Wb" for n, a in getattr(model, kind).items()}
+    stored |= {"x.mean": model.preprocessing.mean, "x.scale": model.preprocessing.scale}
     stored.update(arrays or {})
-    about.update(facts or {})
+    names = ("classes", "data", "output", "cost", "picture", "facts")
+    about = {name: getattr(model, name) for name in names} | (facts or {})
     kept = {name: array for name, array in stored.items() if array is not None}
     save_file(kept, folder / MODEL, metadata={"format": "backproof 1", "facts": json.dumps(about)})
+
+
+def sealed_anew(folder, arrays=None, facts=None):
+    """A model with something changed by somebody who sealed it."""
+    whole = sealed.read(folder / MODEL) if (folder / MODEL).exists() else None
+    if whole is None:
+        save_model(folder, a_model())
+        whole = sealed.read(folder / MODEL)
+    stored = whole.arrays | (arrays or {})
+    kept = {name: array for name, array in stored.items() if array is not None}
+    sealed.write(folder / MODEL, sealed.sealed(kept, whole.facts | (facts or {})))
 
 
 f4 = np.float32
@@ -295,8 +400,45 @@ def test_wrong_arrays_are_refused(tmp_path, wrong):
     )
 
 
+NEW_NAMES = {
+    "W.1": "0.weight",
+    "W.2": "2.weight",
+    "W.4": "6.weight",
+    "b.1": "0.bias",
+    "b.2": "2.bias",
+}
+
+
+@pytest.mark.parametrize(
+    "wrong", [name for name, change in WRONG_ARRAYS.items() if change.keys() <= NEW_NAMES.keys()]
+)
+def test_wrong_arrays_under_a_seal_are_refused(tmp_path, wrong):
+    sealed_anew(tmp_path, arrays={NEW_NAMES[name]: a for name, a in WRONG_ARRAYS[wrong].items()})
+    assert refusal(load_model, tmp_path).startswith(
+        f"{tmp_path / MODEL}: expected the weights of a Backproof run, got "
+    )
+
+
+PREPROCESSING = {
+    "none": None,
+    "no mean": {"scale": [1.0] * 4},
+    "text": {"mean": "abcd", "scale": [1.0] * 4},
+    "short": {"mean": [0.0] * 3, "scale": [1.0] * 3},
+    "zero": {"mean": [0.0] * 4, "scale": [0.0] * 4},
+}
+
+
+@pytest.mark.parametrize("wrong", PREPROCESSING)
+def test_a_wrong_preprocessing_is_refused(tmp_path, wrong):
+    sealed_anew(tmp_path, facts={"preprocessing": PREPROCESSING[wrong]})
+    assert refusal(load_model, tmp_path).startswith(
+        f"{tmp_path / MODEL}: expected the weights of a Backproof run, got "
+    )
+
+
 @pytest.mark.parametrize("wrong", WRONG_FACTS)
-def test_wrong_facts_are_refused(tmp_path, wrong):
+@pytest.mark.parametrize("edited", [edited, sealed_anew], ids=["first format", "sealed"])
+def test_wrong_facts_are_refused(tmp_path, wrong, edited):
     edited(tmp_path, facts=WRONG_FACTS[wrong])
     assert refusal(load_model, tmp_path).startswith(
         f"{tmp_path / MODEL}: expected the weights of a Backproof run, got "

@@ -8,7 +8,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
-from backproof.model.tensorboard.events import EventFile, cut, event_files, records
+from backproof.model.tensorboard.events import Damaged, EventFile, event_files, records, shortened
 from backproof.model.tensorboard.summaries import scalar
 
 
@@ -56,7 +56,7 @@ def test_cutting_keeps_whole_epochs_up_to_one(tmp_path):
     path = write(tmp_path, range(5))
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:20])
-    cut(path, after=2)
+    assert shortened(path, after=2) == ""
     assert steps(tmp_path) == [0, 1, 2]
     assert whole.startswith(path.read_bytes())
 
@@ -67,3 +67,27 @@ def test_sessions_of_one_second_are_read_in_their_order(tmp_path):
         paths.append(write(tmp_path, range(resumed_after + 1, resumed_after + 3), resumed_after))
     assert event_files(tmp_path) == paths
     assert steps(tmp_path) == list(range(8))
+
+
+def test_every_flipped_bit_is_noticed_and_what_stands_before_it_is_kept(tmp_path):
+    path = write(tmp_path, range(5))
+    whole = path.read_bytes()
+    starts = [at for at, _ in records(whole)]
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        with pytest.raises(Damaged):
+            list(records(path.read_bytes()))
+        remark = shortened(path, after=4)
+        assert remark.startswith(f"{path}: expected an event log that is whole, got a wrong check")
+        assert path.read_bytes() == whole[: max(start for start in starts if start <= at)]
+    assert len(list(tmp_path.glob("damaged-*.events"))) == len(whole)
+
+
+def test_a_damaged_log_is_set_aside_and_the_run_goes_on(tmp_path):
+    path = write(tmp_path, range(5))
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 4
+    path.write_bytes(content)
+    write(tmp_path, range(5, 7), resumed_after=4)
+    assert (tmp_path / "damaged-1.events").read_bytes() == content
+    assert steps(tmp_path)[-2:] == [5, 6]

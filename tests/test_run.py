@@ -1,11 +1,16 @@
 """A run's folder: what is written when, and when nothing is."""
 
+import errno
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from backproof.model import folders
 from backproof.model import run as module
 from backproof.model.checkpoint import (
     CHECKPOINT,
@@ -20,6 +25,8 @@ from backproof.model.command_line import BadInput
 from backproof.model.configuration import resolve
 from backproof.model.run import resume_run, start_run
 
+ROOT = Path(__file__).parents[1]
+
 
 def start(folder, **given):
     return start_run(resolve({"data": "bars", "epochs": 3, **given}), folder, device="cpu")
@@ -28,7 +35,7 @@ def start(folder, **given):
 def finish(run):
     for record in run.training.fit(run.configuration.epochs):
         run.keep(record)
-    run.write()
+    run.end()
     return run
 
 
@@ -42,7 +49,7 @@ def refusal(call, *arguments, **named):
 def test_a_new_run_has_its_settings_and_samples_before_it_trains(tmp_path):
     run = start(tmp_path / "a" / "r")
     assert sorted(os.listdir(run.folder)) == [CONFIG, SAMPLES]
-    assert load_config(run.folder) == json.loads(json.dumps(run.configuration.as_json()))
+    assert load_config(run.folder).settings == json.loads(json.dumps(run.configuration.as_json()))
     assert (run.folder / SAMPLES).read_text() == "1,1,0,0\n0,0,1,1\n1,0,1,0\n0,1,0,1\n"
     assert run.sizes == (4, 8, 2)
 
@@ -50,7 +57,8 @@ def test_a_new_run_has_its_settings_and_samples_before_it_trains(tmp_path):
 def test_a_finished_run_has_model_and_checkpoint_of_the_same_epoch(tmp_path):
     run = finish(start(tmp_path / "r"))
     model, (arrays, facts) = load_model(run.folder), load_state(run.folder)
-    assert facts == {"epoch": 3, "digest": run.dataset.digest}
+    assert facts == {"epoch": 3, "digest": run.dataset.digest, "run": run.name}
+    assert model.run == load_config(run.folder).run == run.name
     assert model.facts["epoch"] == 3
     assert model.facts["accuracy"] == {
         "train": run.last.train.accuracy,
@@ -86,7 +94,7 @@ def test_what_is_written_is_the_last_whole_epoch_not_the_half_that_followed(tmp_
     run.keep(next(records))
     batch = run.training.next_batch()
     run.training.step(batch.x, batch.y)  # interrupted within epoch 3
-    run.write()
+    run.end()
     again = resume_run({}, run.folder, device="cpu")
     assert again.training.epoch == 2
     whole = finish(start(tmp_path / "whole"))
@@ -168,8 +176,88 @@ def test_resuming_with_the_state_of_another_network_is_refused(tmp_path):
     assert message.endswith("not 8 float32. Train again.")
 
 
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    for seed in (0, 1):
+        finish(start(tmp_path / f"{seed}", seed=seed))
+    (tmp_path / "0" / CHECKPOINT).write_bytes((tmp_path / "1" / CHECKPOINT).read_bytes())
+    message = refusal(resume_run, {"epochs": 9}, tmp_path / "0", device="cpu")
+    assert "expected the state of the run in config.json, got that of another" in message
+    assert "of one run, got them of two" in refusal(load_model, tmp_path / "0")
+
+
+def test_only_one_program_writes_a_run(tmp_path):
+    first = start(tmp_path / "r")
+    for record in first.training.fit(3):
+        first.keep(record)
+    first.write()
+    expected = (
+        f"{tmp_path / 'r'}: expected a run that nobody writes, got one that another program is "
+        "writing. Wait until it has ended, or stop it."
+    )
+    assert refusal(resume_run, {"epochs": 9}, tmp_path / "r", device="cpu") == expected
+    assert refusal(start, tmp_path / "r") == expected
+    first.end()
+    assert resume_run({"epochs": 9}, tmp_path / "r", device="cpu").resumed_after == 3
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    program = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from backproof.model.folders import Claim\n"
+        "claim = Claim(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=False)
+    with folders.Claim(tmp_path), pytest.raises(BadInput):
+        folders.Claim(tmp_path)
+
+
+def test_where_a_folder_cannot_be_locked_a_file_in_it_is(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EBADF, "no locks here")
+
+    monkeypatch.setattr(folders.fcntl, "flock", refuse)
+    program = (
+        "import sys, time; from pathlib import Path; from backproof.model import folders\n"
+        "folders._locked_file(Path(sys.argv[1])); print(flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / folders.LOCK)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(BadInput, match="another program is writing"):
+            folders.Claim(tmp_path)
+        other.kill()
+    folders.Claim(tmp_path).release()
+
+
+@pytest.mark.parametrize("how", ["resume", "anew"])
+def test_a_run_that_was_killed_before_its_first_save_begins_again_in_place(tmp_path, how):
+    dead = start(tmp_path / "r")
+    dead.claim.release()
+    (dead.folder / "events.out.tfevents.1").write_bytes(b"half")
+    (dead.folder / ".model.safetensors.abcd_123").write_bytes(b"half")
+    (dead.folder / "notes.txt").write_text("mine")
+    if how == "resume":
+        run = resume_run({}, dead.folder, device="cpu")
+    else:
+        run = start(dead.folder, seed=3)
+    assert run.resumed_after is None
+    assert sorted(os.listdir(dead.folder)) == sorted([CONFIG, SAMPLES, "notes.txt"])
+    assert load_model(finish(run).folder).facts["seed"] == (0 if how == "resume" else 3)
+
+
+def test_temporary_files_of_killed_programs_are_swept(tmp_path):
+    finish(start(tmp_path / "r"))
+    for name in (MODEL, CHECKPOINT, CONFIG):
+        (tmp_path / "r" / f".{name}.abcdefgh").touch()
+    (tmp_path / "r" / ".mine").touch()
+    resume_run({"epochs": 9}, tmp_path / "r", device="cpu")
+    assert sorted(os.listdir(tmp_path / "r")) == sorted(
+        [".mine", CONFIG, SAMPLES, MODEL, CHECKPOINT]
+    )
+
+
 def test_a_resumed_run_remembers_its_new_end(tmp_path):
     finish(start(tmp_path / "r"))
     run = resume_run({"epochs": 7}, tmp_path / "r", device="cpu")
     assert (run.resumed_after, run.training.epoch, run.configuration.epochs) == (3, 3, 7)
-    assert load_config(tmp_path / "r")["epochs"] == 7
+    assert load_config(tmp_path / "r").settings["epochs"] == 7

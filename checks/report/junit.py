@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from backproof.model.atomic import write_output
 from backproof.model.command_line import BadInput
 
 # XML 1.0, section 2.2
@@ -102,14 +103,12 @@ def as_xml(suites: Iterable[Suite]) -> str:
 
 
 def write(path: Path, suites: Iterable[Suite]) -> None:
-    """Write the document, whole or not at all.
+    """Write the document: a file whole or not at all, a device, a pipe and "-" straight.
 
     Raises: BadInput if the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(as_xml(suites), encoding="utf-8")
-        partial.replace(path)
+        write_output(path, as_xml(suites).encode())
     except OSError as error:
         raise BadInput(
             f"--junit: expected a file that can be written, got {path} ({error.strerror}). Name "

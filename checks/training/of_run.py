@@ -11,7 +11,7 @@ import numpy as np
 from backproof.checks.learning.finding import Symptom
 from backproof.checks.learning.symptoms import look
 from backproof.checks.problem import Problem
-from backproof.model.checkpoint import SavedModel, load_config, load_model
+from backproof.model.checkpoint import SavedModel, load_run
 from backproof.model.data import load
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
@@ -48,8 +48,7 @@ def _model_and_data(
     run: Path,
 ) -> tuple[SavedModel, Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
     """A run's network and its training samples, preprocessed."""
-    model = load_model(run)
-    config = load_config(run)
+    model, config = load_run(run)
     data_dir = config.get("data_dir")
     dataset = load(str(config.get("data", model.data)), Path(data_dir) if data_dir else None)
     return model, *dataset.training(np.float64)

@@ -10,6 +10,7 @@ Source: TensorFlow, "TFRecord and tf.train.Example", section "TFRecords format d
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import struct
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import google_crc32c
+from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 
@@ -35,14 +37,18 @@ class EventFile:
         folder: the run's.
         resumed_after: the epoch that the run goes on from: what older files say of later ones is
             cut off; None for a new run.
+    Attributes:
+        remarks: what is to be said of older files, in a line each.
     Raises: OSError if the folder cannot be written.
     """
 
     def __init__(self, folder: Path, resumed_after: int | None = None) -> None:
         older = event_files(folder)
+        self.remarks: list[str] = []
         if resumed_after is not None:
-            for path in older:
-                cut(path, after=resumed_after)
+            self.remarks = [
+                remark for path in older if (remark := shortened(path, after=resumed_after))
+            ]
         self.path = folder / f"{PREFIX}{_stamp(older):010d}.{socket.gethostname()}.{os.getpid()}"
         # a record is with the operating system when write() returns
         self._file = self.path.open("xb", buffering=0)
@@ -88,29 +94,88 @@ def record(data: bytes) -> bytes:
     return length + _masked(length) + data + _masked(data)
 
 
+class Damaged(Exception):
+    """A record whose check sum is not that of its bytes."""
+
+
 def records(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Where each whole record begins, and its event; the rest of a torn one is left out."""
+    """Where each whole record begins, and its event; the rest of a torn one is left out.
+
+    Raises: Damaged at the first record with a wrong check sum.
+    """
     at = 0
     while at + HEADER <= len(content):
-        (length,) = struct.unpack_from("<Q", content, at)
+        head = content[at : at + HEADER]
+        (length,) = struct.unpack_from("<Q", head)
+        if head[-FOOTER:] != _masked(head[:-FOOTER]):
+            raise Damaged(f"a wrong check sum at byte {at}")
         end = at + HEADER + length + FOOTER
         if end > len(content):
             return
-        yield at, content[at + HEADER : end - FOOTER]
+        data = content[at + HEADER : end - FOOTER]
+        if content[end - FOOTER : end] != _masked(data):
+            raise Damaged(f"a wrong check sum at byte {at + HEADER + length}")
+        yield at, data
         at = end
 
 
-def cut(path: Path, after: int) -> None:
+def shortened(path: Path, after: int) -> str:
     """Shorten an event file to what it says up to an epoch, and to whole records: later epochs come
-    again."""
+    again. A damaged file is set aside, and what it holds up to the damage takes its place.
+
+    Returns: what is to be said of it; "" where it was whole.
+    """
     content = path.read_bytes()
-    end = 0
-    for at, data in records(content):
-        if Event.FromString(data).step > after:
-            break
-        end = at + HEADER + len(data) + FOOTER
+    try:
+        end = _end_of(content, after)
+    except Damaged as damage:
+        aside = _aside(path)
+        os.replace(path, aside)
+        whole = content[: _end_of(content, after, damaged=True)]
+        path.write_bytes(whole)
+        return (
+            f"{path}: expected an event log that is whole, got {damage}. It was set aside as "
+            f"{aside.name}; the charts keep what it holds up to there."
+        )
     if end < len(content):
         os.truncate(path, end)
+    return ""
+
+
+def _end_of(content: bytes, after: int, *, damaged: bool = False) -> int:
+    """Where the records up to an epoch end.
+
+    Args:
+        content: of an event file.
+        after: the epoch.
+        damaged: whether to stop at the first wrong check sum instead of raising.
+    Raises: Damaged.
+    """
+    end = 0
+    try:
+        for at, data in records(content):
+            if _step_of(data) > after:
+                break
+            end = at + HEADER + len(data) + FOOTER
+    except Damaged:
+        if not damaged:
+            raise
+    return end
+
+
+def _step_of(data: bytes) -> int:
+    """The epoch of an event. Raises: Damaged where the bytes are none."""
+    try:
+        return int(Event.FromString(data).step)
+    except DecodeError:
+        raise Damaged("a record that is no event") from None
+
+
+def _aside(path: Path) -> Path:
+    """A free name that TensorBoard does not read: it reads every file that has "tfevents" in its
+    name."""
+    names = (path.with_name(f"damaged-{number}.events") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _masked(data: bytes) -> bytes:
