@@ -4,6 +4,7 @@ run time and time is real."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,12 +48,23 @@ def once(
         return Done(**json.loads(said.read_text()))
 
 
-def checks(*arguments: object, folder: Path = ROOT) -> Done:
-    """Run the program in a folder."""
+def checks(*arguments: object, folder: Path = ROOT, **environment: str) -> Done:
+    """Run the program in a folder, with these variables of the environment set."""
     start = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); from backproof.checks.__main__ "
         "import main; sys.exit(main(sys.argv[1:]))"
     )
-    command = [sys.executable, "-P", "-c", start, *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return python("-P", "-c", start, *arguments, folder=folder, **environment)
+
+
+def python(*arguments: object, folder: Path = ROOT, **environment: str) -> Done:
+    """Run Python in a folder, with these variables of the environment set."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
     return Done(done.returncode, done.stdout, done.stderr)

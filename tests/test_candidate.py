@@ -307,7 +307,9 @@ CRASHES = {
     "SIGSEGV; it was at line 28",
     "import os; os.kill(os.getpid(), 9)": "mine.py: gradients crashed: its process was ended by "
     "SIGKILL",
-    "import os; os.write(3, b'x' * 100); os.closerange(0, 99)": "mine.py: gradients ",
+    "import os; os.closerange(0, 99)": "mine.py: gradients ended its process with exit code 1",
+    "import os, stat; [os.write(n, b'x' * 100) for n in range(99) if os.path.exists(f'/dev/fd/{n}')"
+    " and stat.S_ISSOCK(os.fstat(n).st_mode)]": "mine.py: gradients ",
 }
 
 

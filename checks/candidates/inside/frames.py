@@ -1,8 +1,8 @@
-"""What crosses the pipe between the checker and a candidate's process: a line of JSON and raw
+"""What crosses the channel between the checker and a candidate's process: a line of JSON and raw
 arrays, behind a length.
 
-Nothing is pickled: whatever the candidate writes on the pipe, reading it can only succeed or raise
-    ValueError.
+Nothing is pickled: whatever the candidate writes on the channel, reading it can only succeed or
+raise ValueError, and costs no more memory than the arrays that it holds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 LENGTH = struct.Struct("<Q")  # stands before every frame
-DTYPES = ("<f8", "<i8")  # all that crosses the pipe
+DTYPES = ("<f8", "<i8")  # all that crosses the channel
+# bytes of the line of JSON: parsed, it may take thirty times as much memory
+LONGEST_HEADER = 2**20
 
 Header = dict[str, Any]
 Arrays = dict[str, np.ndarray]
@@ -37,9 +39,12 @@ def unpack(frame: bytes) -> tuple[Header, Arrays]:
 
     Raises: ValueError for whatever pack did not write.
     """
-    line, _, body = frame.partition(b"\n")
+    end = frame.find(b"\n", 0, LONGEST_HEADER)
+    if end < 0:
+        raise ValueError(f"no header within {LONGEST_HEADER} bytes")
+    body = memoryview(frame)[end + 1 :]
     try:
-        header = json.loads(line)
+        header = json.loads(frame[:end])
         listed = header.pop("arrays")
         arrays = {}
         at = 0
@@ -49,6 +54,6 @@ def unpack(frame: bytes) -> tuple[Header, Arrays]:
             size = 8 * int(np.prod(shape, dtype=object))
             arrays[str(name)] = np.frombuffer(body[at : at + size], dtype).reshape(shape).copy()
             at += size
-    except (AttributeError, KeyError, RecursionError, TypeError) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return header, arrays

@@ -1,6 +1,7 @@
-"""The process in which a candidate runs: it loads one file and answers calls until the pipe closes.
+"""The process in which a candidate runs: it loads one source and answers calls until the channel
+closes.
 
-sandbox.py starts it. It needs NumPy, the standard library, and six files beside it that do no more,
+sandbox.py starts it. It needs NumPy, the standard library, and the files beside it that do no more,
 so that it starts fast; nothing of this project is in the candidate's way. What a candidate raises
 is reported, never raised.
 """
@@ -8,25 +9,32 @@ is reported, never raised.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
-import importlib.machinery
 import json
 import os
-import resource
-import signal
-import socket
 import sys
+import time
 import types
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from backproof.checks.candidates.inside import loading
+from backproof.checks.candidates.inside.channel import (
+    opened,
+    receive,
+    send,
+    standard_input_taken,
+)
 from backproof.checks.candidates.inside.common_ground import CommonGround
-from backproof.checks.candidates.inside.frames import LENGTH, Arrays, Header, pack, unpack
+from backproof.checks.candidates.inside.frames import Arrays, Header, pack, unpack
+from backproof.checks.candidates.inside.libraries import Libraries, takes_complex_steps
+from backproof.checks.candidates.inside.limits import Hangs, end_with_the_checker, limit
 from backproof.checks.candidates.inside.protocol import PROTOCOLS, meant
 from backproof.checks.candidates.inside.returned import COLLECT, Refused, plain
+from backproof.checks.candidates.inside.standins import StandIns
 from backproof.checks.candidates.inside.watching import Watch, may_edit
 from backproof.checks.candidates.inside.wording import raised, syntax_error, what_it_defines
 
@@ -41,40 +49,65 @@ SPAWNING = (
 )
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A candidate that can be called, and what watches over it.
+
+    Attributes:
+        module: what its source made.
+        path: of its file.
+        text: its source.
+        libraries: which it has imported.
+        standins: which modules it did not find.
+    """
+
+    module: types.ModuleType
+    path: str
+    text: str
+    libraries: Libraries
+    standins: StandIns
+
+    def noted(self, engine: str = "") -> Header:
+        """What is told of it beside its answers."""
+        found: Header = {
+            "imported": self.libraries.imported(self.text),
+            "replaced": list(self.standins.used),
+        }
+        if engine:
+            found["engine"] = engine
+        return found
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Answer calls until the pipe closes."""
-    channel = socket.socket(fileno=int(arguments[0]))
-    path = arguments[1]
-    settings = json.loads(arguments[2])
-    _limit(settings)
+    """Answer calls until the channel closes."""
+    settings = json.loads(arguments[0])
+    path = settings["path"]
+    token, lifeline = standard_input_taken()
+    end_with_the_checker(lifeline)
+    limit(settings["limits"])
+    hangs = Hangs()
+    channel = opened(settings["channel"], token)
+    source = receive(channel)
+    if source is None:
+        os._exit(0)
     _leave_no_trace()
     sys.argv = [path]
-    sys.path.insert(0, os.path.dirname(path))
-    module, header = _load(path)
+    loading.search_beside(path)
+    pieces = loading.pieces_of(path, source, is_notebook=settings["notebook"])
+    with hangs.told_within(settings["import_until"] - time.time()):
+        loaded, header = _load(path, pieces, definitions_only=settings["definitions_only"])
     process = os.getpid()
     reply = pack(header, {})
     while True:
         if os.getpid() != process:  # a fork of the candidate's own that came back out of its call
             os._exit(0)
-        channel.sendall(LENGTH.pack(len(reply)) + reply)
-        frame = _receive(channel)
-        if frame is None or module is None:
+        send(channel, reply)
+        frame = receive(channel)
+        if frame is None or loaded is None:
             os._exit(0)  # without waiting for threads that the candidate left running
-        reply = pack(*_answer(module, path, *unpack(frame)))
-
-
-def _limit(settings: Header) -> None:
-    """Memory, processor time, file size; and where the interpreter writes the line at which it
-    hangs or crashes."""
-    for name in ("DATA", "CPU", "FSIZE", "CORE"):
-        limit = settings[name]
-        hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        with contextlib.suppress(ValueError, OSError):  # macOS refuses some; the clock still holds
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
-    stderr = os.dup(2)
-    faulthandler.enable(stderr)
-    faulthandler.register(signal.SIGUSR1, stderr, all_threads=False)
+        question, given = unpack(frame)
+        with hangs.told_within(question["limit_s"]):
+            reply = pack(*_answer(loaded, question, given))
 
 
 def _leave_no_trace() -> None:
@@ -84,34 +117,39 @@ def _leave_no_trace() -> None:
         del sys.modules[name]
 
 
-def _load(path: str) -> tuple[types.ModuleType | None, Header]:
-    """Import the file under its own name; the reply says what it defines, or why it cannot be
-    used."""
-    stem = os.path.splitext(os.path.basename(path))[0]
-    name = stem if stem.isidentifier() and stem not in sys.modules else "candidate"
+def _load(
+    path: str, pieces: Sequence[loading.Piece], *, definitions_only: bool
+) -> tuple[Loaded | None, Header]:
+    """Execute the source as a module; the reply says what it defines, or why it cannot be used."""
+    module = loading.module_named_after(path)
+    standins = StandIns()
+    sys.meta_path.append(standins)
+    text = loading.text_of(pieces)
+    loaded = Loaded(module, path, text, Libraries(), standins)
     try:
-        module = sys.modules[name] = types.ModuleType(name)
-        module.__file__ = path
-        importlib.machinery.SourceFileLoader(name, path).exec_module(module)
+        left_out = loading.run(pieces, module, definitions_only=definitions_only)
     except BaseException as error:
-        return None, {
-            "complaint": syntax_error(error, path) or f"importing it {raised(error, path)}"
-        }
+        unreadable = syntax_error(error, path)
+        complaint = unreadable or f"importing it {raised(error, path)}"
+        return None, {"complaint": complaint, "imports": not unreadable} | loaded.noted()
     defined = meant(vars(module))
     if not set(PROTOCOLS) & set(defined):
         wanted = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate)"
-        return None, {"complaint": f"defines {wanted}; {what_it_defines(path)}"}
+        return None, {"complaint": f"defines {wanted}; {what_it_defines(text)}"} | loaded.noted()
     sys.addaudithook(_note_processes)
     constants = {name: value for name, value in vars(module).items() if name.isupper()}
-    plainly = {name: plain(value) for name, value in constants.items()}
-    return module, {"functions": defined, "constants": plainly, "may_edit": may_edit(path)}
+    return loaded, loaded.noted("the complex step" if takes_complex_steps(text) else "") | {
+        "functions": defined,
+        "constants": {name: plain(value) for name, value in constants.items()},
+        "may_edit": may_edit(text, os.path.dirname(path)),
+        "left_out": left_out,
+    }
 
 
-def _answer(
-    module: types.ModuleType, path: str, header: Header, given: Arrays
-) -> tuple[Header, Arrays]:
+def _answer(loaded: Loaded, header: Header, given: Arrays) -> tuple[Header, Arrays]:
     """One call, with copies of what was given; what it returned as arrays, and what it did
     beside."""
+    path = loaded.path
     call = header["call"]
     L = header["layers"]
     copies = {name: array.copy() for name, array in given.items()}
@@ -122,12 +160,9 @@ def _answer(
     folder = os.path.dirname(path) + os.sep
     watch = Watch(lambda file: file.startswith(folder), [*W, *b])
     np.random.seed(header["seed"])
-    reply, returned = _run(
-        vars(module)[call],
-        [W, b, *samples, *rate],
-        watch if header["watch"] else contextlib.nullcontext(),
-        path,
-    )
+    watching = watch if header["watch"] else contextlib.nullcontext()
+    reply, returned = _run(vars(loaded.module)[call], [W, b, *samples, *rate], watching, path)
+    reply |= loaded.noted(watch.engine)
     reply |= {"seed": header["seed"], "edits": watch.found}
     arrays: Arrays = {}
     try:
@@ -197,20 +232,3 @@ def _same(before: np.ndarray, after: object) -> bool:
         and before.shape == after.shape
         and bool((before == after).all())
     )
-
-
-def _receive(channel: socket.socket) -> bytes | None:
-    """One frame, or None when the other side has closed the pipe."""
-    length = _exactly(channel, LENGTH.size)
-    if length:
-        return _exactly(channel, LENGTH.unpack(length)[0])
-    return None
-
-
-def _exactly(channel: socket.socket, count: int) -> bytes | None:
-    found = bytearray()
-    while len(found) < count:
-        if not (part := channel.recv(min(count - len(found), 2**20))):
-            return None
-        found += part
-    return bytes(found)

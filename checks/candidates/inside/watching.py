@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from backproof.checks.candidates.inside.libraries import engine_of
+
 Trace = Callable[[FrameType, str, Any], Any]
 
 
@@ -27,10 +29,12 @@ class Watch:
         found: "line 12 of mine.py, where sigmoid edits its argument z", of the first function that
             leaves an array other than it got it and returns one of that shape, as activations and
             their derivatives do; else "".
+        engine: the library that computed derivatives during this, such as "torch.autograd", or "".
     """
 
     def __init__(self, is_own: Callable[[str], bool], weights: list[np.ndarray]) -> None:
         self.found = ""
+        self.engine = ""
         # that a step edits its weights is no finding
         self._is_own = is_own
         self._weights = weights
@@ -49,7 +53,9 @@ class Watch:
         sys.settrace(self._before)
 
     def _called(self, frame: FrameType, event: str, _: object) -> Trace | None:
-        if event != "call" or self.found or not self._is_own(frame.f_code.co_filename):
+        file = frame.f_code.co_filename
+        self.engine = self.engine or engine_of(file)
+        if event != "call" or self.found or not self._is_own(file):
             return None
         frame.f_trace_lines = False
         arrays = {
@@ -91,13 +97,12 @@ class Watch:
         return any(np.shares_memory(array, weight) for weight in self._weights)
 
 
-def may_edit(path: str) -> bool:
-    """Whether any line of a file, or of a file beside it that it imports, could edit an array: x +=
-    ..., x[:] = ..., out=x."""
+def may_edit(source: str | bytes, folder: str) -> bool:
+    """Whether any line of a source, or of a file in its folder that it imports, could edit an
+    array: x += ..., x[:] = ..., out=x."""
     try:
-        with open(path, "rb") as file:
-            tree = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError):
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
         return True
     parameters: set[str] = set()
     for node in ast.walk(tree):
@@ -106,10 +111,7 @@ def may_edit(path: str) -> bool:
                 argument.arg
                 for argument in (*node.args.args, *node.args.posonlyargs, *node.args.kwonlyargs)
             }
-    return any(
-        _edits(node, parameters) or _imports_from(node, os.path.dirname(path))
-        for node in ast.walk(tree)
-    )
+    return any(_edits(node, parameters) or _imports_from(node, folder) for node in ast.walk(tree))
 
 
 EDITING = (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import linecache
 import os
 import traceback
 
+from backproof.checks.candidates.inside.protocol import PROTOCOLS
 from backproof.checks.candidates.inside.returned import short
 
 
@@ -15,7 +17,7 @@ def raised(error: BaseException, path: str) -> str:
     own deepest line."""
     frames = traceback.extract_tb(error.__traceback__)
     folder = os.path.dirname(path) + os.sep
-    own = [frame for frame in frames if frame.filename == path] or [
+    own = [frame for frame in frames if frame.filename.startswith(path)] or [
         frame for frame in frames if frame.filename.startswith(folder)
     ]
     where = ""
@@ -36,22 +38,28 @@ def raised(error: BaseException, path: str) -> str:
 
 def syntax_error(error: BaseException, path: str) -> str:
     """Where Python cannot read the file itself, in the same words; "" for any other exception."""
-    if not isinstance(error, SyntaxError) or error.filename not in (path, None):
+    if not isinstance(error, SyntaxError) or not (error.filename or path).startswith(path):
         return ""
     where = f" on line {error.lineno}" if error.lineno else ""
+    if (error.filename or path) != path:
+        where += f" of {os.path.basename(error.filename or path)}"
     return f"is not Python: {error.msg}{where}" + (
         f" ({error.text.strip()[:80]})" if error.text else ""
     )
 
 
-def what_it_defines(path: str) -> str:
-    """What the file does define, for somebody who looks for the function that they wrote."""
-    with open(path, "rb") as file:
-        names = [
-            node.name
-            for node in ast.parse(file.read()).body
-            if isinstance(node, ast.FunctionDef | ast.ClassDef)
-        ]
-    if names:
-        return f"it defines {', '.join(names[:8])}"
-    return "it defines no function at all"
+def what_it_defines(source: str | bytes) -> str:
+    """What a source does define, for somebody who looks for the function that they wrote."""
+    names = [
+        node.name
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    ]
+    if not names:
+        return "it defines no function at all"
+    defined = f"it defines {', '.join(names[:8])}"
+    lower = {name.lower().strip("_"): name for name in reversed(names)}
+    for wanted in PROTOCOLS:
+        for close in difflib.get_close_matches(wanted, lower, n=1, cutoff=0.8):
+            return f"{defined}; rename {lower[close]} to {wanted}"
+    return defined
