@@ -24,12 +24,21 @@ MAY_READ: dict[str, set[str]] = {
     "recording": {"page", "candidates"},
     "bugs": {"page"},
     "diagnosis": {"page", "bugs", "candidates", "recording"},
-    "grading": {"page", "report", "candidates", "recording", "bugs", "diagnosis", "learning"},
+    "grading": {
+        "page",
+        "report",
+        "candidates",
+        "recording",
+        "bugs",
+        "diagnosis",
+        "learning",
+        "pages",
+    },
     "pages": {"page"},
     "training": {"page", "report", "witnesses", "learning", "model"},
 }
 # What everybody may read: exit codes and one-line errors, and the one way to write a file.
-SHARED = ("model.command_line", "model.atomic")
+SHARED = ("model.command_line", "model.atomic", "model.signals")
 DOORS = {"checks", "checks.__main__"}  # they open every room, when it is asked for
 
 

@@ -3,6 +3,7 @@ the document."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -63,6 +64,30 @@ def test_one_that_cannot_be_asked_fails_although_no_gradient_was_seen() -> None:
         )
     )
     assert (root.attrib["tests"], root.attrib["failures"]) == ("1", "1")
+
+
+def test_one_that_could_not_be_judged_is_skipped_and_fails_nothing() -> None:
+    root = parsed(junit.suite_of_candidate(found("untested", statement="all vanish")))
+    assert (root.attrib["tests"], root.attrib["failures"]) == ("1", "0")
+    skipped = root.find(".//skipped")
+    assert skipped is not None
+    assert skipped.attrib["message"] == "all vanish"
+
+
+def test_a_repair_that_is_not_to_be_given_away_is_not() -> None:
+    bug = {"where": "layer 1", "statement": "wrong", "evidence": "to 1e-16", "fix": ""}
+    root = parsed(junit.suite_of_candidate(found("fail", statement="sign", bugs=[bug])))
+    assert root.findtext(".//failure") == "layer 1: wrong. to 1e-16."
+
+
+def test_a_device_a_pipe_and_a_link_are_written_to_and_stay_what_they_are(tmp_path: Path) -> None:
+    junit.write(Path(os.devnull), [])
+    assert not Path(os.devnull).is_file()
+    (tmp_path / "real.xml").write_text("old")
+    (tmp_path / "link.xml").symlink_to("real.xml")
+    junit.write(tmp_path / "link.xml", [])
+    assert (tmp_path / "link.xml").is_symlink()
+    assert (tmp_path / "real.xml").read_text().startswith("<?xml")
 
 
 def test_characters_that_xml_cannot_hold_are_replaced() -> None:

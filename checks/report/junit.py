@@ -42,19 +42,26 @@ class Suite:
 def suite_of_candidate(found: dict[str, Any]) -> Suite:
     """From the JSON object of a candidate: does it run, and is each gradient right."""
     diagnosis = found["diagnosis"]
-    passed = found["verdict"] == "pass"
     statement = diagnosis["statement"] or "wrong"
     details = "\n".join(
         [
-            f"{bug['where']}: {bug['statement']}. {bug['evidence']}. Fix: {bug['fix']}"
+            f"{bug['where']}: {bug['statement']}. {bug['evidence']}.{_fix(bug)}"
             for bug in diagnosis["bugs"]
         ]
         + diagnosis["findings"]
     )
-    verdict = Case("verdict", "" if passed else statement, details)
+    verdict = Case("verdict")
+    if found["verdict"] == "fail":
+        verdict = Case("verdict", statement, details)
+    elif found["verdict"] == "untested":
+        verdict = Case("verdict", skipped=statement)
     right = [Case(name) for name in diagnosis["correct"]]
     wrong = [Case(name, f"{name} is wrong; {statement}", details) for name in diagnosis["wrong"]]
     return Suite(found["candidate"], [verdict, *right, *wrong], found["seconds"])
+
+
+def _fix(bug: dict[str, Any]) -> str:
+    return f" Fix: {bug['fix']}" if bug["fix"] else ""
 
 
 def suites_of_report(found: dict[str, Any]) -> list[Suite]:
@@ -103,9 +110,9 @@ def as_xml(suites: Iterable[Suite]) -> str:
 
 
 def write(path: Path, suites: Iterable[Suite]) -> None:
-    """Write the document: a file whole or not at all, a device, a pipe and "-" straight.
+    """Write the document; a regular file is replaced whole or not at all.
 
-    Raises: BadInput if the file cannot be written.
+    Raises: BadInput if the place cannot be written to.
     """
     try:
         write_output(path, as_xml(suites).encode())

@@ -1,0 +1,148 @@
+"""Work spread over processes of ours: results in the order of the items, a time limit around each,
+and one that dies costs its own item alone."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+from backproof.checks.candidates.inside.limits import killed_by_the_system
+from backproof.model.signals import deaf_to_interrupts, never_hear_interrupts
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+JOIN_S = 5.0  # for a process that has been killed to be gone
+
+
+class Pool(Generic[Item, Result]):
+    """Processes that work on items, and are ended with this, in any case.
+
+    Args:
+        work: what is done with an item, a function of a module; called in another process.
+        lost: what stands for an item's result where its process died or took too long.
+        deadline_s: how long one item may take.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Item], Result],
+        lost: Callable[[Item, str], Result],
+        deadline_s: float,
+    ) -> None:
+        self._work = work
+        self._lost = lost
+        self._deadline_s = deadline_s
+        self._workers: list[_Worker] = []
+
+    def results(self, items: Sequence[Item], workers: int) -> Iterator[Result]:
+        """One an item, in order, each as soon as those before it are there."""
+        waiting = deque(range(len(items)))
+        done: dict[int, Result] = {}
+        told = 0
+        try:
+            while told < len(items):
+                self._employ(items, waiting, workers)
+                for index, result in self._finished(items):
+                    done[index] = result
+                while told in done:
+                    yield done.pop(told)
+                    told += 1
+        finally:
+            for worker in self._workers:
+                worker.end()
+            self._workers.clear()
+
+    def _employ(self, items: Sequence[Item], waiting: deque[int], workers: int) -> None:
+        """Give an item to everybody who has none, and start somebody where one is missing."""
+        idle = [worker for worker in self._workers if worker.index is None]
+        while waiting and (idle or len(self._workers) < workers):
+            if not idle:
+                self._workers.append(_Worker(self._work))
+                idle.append(self._workers[-1])
+            index = waiting.popleft()
+            idle.pop().take(index, items[index])
+
+    def _finished(self, items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        """Wait until something happens, and say what came of which items."""
+        busy = [worker for worker in self._workers if worker.index is not None]
+        oldest = min(worker.since for worker in busy)
+        left_s = max(0.0, oldest + self._deadline_s - time.monotonic())
+        wait([worker.channel for worker in busy], left_s)
+        for worker in busy:
+            index = worker.index
+            assert index is not None  # it is busy
+            try:
+                if worker.channel.poll():
+                    yield index, worker.result()
+                    continue
+                reason = "took too long"
+                if time.monotonic() < worker.since + self._deadline_s:
+                    continue
+            except (EOFError, OSError):
+                reason = "ended"
+            self._workers.remove(worker)
+            worker.end()
+            yield index, self._lost(items[index], reason)
+
+
+class _Worker:
+    """One process, and the item that it works on, if any."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.channel: Connection[Any, Any]
+        self.channel, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        with deaf_to_interrupts():
+            self._process.start()
+        theirs.close()
+        self.index: int | None = None
+        self.since = 0.0
+
+    def take(self, index: int, item: object) -> None:
+        """Begin with an item; a process that is gone is found out by who waits for it."""
+        self.index = index
+        self.since = time.monotonic()
+        with contextlib.suppress(OSError):
+            self.channel.send(item)
+
+    def result(self) -> Any:
+        """What it made of its item.
+
+        Raises: EOFError or OSError if it is gone.
+        """
+        found = self.channel.recv()
+        self.index = None
+        return found
+
+    def end(self) -> None:
+        """At once, whatever it is doing."""
+        self._process.kill()
+        self._process.join(JOIN_S)
+        self.channel.close()
+
+
+def _serve(channel: Connection[Any, Any], work: Callable[[Any], Any]) -> None:
+    """What a process does: items in, results out, until nobody sends any more."""
+    never_hear_interrupts()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    if not killed_by_the_system():
+        threading.Thread(target=_end_with, args=[parent.sentinel], daemon=True).start()
+    elif os.getppid() != parent.pid:  # it was gone before the system knew
+        return
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            channel.send(work(channel.recv()))
+
+
+def _end_with(sentinel: Any) -> None:
+    wait([sentinel])
+    os._exit(1)

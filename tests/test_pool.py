@@ -1,0 +1,131 @@
+"""Work in processes of ours: in order, within its time, and nobody is left behind, however the
+program ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from backproof.checks.grading.pool import Pool
+from backproof.model.signals import ToldToEnd, deaf_to_interrupts, ending_once
+
+PROGRAM = """
+import os, sys, time
+from backproof.checks.grading.pool import Pool
+from backproof.model.signals import ending_once
+
+def work(name):
+    open(name, "w").write(str(os.getpid()))
+    time.sleep(60)
+
+if __name__ == "__main__":
+    try:
+        with ending_once():
+            list(Pool(work, lambda *_: None, 100.0).results(sys.argv[1:], 2))
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def work(number: int) -> int:
+    if number == 2:
+        os._exit(1)
+    if number == 3:
+        time.sleep(60)
+    return number * number
+
+
+def lost(number: int, reason: str) -> str:
+    return f"{number} {reason}"
+
+
+def test_results_come_in_order_and_one_that_dies_or_hangs_costs_its_own_alone() -> None:
+    found = list(Pool(work, lost, 4.0).results(range(5), 2))
+    assert found == [0, 1, "2 ended", "3 took too long", 16]
+
+
+def is_there(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up there")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_however_it_is_told_to_end_nobody_is_left_and_a_second_time_does_no_harm(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    names = [tmp_path / "0", tmp_path / "1"]
+    command = [sys.executable, "program.py", *map(str, names)]
+    number = signal.Signals[name]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 60
+    while not all(path.exists() and path.read_text() for path in names):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    workers = [int(path.read_text()) for path in names]
+    process.send_signal(number)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert err == ""
+    if name == "SIGINT":
+        assert (process.returncode, out) == (0, "interrupted\n")
+    else:
+        assert process.returncode == -number
+    until = time.monotonic() + 2
+    while any(map(is_there, workers)):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def interrupted_twice(cleaned: list[bool]) -> None:
+    with ending_once():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            cleaned.append(True)
+
+
+def test_the_first_ctrl_c_is_told_and_those_after_it_are_not() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    cleaned: list[bool] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_twice(cleaned)
+    assert cleaned
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_signal_that_was_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ending_once():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_what_is_started_deaf_does_not_hear_an_interrupt_and_we_still_do() -> None:
+    command = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    with deaf_to_interrupts():
+        done = subprocess.run(
+            [sys.executable, "-c", command], capture_output=True, text=True, check=True
+        )
+    assert done.stdout == "True\n"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_being_told_to_end_is_no_exception_that_code_catches_by_accident() -> None:
+    assert not issubclass(ToldToEnd, Exception)
