@@ -30,8 +30,11 @@ from backproof.model.command_line import (
     unwritable,
     whole_number,
 )
+from backproof.model.program import as_program, begin
 
 PROGRAM = "label.py"
+if __name__ == "__main__":
+    begin(PROGRAM)
 
 try:
     with importing():
@@ -187,4 +190,4 @@ def _positional(word: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_program(main, PROGRAM))

@@ -31,6 +31,7 @@ from backproof.model.command_line import (
     unwritable,
     whole_number,
 )
+from backproof.model.program import as_program
 
 if TYPE_CHECKING:
     from backproof.model.run import Run
@@ -350,4 +351,4 @@ def lost(run: Run, error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_program(main, PROGRAM))

@@ -32,8 +32,10 @@ commands
 
 def main(argv: list[str] | None = None) -> int:
     """The first word chooses the program; the rest is the program's own."""
-    words = sys.argv[1:] if argv is None else argv
     _look_nowhere_else()
+    if argv is None:
+        return _alone(sys.argv[1:])
+    words = argv
     if words and words[0] in COMMANDS:
         return _run(words[0], words[1:])
     if not words or words[0] in ("-h", "--help"):
@@ -50,6 +52,13 @@ def main(argv: list[str] | None = None) -> int:
         file=sys.stderr,
     )
     return 2
+
+
+def _alone(words: list[str]) -> int:
+    """`main` as the whole of a process: it answers signals, and its streams are open."""
+    from backproof.model.program import as_program
+
+    return as_program(lambda: main(words), " ".join(["backproof", *words[:1]]))
 
 
 def _run(command: str, argv: list[str]) -> int:

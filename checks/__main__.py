@@ -24,10 +24,14 @@ from backproof.model.command_line import (
     finite,
     importing,
     one_of,
+    unwritable,
     whole_number,
 )
+from backproof.model.program import as_program, begin
 
 PROGRAM = "python -m checks"
+if __name__ == "__main__":
+    begin(PROGRAM)
 
 try:
     with importing():
@@ -64,9 +68,8 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
             program, "interrupted before the verification was complete; nothing was concluded."
         )
         return INTERRUPTED
-    except BrokenPipeError:  # whoever reads the output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
+    except OSError as error:
+        return unwritable(program, error)
     symptoms = _symptoms(args)
     if args.json:
         print(
@@ -262,4 +265,4 @@ def _problems(args: Namespace) -> list[Problem]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_program(main, PROGRAM))

@@ -12,11 +12,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from backproof.model.packages import lacking
+from backproof.model.program import abandoning
 
 GOOD = 0
 WRONG = 1
@@ -46,7 +47,9 @@ class Parser(argparse.ArgumentParser):
 
 def complain(program: str, message: object) -> None:
     """Print one line on standard error, whatever line breaks the message has."""
-    print(f"{program}: {' '.join(str(message).split())}", file=sys.stderr)
+    line = f"{program}: {' '.join(str(message).split())}"
+    with suppress(OSError):  # nobody who could read it
+        print(line, file=sys.stderr)
 
 
 def unwritable(program: str, error: OSError) -> int:
@@ -73,7 +76,8 @@ def importing() -> Iterator[None]:
     before = len(sys.modules)
     gc.disable()
     try:
-        yield
+        with abandoning():
+            yield
     except ModuleNotFoundError as error:
         if sentence := lacking(error):
             raise BadInput(sentence) from None
@@ -109,7 +113,7 @@ def whole_number(at_least: int, at_most: int = 2**32 - 1) -> Callable[[str], int
 
     def convert(text: str) -> int:
         try:
-            number = int(text)
+            number = int(_plainly(text))
         except ValueError:
             number = at_least - 1
         if not at_least <= number <= at_most:
@@ -134,7 +138,7 @@ def finite(at_least: float = -math.inf, above: float = -math.inf) -> Callable[[s
 
     def convert(text: str) -> float:
         try:
-            number = float(text)
+            number = float(_plainly(text))
         except ValueError:
             number = math.nan
         if not (math.isfinite(number) and number >= at_least and number > above):
@@ -146,6 +150,16 @@ def finite(at_least: float = -math.inf, above: float = -math.inf) -> Callable[[s
         return number
 
     return convert
+
+
+def _plainly(text: str) -> str:
+    """The same, if nobody but Python reads a number in it: 1_000, or digits of other scripts.
+
+    Raises: ValueError otherwise.
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return text
 
 
 def _plain(message: str, program: str) -> str:

@@ -101,7 +101,9 @@ def load(data: str, data_dir: Path | None = None, download: bool = False) -> Dat
             f"expected digits, bars, mnist, a .csv or a .npz file, got {data!r}. Choose one of "
             "the names, or give a file's path."
         )
-    return _from_table(path.stem, READERS[path.suffix.lower()](path))
+    # a name that is not UTF-8 would be refused by TensorBoard
+    name = path.stem.encode(errors="backslashreplace").decode()
+    return _from_table(name, READERS[path.suffix.lower()](path))
 
 
 def split(

@@ -20,6 +20,9 @@ from types import FrameType
 import torch
 from torch import Tensor
 
+from backproof.model.command_line import BadInput
+from backproof.model.program import die_with_parent
+
 # after which a process that has not been heard of counts as lost; one that died is noticed at once
 SILENCE = timedelta(minutes=5)
 
@@ -96,13 +99,30 @@ def join(device: str) -> Processes:
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Processes()
+    die_with_parent()  # torchrun, which may be killed
     if device == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(_own_card())
     signal.signal(signal.SIGTERM, _end)  # what torchrun sends to the others when one is lost
     torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=SILENCE)
     return Processes(
         torch.distributed.get_rank(), world, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     )
+
+
+def _own_card() -> int:
+    """The card of this process's local rank.
+
+    Raises: BadInput where this machine has fewer cards than processes.
+    """
+    rank = int(os.environ.get("LOCAL_RANK", "0"))
+    cards = torch.cuda.device_count()
+    if rank >= cards:
+        local = os.environ.get("LOCAL_WORLD_SIZE", str(rank + 1))
+        raise BadInput(
+            f"torchrun: expected a CUDA device for each of {local} processes, got {cards}. Start "
+            f"--nproc-per-node={cards}, or use --device cpu."
+        )
+    return rank
 
 
 def leave(processes: Processes) -> None:

@@ -103,7 +103,9 @@ def text(tag: str, markdown: str) -> Any:
     """A page of text, in Markdown."""
     content = TextPluginData(version=0).SerializeToString()
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
-    tensor = TensorProto(dtype=DT_STRING, string_val=[markdown.encode()], tensor_shape=shape)
+    tensor = TensorProto(
+        dtype=DT_STRING, string_val=[markdown.encode(errors="backslashreplace")], tensor_shape=shape
+    )
     return Summary.Value(tag=tag, tensor=tensor, metadata=_metadata("text", content))
 
 
