@@ -129,6 +129,9 @@ def without_looking_at_pipes() -> None:
             raise PermissionError(13, "Permission denied", path)
         return opened(path, *arguments, **settings)
 
+    import shutil
+
+    shutil._use_fd_functions = False  # type: ignore[attr-defined]
     select.select = sockets_alone
     os.open = no_folders  # type: ignore[assignment]
 
