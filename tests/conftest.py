@@ -11,8 +11,8 @@ from jaxtyping import install_import_hook
 
 # A diagnosis calls a hundred thousand small functions, and a check of each takes longer than
 # calling it: one test of test_diagnosis.py enforces the shapes of these two in a process of its
-# own.
-HOT = {"diagnosis", "bugs"}
+# own. The recorder looks at every value of every line.
+HOT = {"diagnosis", "bugs", "recording"}
 CHECKS = pkgutil.iter_modules([str(Path(__file__).parent.parent / "checks")])
 install_import_hook(
     [

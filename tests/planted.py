@@ -22,6 +22,8 @@ from backproof.checks.candidates.file import CandidateFile
 from backproof.checks.candidates.inside.returned import COLLECT, Refused
 from backproof.checks.candidates.inside.watching import Watch
 from backproof.checks.candidates.sandbox import Sandbox
+from backproof.checks.recording.recorder import Recorder
+from backproof.checks.recording.recording import pack as pack_recording
 
 
 class InProcess(Sandbox):
@@ -43,9 +45,11 @@ class InProcess(Sandbox):
         reply: dict[str, Any] = {}
         arrays: dict[str, np.ndarray] = {}
         watch = Watch(lambda file: file.endswith("planted.py"), [*W, *b])
+        recorder = Recorder(lambda file: file == "planted.py") if header.get("record") else None
+        beside = recorder or (watch if header["watch"] else nullcontext())
         with np.errstate(all="ignore"):
             try:
-                with watch if header["watch"] else nullcontext():
+                with beside:
                     returned = self.functions[kind](W, b, *rest)
                 reply, arrays = COLLECT[kind](returned, W, b, bool(b))
                 reply["edits"] = watch.found
@@ -64,6 +68,9 @@ class InProcess(Sandbox):
             for name in given
             if given[name].shape != now[name].shape or (given[name] != now[name]).any()
         ]
+        if recorder is not None:
+            reply["recorded"], recorded = pack_recording(recorder)
+            arrays = {**arrays, **recorded}
         return {**reply, "changed": changed, "seed": header["seed"]}, arrays
 
 

@@ -17,6 +17,7 @@ from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.sandbox import Ended, Sandbox
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities
+from backproof.checks.recording.recording import RECORDED, Recording, unpack
 
 # of NumPy's global generator, one further at each call: no number that somebody would choose
 FIRST_SEED = 2**31
@@ -75,6 +76,15 @@ class CandidateFile:
         """The same process, asked under other conventions than those that the file declares."""
         return replace(self, conventions=conventions)
 
+    def record(self, question: Question) -> tuple[Answer, Recording | None]:
+        """One call as in `ask`, with its lines recorded; None where the process did not survive it.
+
+        The question has as many samples as one call may have.
+        """
+        found: list[Recording] = []
+        answer = self._call(question, found)
+        return answer, found[0] if found else None
+
     def _one(self, question: Question) -> Answer:
         """As many calls as its batch needs, put together."""
         N = len(question.problem.y)
@@ -93,8 +103,8 @@ class CandidateFile:
             return answers[0]
         return together(answers, averages=self.conventions.averages)
 
-    def _call(self, question: Question) -> Answer:
-        """One call, translated both ways."""
+    def _call(self, question: Question, recordings: list[Recording] | None = None) -> Answer:
+        """One call, translated both ways; with its recording, if there is a list for it."""
         kind = question.kind
         problem = question.problem
         if kind == "gradients" and self.conventions.protocol == "step":
@@ -107,6 +117,7 @@ class CandidateFile:
             "seed": FIRST_SEED + self.habits.calls,
         }
         header["watch"] = self.habits.calls == 0  # one call tells, and watching costs time
+        header["record"] = recordings is not None
         try:
             reply, arrays = self.sandbox.call(
                 header, translate.arguments(problem, self.conventions)
@@ -116,6 +127,9 @@ class CandidateFile:
         try:
             if reply["seed"] != header["seed"]:
                 raise ValueError("an answer to another question")
+            recorded = {name: arrays.pop(name) for name in [*arrays] if name.startswith(RECORDED)}
+            if recordings is not None:
+                recordings.append(unpack(reply.get("recorded"), recorded))
             changed = self._note_habits(kind, reply)
             if isinstance(complaint := reply.get("complaint"), str):
                 return Answer(complaint=self._sentence(complaint), changed_arguments=changed)

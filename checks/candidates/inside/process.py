@@ -37,6 +37,8 @@ from backproof.checks.candidates.inside.returned import COLLECT, Refused, plain
 from backproof.checks.candidates.inside.standins import StandIns
 from backproof.checks.candidates.inside.watching import Watch, may_edit
 from backproof.checks.candidates.inside.wording import raised, syntax_error, what_it_defines
+from backproof.checks.recording.recorder import Recorder, is_in_folder
+from backproof.checks.recording.recording import pack as pack_recording
 
 # audit events
 SPAWNING = (
@@ -159,9 +161,10 @@ def _answer(loaded: Loaded, header: Header, given: Arrays) -> tuple[Header, Arra
     rate = [header["learning_rate"]] if call == "step" else []
     folder = os.path.dirname(path) + os.sep
     watch = Watch(lambda file: file.startswith(folder), [*W, *b])
+    recorder = Recorder(is_in_folder(folder)) if header.get("record") else None
+    beside = recorder or (watch if header["watch"] else contextlib.nullcontext())
     np.random.seed(header["seed"])
-    watching = watch if header["watch"] else contextlib.nullcontext()
-    reply, returned = _run(vars(loaded.module)[call], [W, b, *samples, *rate], watching, path)
+    reply, returned = _run(vars(loaded.module)[call], [W, b, *samples, *rate], beside, path)
     reply |= loaded.noted(watch.engine)
     reply |= {"seed": header["seed"], "edits": watch.found}
     arrays: Arrays = {}
@@ -175,6 +178,9 @@ def _answer(loaded: Loaded, header: Header, given: Arrays) -> tuple[Header, Arra
         reply["complaint"] = raised(error, path)
     if "complaint" in reply:
         reply["complaint"] = f"{call} {reply['complaint']}"
+    if recorder is not None:
+        reply["recorded"], recorded = pack_recording(recorder)
+        arrays |= recorded
     return reply | {"changed": _changed(given, W, b, copies), "processes": list(_processes)}, arrays
 
 

@@ -1,0 +1,1 @@
+"""What each line of somebody's file makes: recorded, matched with the equations, and shown."""

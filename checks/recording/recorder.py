@@ -1,0 +1,333 @@
+"""Records, while somebody's function runs, which line of their files makes which numbers.
+
+A line tracer looks, after each executed line, at the names that this line mentions: locals, globals
+and what they hold. What has changed since it was last seen was made by that line. Functions of
+other people's libraries have no lines here; what they return is found where it is kept. It needs
+NumPy and the standard library alone, and runs in the process of the candidate.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import CodeType, FrameType, ModuleType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from backproof.checks.recording.values import Found, Reader, Slot
+
+MOST_LINES = 200_000  # executed; what comes after them is not looked at
+MOST_ENTRIES = 20_000  # arrays that are kept
+MOST_BYTES = 2**26
+MOST_SCALARS = 200_000
+COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+GENERATOR = 0x20  # of the flags of a code object
+
+Trace = Callable[[FrameType, str, Any], Any]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where numbers were made.
+
+    Attributes:
+        file, line, function: of the line.
+        name: as their program writes it; of an argument, the parameter; "" of what is returned.
+        kind: "value" of what a name holds after the line, "return" of what the line returns,
+            "argument" of what it hands to one of the person's own functions.
+        callee: the function that gets the argument.
+    """
+
+    file: str
+    line: int
+    function: str
+    name: str
+    kind: str
+    callee: str = ""
+
+
+@dataclass
+class _Call:
+    """One call of one function, while it runs."""
+
+    serial: int
+    file: str
+    function: str
+    caller: int  # index of the line of the caller, in Recorder.lines
+    line: int | None = None
+
+
+@dataclass
+class Recorder:
+    """While it is entered, looks at every line of the files that `is_own` says are the person's.
+
+    Attributes:
+        is_own: whether a file is one of theirs, by its name.
+        sites: every place where numbers were made.
+        entries: (time, site, array, caller's line), in the order in which they were made.
+        arrays: each array once, as float64.
+        precisions: the type in which each came.
+        scalars: (time, site, value, caller's line) of single numbers.
+        lines: (file, line) of callers.
+        limits: what was left out because a limit was reached, in words.
+        ended: file, line and function where the outermost call returned.
+    """
+
+    is_own: Callable[[str], bool]
+    most_lines: int = MOST_LINES
+    sites: list[Site] = field(default_factory=list)
+    entries: list[tuple[int, int, int, int]] = field(default_factory=list)
+    arrays: list[np.ndarray] = field(default_factory=list)
+    precisions: list[str] = field(default_factory=list)
+    scalars: list[tuple[int, int, float, int]] = field(default_factory=list)
+    lines: list[tuple[str, int]] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    ended: tuple[str, int, str] | tuple[()] = ()
+
+    def __post_init__(self) -> None:
+        self.time = 0
+        self._executed = 0
+        self._bytes = 0
+        self._calls = 0
+        self._own: dict[str, bool] = {}
+        self._modules: dict[str, bool] = {}
+        self._site_of: dict[Site, int] = {}
+        self._line_of: dict[tuple[str, int], int] = {}
+        self._array_of: dict[Any, int] = {}
+        self._last: dict[Slot, Any] = {}
+        self._inside: dict[int, set[Any]] = {}
+        self._names: dict[CodeType, dict[int, tuple[str, ...]]] = {}
+        self._suspended: dict[int, tuple[CodeType, _Call]] = {}
+        self._reader = Reader(self._is_own_module, self._is_own_file)
+
+    def __enter__(self) -> Recorder:
+        self._before = sys.gettrace()
+        sys.settrace(self._called)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if sys.gettrace() != self._called:
+            self._say("the file sets a tracer of its own, and lines after that were not seen")
+        sys.settrace(self._before)
+        for skipped in sorted(self._reader.skipped):
+            self._say(f"not looked at: {skipped}")
+
+    def _called(self, frame: FrameType, event: str, _: object) -> Trace | None:
+        """A call: of a function that is theirs, note its arguments, and follow its lines."""
+        code = frame.f_code
+        if event != "call" or not self._is_own_file(code.co_filename):
+            return None
+        if code.co_name in COMPREHENSIONS or self._executed > self.most_lines:
+            return None
+        call = self._resumed(frame) or self._entered(frame)
+
+        def follow(frame: FrameType, event: str, value: object) -> Trace:
+            if event == "line":
+                self._finish(frame, call)
+                call.line = frame.f_lineno
+                self._executed += 1
+            elif event == "return":
+                self._finish(frame, call)
+                call.line = None
+                self._returned(frame, call, value)
+            return follow
+
+        return follow
+
+    def _entered(self, frame: FrameType) -> _Call:
+        """A new call; its arguments were made on the line of the caller, unless they were there
+        before."""
+        self._calls += 1
+        code = frame.f_code
+        caller = self._caller(frame)
+        call = _Call(-self._calls, code.co_filename, code.co_qualname, caller[0])
+        if code.co_flags & GENERATOR:
+            self._suspended[id(frame)] = (code, call)
+        count = code.co_argcount + code.co_kwonlyargcount
+        count += bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
+        parameters = code.co_varnames[:count]
+        self.time += 1
+        names = (*parameters, *code.co_freevars, *code.co_names)
+        for name, found in self._search(frame, call, names):
+            fresh = self._note(found)
+            if caller[1] is not None and fresh and name in parameters:
+                where = Site(*caller[1], found.name, "argument", code.co_qualname)
+                self._keep(where, found.value, call.caller)
+        return call
+
+    def _resumed(self, frame: FrameType) -> _Call | None:
+        """The call of a generator that goes on."""
+        code, call = self._suspended.get(id(frame), (None, None))
+        if code is frame.f_code and frame.f_lasti > 8:
+            return call
+        return None
+
+    def _caller(self, frame: FrameType) -> tuple[int, tuple[str, int, str] | None]:
+        """The nearest line of theirs that is being executed, and where it is."""
+        back = frame.f_back
+        while back is not None and not self._is_own_file(back.f_code.co_filename):
+            back = back.f_back
+        if back is None:
+            return -1, None
+        code = back.f_code
+        return self._line(code.co_filename, back.f_lineno or 0), (
+            code.co_filename,
+            back.f_lineno or 0,
+            code.co_qualname,
+        )
+
+    def _finish(self, frame: FrameType, call: _Call) -> None:
+        """The line that was being executed is done: what it changed, it made."""
+        if call.line is None:
+            return
+        if self._executed > self.most_lines:
+            self._say(f"nothing was looked at after {self.most_lines:,} lines")
+            return
+        self.time += 1
+        names = self._mentioned(frame.f_code).get(call.line, ())
+        places: dict[Slot, Found] = {}
+        for _, found in self._search(frame, call, names):
+            known = places.get(found.slot)
+            if known is None or len(found.name) < len(known.name):
+                places[found.slot] = found  # under the shortest of its names
+        for found in places.values():
+            if self._note(found):
+                where = Site(call.file, call.line, call.function, found.name, "value")
+                self._keep(where, found.value, call.caller)
+
+    def _returned(self, frame: FrameType, call: _Call, value: object) -> None:
+        """What a function returns or yields."""
+        if call.caller < 0:
+            self.ended = (call.file, frame.f_lineno, call.function)
+        if value is None or frame.f_code.co_name == "<module>":
+            return
+        self.time += 1
+        for found in self._reader.look(call.serial, "", value):
+            if not found.name or found.name.startswith("["):
+                where = Site(call.file, frame.f_lineno, call.function, found.name, "return")
+                self._keep(where, found.value, call.caller)
+
+    def _search(
+        self, frame: FrameType, call: _Call, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, Found]]:
+        """All numbers that some names hold now."""
+        locals_ = frame.f_locals
+        globals_ = frame.f_globals
+        for name in dict.fromkeys(names):
+            if locals_ is not globals_ and name in locals_:
+                owner = call.serial
+                value = locals_[name]
+            elif name in globals_ and not name.startswith("__"):
+                owner = id(globals_)
+                value = globals_[name]
+            else:
+                continue
+            if type(value) is not ModuleType:
+                for found in self._reader.look(owner, name, value):
+                    yield name, found
+
+    def _note(self, found: Found) -> bool:
+        """Whether this place holds something else than when it was last looked at; an element that
+        merely moved within its list does not count."""
+        value = found.value
+        mark: object = _digest(value)
+        if found.slot in self._last and self._last[found.slot] == mark:
+            return False
+        self._last[found.slot] = mark
+        if found.in_container:
+            inside = self._inside.setdefault(found.slot[0], set())
+            if mark in inside:
+                return False
+            inside.add(mark)
+        return True
+
+    def _keep(self, where: Site, value: Any, caller: int) -> None:
+        site = self._site_of.setdefault(where, len(self.sites))
+        if site == len(self.sites):
+            self.sites.append(where)
+        if type(value) is float:
+            if len(self.scalars) >= MOST_SCALARS:
+                self._say(f"only the first {MOST_SCALARS:,} single numbers were kept")
+            else:
+                self.scalars.append((self.time, site, value, caller))
+            return
+        mark = _digest(value)
+        index = self._array_of.get(mark)
+        if index is None:
+            if self._bytes + 8 * value.size > MOST_BYTES or len(self.entries) >= MOST_ENTRIES:
+                self._say(
+                    f"only the first {len(self.entries):,} arrays were kept "
+                    f"({self._bytes / 2**20:.0f} MiB)"
+                )
+                return
+            index = self._array_of[mark] = len(self.arrays)
+            self.arrays.append(np.array(value, dtype=np.float64))
+            self.precisions.append(value.dtype.str[1:])
+            self._bytes += 8 * value.size
+        if len(self.entries) >= MOST_ENTRIES:
+            self._say(f"only the first {MOST_ENTRIES:,} arrays were kept")
+            return
+        self.entries.append((self.time, site, index, caller))
+
+    def _mentioned(self, code: CodeType) -> dict[int, tuple[str, ...]]:
+        """The names on each line of a function."""
+        if code not in self._names:
+            found: dict[int, list[str]] = {}
+            for instruction in dis.get_instructions(code):
+                line = instruction.positions.lineno if instruction.positions else None
+                if line is not None:
+                    value = instruction.argval
+                    for name in value if isinstance(value, tuple) else (value,):
+                        if type(name) is str and name.isidentifier():
+                            found.setdefault(line, []).append(name)
+            self._names[code] = {line: tuple(dict.fromkeys(some)) for line, some in found.items()}
+        return self._names[code]
+
+    def _line(self, file: str, line: int) -> int:
+        index = self._line_of.setdefault((file, line), len(self.lines))
+        if index == len(self.lines):
+            self.lines.append((file, line))
+        return index
+
+    def _is_own_file(self, file: str) -> bool:
+        if file not in self._own:
+            self._own[file] = self.is_own(file)
+        return self._own[file]
+
+    def _is_own_module(self, module: str) -> bool:
+        """Whether a class was defined in one of their files, by the name of its module."""
+        if module not in self._modules:
+            names = vars(sys.modules[module]) if type(sys.modules.get(module)) is ModuleType else {}
+            file = names.get("__file__")
+            here = type(file) is str and self._is_own_file(file)
+            self._modules[module] = module == "__main__" or here
+        return self._modules[module]
+
+    def _say(self, limit: str) -> None:
+        if limit not in self.limits:
+            self.limits.append(limit)
+
+
+def is_in_folder(folder: str) -> Callable[[str], bool]:
+    """Whether a file lies in a folder and was written there: no library that is installed in it."""
+
+    def is_own(file: str) -> bool:
+        inside = file.startswith(folder)
+        return inside and "site-packages" not in file and not file.startswith(sys.prefix)
+
+    return is_own
+
+
+def _digest(value: Any) -> object:
+    """What tells two values apart; NaN is NaN."""
+    if type(value) is float:
+        return value if value == value else "nan"
+    return (value.shape, value.dtype.char, hash(value.tobytes()))

@@ -1,0 +1,132 @@
+"""Somebody's file as a syntax tree: the statement on a line, and whether it computes anything."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+# built-in names that hand on what they are given
+PASSING = frozenset(
+    "list tuple dict zip reversed enumerate range len iter next set sorted map filter print "
+    "isinstance copy append insert extend items values keys pop".split()
+)
+COMPUTING = (ast.BinOp, ast.AugAssign, ast.UnaryOp)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of one file.
+
+    Attributes:
+        path: of the file.
+        text: of it, "" where it cannot be read.
+    """
+
+    path: str
+    text: str
+
+    @staticmethod
+    def read(path: str) -> Source:
+        """A file as it is now; a cell of a notebook as it was run."""
+        try:
+            return Source(path, Path(path).read_text(errors="replace"))
+        except (OSError, ValueError):
+            return Source(path, "".join(linecache.getlines(path)))
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """Line by line."""
+        return self.text.splitlines()
+
+    def line(self, number: int) -> str:
+        """One line, counted from 1, without its indent; "" where there is none."""
+        if 1 <= number <= len(self.lines):
+            return self.lines[number - 1].strip()
+        return ""
+
+    @cached_property
+    def _tree(self) -> ast.Module | None:
+        try:
+            return ast.parse(self.text)
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+
+    def statement(self, number: int) -> ast.stmt | None:
+        """The innermost statement that covers a line; None where the file cannot be parsed."""
+        found: ast.stmt | None = None
+        for node in ast.walk(self._tree) if self._tree is not None else ():
+            if not isinstance(node, ast.stmt):
+                continue
+            covers = node.lineno <= number <= (node.end_lineno or 0)
+            if covers and (found is None or node.lineno >= found.lineno):
+                found = node
+        return found
+
+    def computes(self, number: int) -> bool:
+        """Whether the statement on a line can make new numbers, rather than hand them on; a line
+        that cannot be read might."""
+        statement = self.statement(number)
+        if statement is None:
+            return True
+        return any(_computes(node) for node in _nodes(statement))
+
+    def multiplies(self, number: int) -> bool:
+        """Whether the statement on a line has a product, entry by entry, in it."""
+        statement = self.statement(number)
+        return any(
+            isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Mult)
+            for node in _nodes(statement)
+        )
+
+
+class Sources:
+    """Files, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Source] = {}
+
+    def of(self, path: str) -> Source:
+        """One file."""
+        if path not in self._known:
+            self._known[path] = Source.read(path)
+        return self._known[path]
+
+    def computes(self, path: str, number: int) -> bool:
+        """Whether a line of a file can make new numbers."""
+        return self.of(path).computes(number)
+
+    def multiplies(self, path: str, number: int) -> bool:
+        """Whether a line of a file has a product, entry by entry, in it."""
+        return self.of(path).multiplies(number)
+
+
+def _nodes(statement: ast.stmt | None) -> Iterator[ast.AST]:
+    """Every node of a statement, but for the statements in it."""
+    for part in _own_parts(statement) if statement is not None else ():
+        yield from ast.walk(part)
+
+
+def _own_parts(statement: ast.stmt) -> list[ast.AST]:
+    """A statement without the statements in it."""
+    if isinstance(statement, ast.For | ast.AsyncFor):
+        return [statement.iter]
+    if isinstance(statement, ast.While | ast.If):
+        return [statement.test]
+    if isinstance(statement, ast.With | ast.AsyncWith):
+        return [item.context_expr for item in statement.items]
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Try):
+        return []
+    return [statement]
+
+
+def _computes(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        function = node.func
+        name = function.attr if isinstance(function, ast.Attribute) else ""
+        name = function.id if isinstance(function, ast.Name) else name
+        return name not in PASSING
+    return isinstance(node, COMPUTING)
