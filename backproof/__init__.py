@@ -1,7 +1,7 @@
 """Backproof: a network written by hand, proof that its gradients are right, and a checker for
 gradients of your own.
 
-    from backproof import assert_gradients, check_gradients, check_function
+    from backproof import assert_gradients, check_gradients, assert_function, check_function
 
 Importing the package imports nothing else; each public name comes from its home when it is first
 asked for.
@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backproof.checks.black_box.function import check_function
+    from backproof.checks.black_box.function import assert_function, check_function
     from backproof.checks.black_box.suite import assert_gradients, check_gradients
 
 __version__ = "0.2.0.dev0"
-__all__ = ["assert_gradients", "check_function", "check_gradients"]
+__all__ = ["assert_function", "assert_gradients", "check_function", "check_gradients"]
 
 _HOMES = {  # where each public name is defined
     "assert_gradients": "backproof.checks.black_box.suite",
     "check_gradients": "backproof.checks.black_box.suite",
+    "assert_function": "backproof.checks.black_box.function",
     "check_function": "backproof.checks.black_box.function",
 }
 

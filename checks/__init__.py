@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["assert_gradients", "check_function", "check_gradients"]
+__all__ = ["assert_function", "assert_gradients", "check_function", "check_gradients"]
 
 
 def __getattr__(name: str) -> Any:

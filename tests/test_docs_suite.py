@@ -10,7 +10,7 @@ import torch
 
 from backproof import assert_gradients
 from backproof.checks import bound
-from backproof.checks.black_box import rungs, shadow, slopes
+from backproof.checks.black_box import rounding, rungs, slopes
 from benchmarks.planted_errors import KINDS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -69,8 +69,8 @@ def test_evaluations_on_the_page_are_those_that_a_loss_counts(dtype, column):
         (r"(\w+) standard deviations of the loss's noise", rungs.NOISE_BAR),
         (r"a ladder of (\w+) steps", len(slopes.ladder(1e-7, 1 / 16))),
         (r"less\s+than (\w+) times the bar", slopes.BEYOND_DOUBT),
-        (r"random roundings \(.*?\): (\w+) runs", shadow.RUNS),
-        (r"runs, (\w+) times their spread", shadow.SPREADS),
+        (r"random roundings \(.*?\): (\w+) runs", rounding.RUNS),
+        (r"runs, (\w+) times their spread", rounding.SPREADS),
     ],
 )
 def test_numbers_on_the_page_are_those_of_the_code(said, true):

@@ -4,12 +4,14 @@ do."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from backproof.checks.black_box.pytrees import differentiable, name_inputs
 
 Named = Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]
 
@@ -117,66 +119,140 @@ def _pairs(given: Any) -> list[tuple[str, Any]]:
     return pairs
 
 
-def check_functions(function: Any, reference: Any) -> None:
-    """Raise TypeError for what cannot be called."""
+def check_call(function: Any, reference: Any, inputs: Any, keywords: Any) -> None:
+    """Raise TypeError for what cannot be called, or called with nothing to differentiate by;
+    ValueError for tensors that nobody can differentiate by."""
     for name, value in (("function", function), ("reference", reference)):
         if not callable(value):
             raise TypeError(
                 f"{name}: expected a function of the inputs, got {_kind(value)}. Pass "
                 "MyFunction.apply, for example."
             )
-
-
-def real_inputs(inputs: Any) -> list[Tensor]:
-    """The tensors of real numbers among the inputs; TypeError where there are none, or the inputs
-    are no tuple or list."""
     if not isinstance(inputs, Sequence) or isinstance(inputs, str):
         raise TypeError(
             f"inputs: expected a tuple of what the function is called with, got {_kind(inputs)}. "
             "Pass (x,) for one."
         )
-    real = [value for value in inputs if isinstance(value, Tensor) and value.is_floating_point()]
-    if not real:
+    if not isinstance(keywords, Mapping):
+        raise TypeError(
+            f"keywords: expected a dict of keyword arguments, got {_kind(keywords)}. Pass "
+            '{"eps": 1e-5}, for example.'
+        )
+    leaves = name_inputs(inputs, keywords)
+    if not any(differentiable(leaf.value) for leaf in leaves):
         raise TypeError(
             "expected at least one tensor of real numbers among the inputs, got "
-            f"{[type(value).__name__ for value in inputs]}."
+            f"{[type(leaf.value).__name__ for leaf in leaves]}."
         )
-    return real
+    for leaf in leaves:
+        if differentiable(leaf.value):
+            check_numbers(leaf.name, leaf.value)
 
 
-def check_dtype(dtype: Any) -> None:
+def check_numbers(name: str, tensor: Tensor) -> None:
+    """Raise TypeError for a tensor whose entries cannot be moved one by one."""
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise TypeError(
+            f"{name}: expected a dense tensor, got one of {tensor.layout}. Pass .to_dense() of it."
+        )
+    if tensor.dtype.itemsize == 1:
+        raise TypeError(
+            f"{name}: expected float16 or wider, got {tensor.dtype}. Pass what it is rounded from."
+        )
+    if tensor.is_meta:
+        raise TypeError(f"{name}: expected a tensor with numbers, got one on the meta device.")
+
+
+def check_options(dtype: Any, accumulate: Any, order: Any, modes: Any) -> None:
+    """Raise for an option of another kind."""
+    check_dtype("dtype", dtype)
+    check_dtype("accumulate", accumulate)
+    check_order(order)
+    check_modes(modes)
+
+
+def check_order(order: Any) -> None:
+    """Raise ValueError for derivatives that are not checked."""
+    if order not in (1, 2):
+        raise ValueError(f"order: expected 1 or 2, got {order!r}. Pass 2 for second derivatives.")
+
+
+def check_modes(modes: Any) -> None:
+    """Raise ValueError for a mode that does not exist."""
+    if isinstance(modes, str) or not set(modes) <= {"reverse", "forward"} or not list(modes):
+        raise ValueError(
+            f'modes: expected some of "reverse" and "forward", got {modes!r}. Pass ("reverse", '
+            '"forward") for both.'
+        )
+
+
+def chosen(
+    names: Sequence[str], only: Sequence[str | int] | None, except_: Sequence[str | int]
+) -> list[str]:
+    """The names that are left when some are picked, and some left out.
+
+    Args:
+        names: all of them.
+        only: those that stay, or None for all; a number stands for "input" and that number.
+        except_: those that go.
+    Raises: ValueError for a name that is not among them, or where none is left.
+    """
+    stay = names if only is None else _known("only", only, names)
+    go = _known("except_", except_, names)
+    left = [name for name in names if name in stay and name not in go]
+    if not left:
+        raise ValueError(
+            "only, except_: expected at least one name to be left, got none. The names are "
+            f"{_listed(names)}."
+        )
+    return left
+
+
+def _known(option: str, given: Any, names: Sequence[str]) -> list[str]:
+    if isinstance(given, (str, int)):
+        given = (given,)
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{option}: expected a tuple of names, got {_kind(given)}.")
+    found = []
+    for name in given:
+        wanted = f"input {name}" if isinstance(name, int) else name
+        matching = [
+            known
+            for known in names
+            if known == wanted or wanted in known.split(" = ") or known.startswith(f"{wanted}[")
+        ]
+        if not matching:
+            raise ValueError(
+                f"{option}: expected names of what is checked, got {name!r}. The names are "
+                f"{_listed(names)}."
+            )
+        found += matching
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+
+
+def check_dtype(name: str, dtype: Any) -> None:
     """Raise TypeError for what is no dtype, ValueError for one that is not of real numbers."""
     if dtype is None:
         return
     if not isinstance(dtype, torch.dtype):
         raise TypeError(
-            f"dtype: expected a torch.dtype, got {dtype!r}. Pass torch.float32, for example."
+            f"{name}: expected a torch.dtype, got {dtype!r}. Pass torch.float32, for example."
         )
-    if not dtype.is_floating_point:
+    if not dtype.is_floating_point or dtype.itemsize == 1:
         raise ValueError(
-            f"dtype: expected one of real numbers, got {dtype}. Pass torch.float32, for example."
+            f"{name}: expected one of real numbers, got {dtype}. Pass torch.float32, for example."
         )
-
-
-def outputs(who: Callable[..., Any], returned: Any) -> list[Tensor]:
-    """The tensors that a function returned; TypeError for anything but a tensor, or a tuple with at
-    least one."""
-    found = [returned] if isinstance(returned, Tensor) else []
-    if isinstance(returned, (tuple, list)):
-        found = [value for value in returned if isinstance(value, Tensor)]
-    if not found:
-        name = getattr(who, "__name__", type(who).__name__)
-        raise TypeError(
-            f"{name}: expected it to return a tensor or a tuple of tensors, got "
-            f"{_kind(returned)}. Return its result."
-        )
-    return found
 
 
 def _kind(value: Any) -> str:
-    """What a value is, in a word or two."""
-    if isinstance(value, torch.nn.Module):
-        return f"a module ({type(value).__name__})"
+    """What it is, for people."""
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, torch.nn.Module):
+        return f"a module ({type(value).__name__})"
     return type(value).__name__

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -30,11 +29,13 @@ from backproof.checks.black_box.arguments import (
 )
 from backproof.checks.black_box.box import BlackBox, Loss
 from backproof.checks.black_box.claims import Claims, listen, none_given
+from backproof.checks.black_box.entries import entry_by_entry
 from backproof.checks.black_box.gradient_report import GradientReport
 from backproof.checks.black_box.imitation import imitate
-from backproof.checks.black_box.shadow import Shadow, rounding
+from backproof.checks.black_box.rounding import allowances
+from backproof.checks.black_box.shadow import Arithmetic, Shadow
 from backproof.checks.black_box.untouched import untouched
-from backproof.checks.verdict import Verdict, judge
+from backproof.checks.verdict import Verdict
 
 # float16 and bfloat16 on the way of float32 code are lifted with it, and so show in its gradients;
 # unless its loss depends on them
@@ -151,7 +152,10 @@ def _compare(
         matmul_precision.effective_eps(kind, tensors[0].device), torch.finfo(claims.loss.dtype).eps
     )
     changes = imitate(
-        box.gradients, lambda run: Shadow(kind, eps, run, lift=False), (at_0, claims.computed), seed
+        box.gradients,
+        lambda run: Shadow(kind, Arithmetic(eps), run, lift=False),
+        (at_0, claims.computed),
+        seed,
     )
     box.measure_noise(eps, seed, at_0, changes)
     if claims.loss_varies:
@@ -175,7 +179,7 @@ def _lift(
 
     try:
         exact = results(Shadow(low, also=also))
-        bounds = rounding(results, low, exact, seed, also)
+        bounds = [allowance.entries for allowance in allowances(results, low, exact, seed, also)]
     except (
         Exception
     ) as error:  # code that cannot be lifted may raise anything; it is then judged as it is
@@ -211,7 +215,9 @@ def _lifted(
     formula, entry by entry."""
     (value, *exact), (_, *allowed) = known
     (low, *also), at_0, eps = box.lifted, float(value), torch.finfo(torch.float64).eps
-    changes = imitate(box.gradients, lambda run: Shadow(low, eps, run, also), (at_0, exact), seed)
+    changes = imitate(
+        box.gradients, lambda run: Shadow(low, Arithmetic(eps), run, also), (at_0, exact), seed
+    )
     box.measure_noise(eps, seed, at_0, changes)
     claimed = [
         None if g is None and not bool(e.any()) else e
@@ -237,37 +243,6 @@ def _lifted(
     if said := matmul_precision.said(low, tensors[0].device):
         notes.append(said)
     return verdicts, notes, box.evaluations
-
-
-def entry_by_entry(
-    name: str, pair: tuple[str, str], first: Tensor, second: Tensor, allowed: Tensor
-) -> Verdict:
-    """Compare two tensors; where it fails, say whether the first has gone through a lower
-    precision."""
-    arrays = (
-        tensor.detach().to("cpu", torch.float64).numpy() for tensor in (first, second, allowed)
-    )
-    verdict = judge("", name, "", pair, *arrays)
-    if verdict.outcome == "fail" and (kind := _went_through(first)):
-        return replace(
-            verdict,
-            reason=f"{verdict.reason}; every value fits {kind}, so it passed through that "
-            "precision",
-        )
-    return verdict
-
-
-def _went_through(values: Tensor) -> str:
-    """float16 or bfloat16 if every value is one and not all are simple numbers."""
-    if (
-        values.dtype in (torch.float32, torch.float64)
-        and len(set(values.flatten().tolist())) > 8
-        and bool(torch.isfinite(values).all())
-    ):
-        for dtype in (torch.bfloat16, torch.float16):
-            if torch.equal(values, values.to(dtype).to(values.dtype)):
-                return str(dtype).removeprefix("torch.")
-    return ""
 
 
 def _low_precision(tensors: list[Tensor]) -> torch.dtype | None:

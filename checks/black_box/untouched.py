@@ -22,6 +22,18 @@ class Generators:
         self.numpy = np.random.get_state()
         self.python = random.getstate()
 
+    def differs(self) -> bool:
+        """Whether torch or NumPy has drawn since; Python's own generator is also read by tools that
+        check arguments at random."""
+        now = Generators()
+        torch_drew = not torch.equal(self.torch, now.torch)
+        cuda_drew = any(
+            not torch.equal(before, after)
+            for before, after in zip(self.cuda, now.cuda, strict=False)
+        )
+        numpy_drew = repr(self.numpy) != repr(now.numpy)
+        return torch_drew or cuda_drew or numpy_drew
+
     def restore(self) -> None:
         """Set all of them back, so that what draws a mask draws the same one again."""
         torch.set_rng_state(self.torch)
@@ -54,15 +66,24 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
     """Equal shape, dtype and bits; NaN equals NaN, 0.0 does not equal -0.0."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    a = a.detach().contiguous()
-    b = b.detach().contiguous()
+    a = _solid(a)
+    b = _solid(b)
     return a.numel() == 0 or bool(torch.equal(_bytes(a), _bytes(b)))
 
 
+def _solid(tensor: Tensor) -> Tensor:
+    """Its numbers one after the other, none of them conjugated, negated or left out lazily."""
+    tensor = tensor.detach()
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_dense()
+    if tensor._is_zerotensor():
+        return torch.zeros(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+    return tensor.resolve_conj().resolve_neg().reshape(-1).contiguous()
+
+
 def _bytes(tensor: Tensor) -> Tensor:
-    if tensor.dim():
-        return tensor.view(torch.uint8)
-    return tensor[None].view(torch.uint8)
+    # a copy that is one in every stride: a row of one entry may have any
+    return tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8)
 
 
 def _remember(parameter: Tensor) -> tuple[Any, ...]:

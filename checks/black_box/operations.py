@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 
-def terms(func: Any, args: Any) -> int:
+def summed_numbers(func: Any, args: Any) -> int:
     """How many products or numbers are summed into one number of the result."""
     tensors = [
         value

@@ -1,0 +1,258 @@
+"""One call of a function with a gradient sent back through it, and what happened on the way.
+
+The function that is checked and its reference are called with the same numbers, each in a precision
+of its own; the gradients that are sent back are the same, too: multiples of 1/64 between 0.5 and
+1.5 of random sign, which every format holds exactly, and -2 or -0.5 through a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from backproof.checks.black_box.differentiate import dense, differentiate
+from backproof.checks.black_box.pytrees import (
+    Leaf,
+    converted,
+    differentiable,
+    name_inputs,
+    name_outputs,
+    rebuilt,
+    wider,
+)
+from backproof.checks.black_box.untouched import Generators, same_bits
+
+Function = Callable[..., Any]
+Layout = Callable[[Tensor], Tensor]
+LEVELS = 64  # of a sent-back number, between 0.5 and 1.5
+
+
+@dataclass
+class Outcome:
+    """What one call gave.
+
+    Attributes:
+        outputs: the tensors returned, by name.
+        gradients: of what is differentiated by, by the name of the input; None where there is none.
+        overwritten: names of what was changed although it should only be read.
+        again: gradients that came out differently when the same graph was gone through once more.
+        refused: what the second time raised, in a sentence; "" if nothing.
+    """
+
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    gradients: dict[str, Tensor | None] = field(default_factory=dict)
+    overwritten: list[str] = field(default_factory=list)
+    again: dict[str, Tensor | None] = field(default_factory=dict)
+    refused: str = ""
+
+
+class Call:
+    """Arguments of a function, of which some are differentiated by.
+
+    Args:
+        inputs, keywords: what it is called with.
+        dtype: that of all real inputs, and of the parts of complex ones; None leaves each its own.
+        seed: of what is sent back.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Any],
+        keywords: Mapping[str, Any],
+        dtype: torch.dtype | None,
+        seed: int,
+    ) -> None:
+        self.inputs = inputs
+        self.keywords = keywords
+        self.seed = seed
+        self.leaves = [
+            Leaf(leaf.name, self._prepared(leaf.value, dtype))
+            for leaf in name_inputs(inputs, keywords)
+        ]
+        self.names = [leaf.name for leaf in self.leaves if differentiable(leaf.value)]
+        self.wanted = list(self.names)
+        self.draws: Generators | None = None
+
+    @property
+    def dtypes(self) -> list[torch.dtype]:
+        """Of the inputs that are numbers with digits; of the parts of complex ones."""
+        return [leaf.value.dtype.to_real() for leaf in self.leaves if differentiable(leaf.value)]
+
+    def dtype_of(self, name: str) -> torch.dtype:
+        """Of one input."""
+        return next(leaf.value.dtype for leaf in self.leaves if leaf.name == name)
+
+    def observed(
+        self,
+        function: Function,
+        layout: Layout | None = None,
+        sent_layout: Layout | None = None,
+        through: str | None = None,
+    ) -> Outcome:
+        """Call it as it is, go back through it, and watch what it does to what it was given.
+
+        Args:
+            function: what is called.
+            layout: how the inputs lie in memory; as they were given by default.
+            sent_layout: how the gradients that are sent back do.
+            through: the only output that a gradient is sent back through; all by default.
+        """
+        inputs = self._fresh(layout=layout)
+        before = {name: value.detach().clone() for name, value in self._named(inputs)}
+        outcome = Outcome()
+        returned = self._called(function, inputs)
+        outcome.outputs = {
+            leaf.name: leaf.value.detach().clone() for leaf in name_outputs(returned)
+        }
+        kept = self._sent_through(returned, through)
+        sent = [self._sent_back(leaf.name, leaf.value, sent_layout) for leaf in kept]
+        sent_before = [value.clone() for value in sent]
+        wanted = [value for name, value in self._named(inputs) if name in self.wanted]
+        values = [leaf.value for leaf in kept]
+        gradients = [dense(gradient) for gradient in differentiate(values, wanted, sent)]
+        outcome.gradients = dict(
+            zip(self.wanted, [None if g is None else g.clone() for g in gradients], strict=True)
+        )
+        for name, value in self._named(inputs):
+            if not same_bits(value, before[name]):
+                outcome.overwritten.append(name)
+        for leaf, value, untouched in zip(kept, sent, sent_before, strict=True):
+            if not same_bits(value, untouched):
+                outcome.overwritten.append(f"the gradient sent back through {leaf.name}")
+        for leaf in name_outputs(returned):
+            if not same_bits(leaf.value.detach(), outcome.outputs[leaf.name]):
+                outcome.overwritten.append(leaf.name)
+        self._go_back_again(outcome, values, wanted, sent_before)
+        return outcome
+
+    def _go_back_again(
+        self,
+        outcome: Outcome,
+        outputs: list[Tensor],
+        wanted: list[Tensor],
+        sent: list[Tensor],
+    ) -> None:
+        try:
+            again = differentiate(outputs, wanted, sent)
+        except Exception as error:  # somebody's backward may raise anything the second time
+            outcome.refused = f"{type(error).__name__}: {first_line(error)}"
+            return
+        for name, second in zip(self.wanted, again, strict=True):
+            first = outcome.gradients[name]
+            second = dense(second)
+            if first is None and second is None:
+                continue
+            if first is None or second is None or not same_bits(first, second):
+                outcome.again[name] = second
+
+    def exact(
+        self, reference: Function, mode: Any, through: str | None = None
+    ) -> dict[str, Tensor | None]:
+        """Outputs, and gradients by "gradient of" the name of the input, in float64 within a
+        mode."""
+        inputs = self._fresh(wide=True)
+        with mode or nullcontext(), torch.enable_grad():
+            returned = self._called(reference, inputs)
+            kept = self._sent_through(returned, through)
+            sent = [self._sent_back(leaf.name, leaf.value, None) for leaf in kept]
+            wanted = [value for name, value in self._named(inputs) if name in self.wanted]
+            gradients = differentiate([leaf.value for leaf in kept], wanted, sent)
+        found: dict[str, Tensor | None] = {
+            leaf.name: leaf.value.detach().clone() for leaf in name_outputs(returned)
+        }
+        for name, gradient in zip(self.wanted, gradients, strict=True):
+            found[gradient_of(name)] = dense(gradient)
+        return found
+
+    def _called(self, function: Function, inputs: list[Any]) -> Any:
+        if self.draws:
+            self.draws.restore()
+        positional, keywords = rebuilt(self.inputs, self.keywords, inputs)
+        returned = function(*positional, **keywords)
+        returned = tree_map(_dense_output, returned)
+        if not name_outputs(returned):
+            name = getattr(function, "__name__", type(function).__name__)
+            raise TypeError(
+                f"{name}: expected it to return a tensor, or tensors in tuples, lists or dicts, "
+                f"got {type(returned).__name__}. Return its result."
+            )
+        return returned
+
+    def _sent_through(self, returned: Any, through: str | None) -> list[Leaf]:
+        return [
+            leaf
+            for leaf in name_outputs(returned)
+            if differentiable(leaf.value)
+            and leaf.value.requires_grad
+            and through in (None, leaf.name)
+        ]
+
+    def _fresh(self, wide: bool = False, layout: Layout | None = None) -> list[Any]:
+        """The leaves anew, in the precision under test or in float64."""
+        made = []
+        for leaf in self.leaves:
+            value = leaf.value
+            if differentiable(value):
+                value = value.detach()
+                value = value.to(wider(value.dtype)) if wide else value
+                value = layout(value) if layout else value.clone()
+                value = value.detach().requires_grad_(leaf.name in self.wanted)
+            elif isinstance(value, Tensor):
+                value = value.clone()
+            made.append(value)
+        return made
+
+    def _named(self, inputs: list[Any]) -> list[tuple[str, Tensor]]:
+        """The tensors among fresh leaves."""
+        return [
+            (leaf.name, value)
+            for leaf, value in zip(self.leaves, inputs, strict=True)
+            if differentiable(value)
+        ]
+
+    def _prepared(self, value: Any, dtype: torch.dtype | None) -> Any:
+        if not differentiable(value) or dtype is None:
+            return value
+        return converted(value.detach(), dtype)
+
+    def _sent_back(self, name: str, output: Tensor, layout: Layout | None) -> Tensor:
+        """Numbers that depend on the seed and the output's name alone."""
+        random = np.random.default_rng([self.seed, *name.encode()])
+        sent = _levels(random, tuple(output.shape))
+        if output.is_complex():
+            sent = torch.complex(sent, _levels(random, tuple(output.shape)))
+        sent = sent.to(output.device, output.dtype)
+        return layout(sent) if layout else sent
+
+
+def gradient_of(name: str) -> str:
+    """How a gradient is called in the report."""
+    return f"gradient of {name}"
+
+
+def first_line(error: BaseException) -> str:
+    """Of what an exception says."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else ""
+
+
+def _dense_output(value: Any) -> Any:
+    """A sparse result with all its zeros, still in the graph."""
+    if isinstance(value, Tensor) and value.layout != torch.strided:
+        return value.to_dense()
+    return value
+
+
+def _levels(random: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    if not shape:  # a loss; a power of two leaves every digit of its gradients as it is
+        return torch.tensor(-2.0 if random.integers(2) else -0.5, dtype=torch.float64)
+    sizes = random.integers(LEVELS // 2, LEVELS + LEVELS // 2, size=shape, endpoint=True) / LEVELS
+    signs = 2 * random.integers(0, 2, size=shape) - 1
+    return torch.as_tensor(np.asarray(sizes * signs))

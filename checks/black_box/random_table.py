@@ -1,0 +1,56 @@
+"""Random relative errors for tensors of any size, at the cost of one pass over them.
+
+Drawing a random number costs more than an addition, a division or an exponential. So a million of
+them are drawn once, and every operation reads them from a place of its own, chosen at random.
+"""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+
+import torch
+from torch import Tensor
+
+SIZE = 1 << 20
+
+
+class RandomTable:
+    """Errors uniform in [-1, 1], from a place that the seed and the number of the call decide.
+
+    Args:
+        seed: of the places.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.places = random.Random(seed)
+
+    def moved(self, value: Tensor, eps: float, size: Tensor | None = None) -> Tensor:
+        """A tensor with an error of up to eps times each entry, or times a size that broadcasts
+        against it; infinities and NaN stay what they are."""
+        errors = self._errors(value)
+        if size is None:
+            return torch.mul(errors, eps).add_(1.0).mul_(value)
+        moved = value + errors * (eps * size)
+        return torch.where(value.isfinite(), moved, value)
+
+    def _errors(self, like: Tensor) -> Tensor:
+        """Errors in the shape of a tensor."""
+        numbers = _uniform(like.dtype, like.device)
+        count = like.numel()
+        if count <= SIZE // 2:
+            start = self.places.randrange(SIZE - count)
+            return numbers[start : start + count].reshape(like.shape)
+        parts = []
+        while count > 0:
+            start = self.places.randrange(SIZE // 2)
+            parts.append(numbers[start : start + min(count, SIZE // 2)])
+            count -= SIZE // 2
+        return torch.cat(parts).reshape(like.shape)
+
+
+@cache
+def _uniform(dtype: torch.dtype, device: torch.device) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    numbers = torch.rand(SIZE, dtype=torch.float64, generator=generator)
+    return (2 * numbers - 1).to(device, dtype)

@@ -1,0 +1,142 @@
+"""How far a right result may be from the exact one: entry by entry, and as a whole.
+
+A computation is repeated with random roundings (shadow.py). What they change at an entry bounds
+the error of that entry. What they change along the exact result, the factor by which it is
+stretched, bounds a factor that all entries share: independent errors average out there, so it is
+hundreds of times smaller in a large tensor, and shows a factor that no single entry can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from backproof.checks.black_box.shadow import Arithmetic, Shadow, arithmetic
+
+# their spread is known within a factor of 3 (chi-square of 8 degrees of freedom, 1 in 600 is
+# worse), so 6 spreads leave 2
+RUNS = 8
+SPREADS = 6.0
+# eps of the result itself, whatever the spread: libraries are up to about 2 ulp off in exp and
+# division
+LAST_OPERATION = 4.0
+# eps that all entries may be off in the same direction: what is left of a library's own bias, which
+# does not average out
+COMMON = 16.0
+# of a format with few digits: a kernel rounds once or twice into it, and where all entries are the
+# same number, all are rounded the same way (half a spacing each time)
+COMMON_STORED = 1.0
+FEWEST_FOR_A_FACTOR = 2
+
+Results = Callable[[Shadow], Sequence[Tensor]]
+
+
+@dataclass
+class Allowance:
+    """What rounding explains for one result.
+
+    Attributes:
+        entries: the largest error of each entry.
+        factor: the largest relative error that all entries share.
+        unsettled: entries of a result of whole numbers that rounding may change; None otherwise.
+    """
+
+    entries: Tensor
+    factor: float = 0.0
+    unsettled: Tensor | None = None
+
+
+@dataclass
+class _Sums:
+    """What the runs changed so far in one result."""
+
+    exact: Tensor
+    squares: Tensor
+    norm: float
+    stretched: list[float] = field(default_factory=list)
+    unsettled: Tensor | None = None
+
+    def add(self, rounded: Tensor) -> None:
+        """Count one run in."""
+        if self.unsettled is not None:
+            if rounded.shape == self.exact.shape:
+                self.unsettled |= rounded != self.exact
+            return
+        # equal infinities have no difference
+        change = torch.where(rounded == self.exact, 0.0, rounded - self.exact)
+        if self.norm:
+            self.stretched.append(along(change, self.exact) / self.norm)
+        self.squares.addcmul_(change, change.conj()) if change.is_complex() else (
+            self.squares.addcmul_(change, change)
+        )
+
+
+def along(change: Tensor, exact: Tensor) -> float:
+    """The real part of the scalar product of two tensors, finite entries only."""
+    product = (change * exact.conj()).real if exact.is_complex() else change * exact
+    return float(product.nan_to_num(0.0, 0.0, 0.0).sum())
+
+
+def allowances(
+    results: Results,
+    low: torch.dtype,
+    exact: Sequence[Tensor],
+    seed: int = 0,
+    also: Sequence[torch.dtype] = (),
+    accumulate: torch.dtype | None = None,
+    formats: Sequence[torch.dtype] = (),
+) -> list[Allowance]:
+    """What rounding in `low` explains in each result.
+
+    Args:
+        results: computes float64 results within the mode that it is given.
+        low: the precision to imitate.
+        exact: what it computes without rounding.
+        seed: of the random roundings.
+        also: what else is lifted, and so not rounded to.
+        accumulate: what sums are computed in; float32 for float16 and bfloat16 by default.
+        formats: of each result; `low` by default.
+    Returns: SPREADS times the root mean square of what RUNS random roundings change, plus
+        LAST_OPERATION eps of the result, and half a spacing where it is stored with fewer digits.
+    """
+    device = exact[0].device if exact else torch.device("cpu")
+    imitated = arithmetic(low, device, accumulate)
+    sums = [_sums(value) for value in exact]
+    for run in range(RUNS):
+        mode = Shadow(low, imitated, seed * RUNS + run, also)
+        for total, rounded in zip(sums, results(mode), strict=True):
+            total.add(rounded)
+    formats = formats or [low] * len(exact)
+    return [
+        _allowance(total, imitated, low, kind) for total, kind in zip(sums, formats, strict=True)
+    ]
+
+
+def _sums(value: Tensor) -> _Sums:
+    if not (value.is_floating_point() or value.is_complex()):
+        nothing = torch.zeros(value.shape, dtype=torch.bool, device=value.device)
+        return _Sums(value, nothing, 0.0, unsettled=nothing.clone())
+    return _Sums(value, torch.zeros_like(value), along(value, value))
+
+
+def _allowance(
+    total: _Sums, imitated: Arithmetic, low: torch.dtype, kind: torch.dtype
+) -> Allowance:
+    if total.unsettled is not None:
+        return Allowance(total.squares, 0.0, total.unsettled)
+    # NaN where a run left the domain of the function: nothing is known there
+    spread = SPREADS * (total.squares.abs() / RUNS).sqrt()
+    stored = max(imitated.stored, torch.finfo(kind).eps)
+    last = LAST_OPERATION * imitated.within
+    common = COMMON * imitated.within
+    if stored > 2 * imitated.within:
+        last += stored / 2
+        common += COMMON_STORED * stored
+    tiny = max(torch.finfo(low).tiny if not imitated.stored else 0.0, imitated.smallest)
+    entries = spread + last * total.exact.abs() + tiny
+    squares = sum(value**2 for value in total.stretched)
+    factor = common + SPREADS * (squares / max(1, len(total.stretched))) ** 0.5
+    return Allowance(entries, factor)

@@ -1,0 +1,390 @@
+"""check_function: each kind of wrong kernel, under its name, and its right twin."""
+
+import warnings
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from backproof import assert_function, check_function
+from backproof.checks.black_box.gradient_report import GradientReport
+
+
+def normal(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+def made(forward, backward, jvp=None):
+    """A torch.autograd.Function of one input, from plain functions of (ctx, ...)."""
+
+    class Made(torch.autograd.Function):
+        pass
+
+    Made.forward = staticmethod(forward)
+    Made.backward = staticmethod(backward)
+    if jvp:
+        Made.jvp = staticmethod(jvp)
+    return Made.apply
+
+
+def saved(forward):
+    """A forward pass that saves its input."""
+
+    def run(ctx, x):
+        ctx.save_for_backward(x)
+        return forward(x)
+
+    return run
+
+
+def report_on(*arguments, **options) -> GradientReport:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return check_function(*arguments, **options)
+
+
+def failing(report: GradientReport) -> set[str]:
+    return {verdict.quantity for verdict in report.failures}
+
+
+def ignores_the_incoming_gradient(ctx, g):
+    return ctx.saved_tensors[0].exp() / ctx.saved_tensors[0].numel()
+
+
+def uses_the_incoming_gradient(ctx, g):
+    return g * ctx.saved_tensors[0].exp() / ctx.saved_tensors[0].numel()
+
+
+def overwrites_its_input(ctx, x):
+    result = x.exp()
+    ctx.save_for_backward(result)
+    x.data.zero_()
+    return result
+
+
+def overwrites_the_gradient(ctx, g):
+    g.mul_(ctx.saved_tensors[0].exp())
+    return g.clone()
+
+
+def overwrites_what_it_saved(ctx, g):
+    (x,) = ctx.saved_tensors
+    result = g * x.exp()
+    x.data.add_(1.0)
+    return result
+
+
+def reads_strides_wrong(ctx, g):
+    (x,) = ctx.saved_tensors
+    flat = torch.as_strided(g, (g.numel(),), (1,)) if g.is_contiguous() or g.dim() == 2 else g
+    return flat.reshape(x.shape) * x.exp()
+
+
+def right(ctx, g):
+    return g * ctx.saved_tensors[0].exp()
+
+
+def mean_of_exp(x):
+    return x.exp().mean()
+
+
+WRONG = {
+    "ignores the incoming gradient": (
+        made(saved(mean_of_exp), ignores_the_incoming_gradient),
+        made(saved(mean_of_exp), uses_the_incoming_gradient),
+        mean_of_exp,
+        {"gradient of input 0"},
+    ),
+    "complex output": (
+        lambda x: torch.complex(x.cos(), 7 * x.sin()),
+        lambda x: torch.complex(x.cos(), x.sin()),
+        lambda x: torch.complex(x.cos(), x.sin()),
+        {"output", "gradient of input 0"},
+    ),
+    "nested output": (
+        lambda x: (x.exp(), (x.sin() * 5,)),
+        lambda x: (x.exp(), (x.sin(),)),
+        lambda x: (x.exp(), (x.sin(),)),
+        {"output[1][0]", "gradient of input 0"},
+    ),
+    "overwrites its input": (
+        made(overwrites_its_input, lambda ctx, g: g * ctx.saved_tensors[0]),
+        made(saved(torch.exp), right),
+        torch.exp,
+        {"input 0"},
+    ),
+    "overwrites the incoming gradient": (
+        made(saved(torch.exp), overwrites_the_gradient),
+        made(saved(torch.exp), right),
+        torch.exp,
+        {"the gradient sent back through output"},
+    ),
+    "overwrites what it saved": (
+        made(saved(torch.exp), overwrites_what_it_saved),
+        made(saved(torch.exp), right),
+        torch.exp,
+        {"input 0", "gradient of input 0"},
+    ),
+    "reads strides wrong": (
+        made(saved(torch.exp), reads_strides_wrong),
+        made(saved(torch.exp), right),
+        torch.exp,
+        {"gradient of input 0"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_kernel_is_caught_under_its_name_and_its_twin_passes(kind):
+    wrong, twin, reference, names = WRONG[kind]
+    x = normal(3, 5)
+    report = report_on(wrong, reference, (x,))
+    assert failing(report) <= names, str(report)
+    assert report.failures
+    assert_function(twin, reference, (x,))
+
+
+def test_backward_that_drops_the_imaginary_part_is_caught():
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return z * z
+
+    twin = made(forward, lambda ctx, g: g * 2 * ctx.saved_tensors[0].conj())
+    wrong = made(forward, lambda ctx, g: g.real * 2 * ctx.saved_tensors[0].conj())
+    z = torch.complex(normal(4), normal(4, seed=1))
+    assert failing(report_on(wrong, lambda z: z * z, (z,))) == {"gradient of input 0"}
+    assert_function(twin, lambda z: z * z, (z,))
+
+
+def test_complex_input_beside_a_real_one_is_checked_too():
+    z = torch.complex(normal(4), normal(4, seed=1))
+    report = assert_function(lambda x, z: x * z, lambda x, z: x * z, (normal(4), z))
+    assert report["gradient of input 1"].outcome == "pass"
+
+
+class SevenTimes(torch.autograd.Function):
+    """A linear layer whose gradient by x is seven times too large."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return x @ weight.T
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved_tensors
+        return 7 * g @ weight, g.T @ x
+
+
+def test_every_input_is_checked_unless_it_is_excluded_by_name():
+    x, weight = normal(3, 4), normal(2, 4, seed=1).requires_grad_()
+    inputs = (x, weight)
+    assert failing(report_on(SevenTimes.apply, functional.linear, inputs)) == {
+        "gradient of input 0"
+    }
+    for choice in ({"except_": [0]}, {"only": ["input 1"]}):
+        report = assert_function(SevenTimes.apply, functional.linear, inputs, **choice)
+        assert report.notes[-1] == "excluded, and so not differentiated by: input 0"
+        assert not any(verdict.quantity == "gradient of input 0" for verdict in report.verdicts)
+    with pytest.raises(ValueError, match="only: expected names of what is checked, got 'x'"):
+        check_function(torch.exp, torch.exp, (x,), only=["x"])
+
+
+def test_nested_inputs_and_keywords_are_named():
+    report = assert_function(
+        lambda pair, *, scale: pair["a"] * pair["b"] * scale,
+        lambda pair, *, scale: pair["a"] * pair["b"] * scale,
+        ({"a": normal(3), "b": normal(3, seed=1)},),
+        {"scale": normal(1)},
+    )
+    assert {"gradient of input 0['a']", "gradient of scale"} < set(report.names)
+
+
+def test_output_of_another_format_is_caught_but_what_the_reference_returns_is_right():
+    x = normal(3, 4, dtype=torch.bfloat16)
+    report = report_on(lambda x: x.float().exp(), torch.exp, (x,))
+    assert report["output"].reason == "it is float32, where the reference returns bfloat16"
+    assert_function(lambda x: x.float().exp(), lambda x: x.float().exp(), (x,))
+    assert_function(lambda x: x.float().exp().bfloat16(), lambda x: x.float().exp(), (x,))
+
+
+def test_mixed_formats_are_run_as_they_are():
+    formats = []
+
+    def scale(x: Tensor, w: Tensor) -> Tensor:
+        formats.append((x.dtype, w.dtype))
+        return x * w
+
+    assert_function(scale, lambda x, w: x * w, (normal(3).bfloat16(), normal(3)), runs=1)
+    assert (torch.bfloat16, torch.float32) in formats
+
+
+class TwoOutputs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x)
+        return x.sin(), x.cos()
+
+    @staticmethod
+    def backward(ctx, first, second):
+        (x,) = ctx.saved_tensors
+        return first * x.cos() - second * x.sin()
+
+
+class TwoOutputsRight(TwoOutputs):
+    @staticmethod
+    def backward(ctx, first, second):
+        (x,) = ctx.saved_tensors
+        total = torch.zeros_like(x)
+        if first is not None:
+            total = total + first * x.cos()
+        if second is not None:
+            total = total - second * x.sin()
+        return total
+
+
+def test_backward_that_cannot_do_without_one_output_is_caught():
+    def reference(x):
+        return x.sin(), x.cos()
+
+    report = report_on(TwoOutputs.apply, reference, (normal(4),))
+    assert "raises when output[0] alone is used" in report["gradient of input 0"].reason
+    assert_function(TwoOutputsRight.apply, reference, (normal(4),))
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_wrong_jvp_is_caught_in_forward_mode_alone(factor):
+    class Exp(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            result = x.exp()
+            ctx.save_for_backward(result)
+            ctx.save_for_forward(result)
+            return result
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return factor * tangent * ctx.saved_tensors[0]
+
+    assert_function(Exp.apply, torch.exp, (normal(4),))
+    report = report_on(Exp.apply, torch.exp, (normal(4),), modes=("reverse", "forward"))
+    assert failing(report) == (set() if factor == 1 else {"forward mode of output"})
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_wrong_double_backward_is_caught_by_order_2_alone(factor):
+    class Slope(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, g, x):
+            ctx.save_for_backward(g, x)
+            return g * x.exp()
+
+        @staticmethod
+        def backward(ctx, h):
+            g, x = ctx.saved_tensors
+            return h * x.exp(), factor * h * g * x.exp()
+
+    exp = made(saved(torch.exp), lambda ctx, g: Slope.apply(g, ctx.saved_tensors[0]))
+    assert_function(exp, torch.exp, (normal(4),))
+    report = report_on(exp, torch.exp, (normal(4),), order=2)
+    assert failing(report) == (set() if factor == 1 else {"second derivative by input 0"})
+
+
+HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def without_softmax(logits: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy whose backward forgets the softmax."""
+    kernel = made(
+        lambda ctx, z: functional.cross_entropy(z, y),
+        lambda ctx, g: -g * functional.one_hot(y, logits.shape[1]).to(logits.dtype) / len(y),
+    )
+    return kernel(logits)
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_half_precision_is_judged_by_float32_sums(name):
+    dtype = HALF[name]
+    logits = normal(4, 8192, dtype=dtype)
+    y = torch.arange(4)
+    report = report_on(without_softmax, functional.cross_entropy, (logits, y))
+    assert failing(report) == {"gradient of input 0"}
+    assert_function(functional.cross_entropy, functional.cross_entropy, (logits, y))
+
+    def norm(x, eps):
+        return functional.layer_norm(x.float(), (32,), eps=eps).to(x.dtype)
+
+    x = normal(8, 32, dtype=dtype)
+    reference = (lambda x: functional.layer_norm(x, (32,), eps=1e-5), (x,))
+    assert report_on(lambda x: norm(x, 0.05), *reference).failures
+    assert_function(lambda x: norm(x, 1e-5), *reference)
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_a_tenth_too_much_is_seen_in_half_precision(name):
+    class Squared(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, w):
+            ctx.save_for_backward(w)
+            return w.tanh() ** 2
+
+        @staticmethod
+        def backward(ctx, g):
+            (w,) = ctx.saved_tensors
+            t = w.float().tanh()
+            return (1.1 * g * 2 * t * (1 - t**2)).to(w.dtype)
+
+    x = normal(16, dtype=HALF[name])
+    report = report_on(Squared.apply, lambda w: w.tanh() ** 2, (x,))
+    assert "gradient of input 0" in failing(report)
+
+
+CRASHES = {
+    "sgn": (torch.sgn, (3, 4)),
+    "t": (torch.t, (1, 3)),
+    "topk": (lambda x: torch.topk(x, 2), (3, 4)),
+    "max": (lambda x: x.max(dim=1), (3, 4)),
+    "sort": (lambda x: x.sort(dim=1), (3, 4)),
+    "solve": (lambda x: torch.linalg.solve(x @ x.mT + 3 * torch.eye(3), x[:, :1]), (3, 3)),
+    "median": (lambda x: x.median(), (3, 5)),
+    "aminmax": (lambda x: tuple(x.aminmax()), (3, 4)),
+    "norm inf": (lambda x: torch.linalg.vector_norm(x, float("inf")), (3, 4)),
+    "dropout": (functional.dropout, (6, 7)),
+    "empty": (lambda x: (x[:0], x.sin()), (3, 4)),
+    "writes into zeros": (lambda x: torch.zeros(4).index_add(0, torch.arange(4), x.sin()), (4,)),
+}
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_what_used_to_crash_or_be_refused_passes_against_itself(name):
+    function, shape = CRASHES[name]
+    assert not report_on(function, function, (normal(*shape),)).failures
+
+
+def test_expanded_and_strided_inputs_pass_and_sparse_ones_are_refused():
+    assert_function(torch.exp, torch.exp, (normal(1, 3).expand(4, 3),))
+    assert_function(torch.exp, torch.exp, (normal(4, 6)[:, ::2],))
+    with pytest.raises(TypeError, match=r"input 0: expected a dense tensor, got one of .*sparse"):
+        check_function(torch.exp, torch.exp, (normal(2, 2).to_sparse(),))
+    with pytest.raises(TypeError, match=r"input 0: expected float16 or wider, got .*float8"):
+        check_function(torch.exp, torch.exp, (normal(2).to(torch.float8_e5m2),))
+
+
+def test_check_function_warns_that_it_does_not_raise():
+    with pytest.warns(FutureWarning, match="a test should call assert_function"):
+        check_function(torch.sin, torch.cos, (normal(3),))
+    with pytest.raises(AssertionError, match="FAIL: 2 of 2 results"):
+        assert_function(torch.sin, torch.cos, (normal(3),))
+
+
+def test_strict_makes_a_failure_of_what_is_untested():
+    x = normal(3, 4)
+    assert_function(torch.sgn, torch.sgn, (x,))
+    with pytest.raises(AssertionError, match="gradient of input 0"):
+        assert_function(torch.sgn, torch.sgn, (x,), strict=True)
