@@ -38,7 +38,7 @@ MAY_READ: dict[str, set[str]] = {
     "training": {"page", "report", "witnesses", "learning", "model"},
 }
 # What everybody may read: exit codes and one-line errors, and the one way to write a file.
-SHARED = ("model.command_line", "model.atomic", "model.signals")
+SHARED = ("model.command_line", "model.atomic", "model.program")
 DOORS = {"checks", "checks.__main__"}  # they open every room, when it is asked for
 
 

@@ -13,23 +13,22 @@ from pathlib import Path
 import pytest
 
 from backproof.checks.grading.pool import Pool
-from backproof.model.signals import ToldToEnd, deaf_to_interrupts, ending_once
 
 PROGRAM = """
 import os, sys, time
 from backproof.checks.grading.pool import Pool
-from backproof.model.signals import ending_once
+from backproof.model.program import as_program
 
 def work(name):
     open(name, "w").write(str(os.getpid()))
     time.sleep(60)
 
+def main():
+    list(Pool(work, lambda *_: None, 100.0).results(sys.argv[1:], 2))
+    return 0
+
 if __name__ == "__main__":
-    try:
-        with ending_once():
-            list(Pool(work, lambda *_: None, 100.0).results(sys.argv[1:], 2))
-    except KeyboardInterrupt:
-        print("interrupted")
+    sys.exit(as_program(main, "program"))
 """
 
 
@@ -77,55 +76,10 @@ def test_however_it_is_told_to_end_nobody_is_left_and_a_second_time_does_no_harm
     process.send_signal(number)
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
-    assert err == ""
-    if name == "SIGINT":
-        assert (process.returncode, out) == (0, "interrupted\n")
-    else:
-        assert process.returncode == -number
+    said = {"SIGINT": "program: interrupted.\n", "SIGKILL": ""}
+    assert (out, err) == ("", said.get(name, f"program: ended by {name}.\n"))
+    assert process.returncode == (130 if name == "SIGINT" else -number)
     until = time.monotonic() + 2
     while any(map(is_there, workers)):
         assert time.monotonic() < until
         time.sleep(0.02)
-
-
-def interrupted_twice(cleaned: list[bool]) -> None:
-    with ending_once():
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1)
-        finally:
-            os.kill(os.getpid(), signal.SIGINT)
-            cleaned.append(True)
-
-
-def test_the_first_ctrl_c_is_told_and_those_after_it_are_not() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    cleaned: list[bool] = []
-    with pytest.raises(KeyboardInterrupt):
-        interrupted_twice(cleaned)
-    assert cleaned
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_a_signal_that_was_ignored_stays_so() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with ending_once():
-            os.kill(os.getpid(), signal.SIGHUP)
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-def test_what_is_started_deaf_does_not_hear_an_interrupt_and_we_still_do() -> None:
-    command = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
-    with deaf_to_interrupts():
-        done = subprocess.run(
-            [sys.executable, "-c", command], capture_output=True, text=True, check=True
-        )
-    assert done.stdout == "True\n"
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
-
-
-def test_being_told_to_end_is_no_exception_that_code_catches_by_accident() -> None:
-    assert not issubclass(ToldToEnd, Exception)

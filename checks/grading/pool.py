@@ -3,18 +3,16 @@ and one that dies costs its own item alone."""
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import os
-import threading
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-from backproof.checks.candidates.inside.limits import killed_by_the_system
-from backproof.model.signals import deaf_to_interrupts, never_hear_interrupts
+from backproof.model.program import die_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -100,7 +98,7 @@ class _Worker:
         self.channel: Connection[Any, Any]
         self.channel, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-        with deaf_to_interrupts():
+        with _deaf_to_interrupts():
             self._process.start()
         theirs.close()
         self.index: int | None = None
@@ -110,7 +108,7 @@ class _Worker:
         """Begin with an item; a process that is gone is found out by who waits for it."""
         self.index = index
         self.since = time.monotonic()
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             self.channel.send(item)
 
     def result(self) -> Any:
@@ -129,20 +127,27 @@ class _Worker:
         self.channel.close()
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A process that is started within this does not hear Ctrl-C, from its very beginning."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(channel: Connection[Any, Any], work: Callable[[Any], Any]) -> None:
     """What a process does: items in, results out, until nobody sends any more."""
-    never_hear_interrupts()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = multiprocessing.parent_process()
-    assert parent is not None
-    if not killed_by_the_system():
-        threading.Thread(target=_end_with, args=[parent.sentinel], daemon=True).start()
-    elif os.getppid() != parent.pid:  # it was gone before the system knew
-        return
-    with contextlib.suppress(EOFError, OSError):
+    assert parent is not None  # this is started by _Worker alone
+    die_with_parent(parent.pid)
+    with suppress(EOFError, OSError):
         while True:
             channel.send(work(channel.recv()))
-
-
-def _end_with(sentinel: Any) -> None:
-    wait([sentinel])
-    os._exit(1)

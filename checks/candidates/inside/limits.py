@@ -66,11 +66,11 @@ def end_with_the_checker(lifeline: int) -> None:
     Args:
         lifeline: a descriptor on which nothing ever comes, and which ends when the checker does.
     """
-    if not killed_by_the_system():
+    if not _killed_by_the_system():
         threading.Thread(target=_end_at_the_end_of, args=[lifeline], daemon=True).start()
 
 
-def killed_by_the_system() -> bool:
+def _killed_by_the_system() -> bool:
     """Whether Linux will kill this process when the one that started it ends."""
     if not sys.platform.startswith("linux") or not hasattr(signal, "SIGKILL"):
         return False
