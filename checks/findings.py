@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from backproof.checks.quantities import Quantity
 from backproof.checks.verdict import Verdict
 
 
@@ -23,6 +24,7 @@ class Place:
         kinds: "dW", "db", or both; () for everything that belongs to the layers.
         and_output: whether the output layer is named beside the layers, for a bug that is written
             there in another form.
+        everywhere: whether all layers are named in one word.
         words: what it is called where it is neither a layer nor a gradient: "its arguments".
     """
 
@@ -44,6 +46,11 @@ class Place:
         if len(self.layers) == 1 and self.layers != (self.L,) and not self.and_output:
             return self.layers[0]
         return None
+
+    @property
+    def is_whole_network(self) -> bool:
+        """Whether it is everything: all layers, weights and biases."""
+        return self.everywhere and not self.kinds
 
     def __str__(self) -> str:
         """ "layer 1", "layers 1, 2", "the output layer", "db of layer 1", "all layers"."""
@@ -69,16 +76,41 @@ class Place:
 
 @dataclass(frozen=True)
 class Fix:
-    """The code that repairs a bug, and what is to be said about it."""
+    """The code that repairs a bug, and what is to be said about it.
+
+    Attributes:
+        line: the code; with the name of a step in braces, the correct line of that step as the
+            candidate would write it.
+        comment: what goes behind it, or "".
+        steps: whose correct lines it consists of; () for other code.
+    """
 
     line: str
     comment: str = ""
+    steps: tuple[str, ...] = ()
+
+    @staticmethod
+    def of_steps(*steps: str, comment: str = "") -> Fix:
+        """The correct lines of some steps: see checks/candidates/lines.py for their names."""
+        return Fix("; ".join(f"{{{step}}}" for step in steps), comment, steps)
 
     def __str__(self) -> str:
         """As one line of a program, the comment behind it."""
         if self.comment:
             return f"{self.line}   # {self.comment}"
         return self.line
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the passes: its equation, and what that computes."""
+
+    tag: str
+    quantity: Quantity
+
+    def __str__(self) -> str:
+        """ "(B4) da[1]"."""
+        return f"{self.tag} {self.quantity}"
 
 
 @dataclass(frozen=True)
@@ -148,7 +180,7 @@ class Diagnosis:
             `conventions`.
         statement: the whole in a sentence.
         correct, wrong: quantities by name, over all problems.
-        first_wrong: tag and name of the first wrong step, such as "(B4) da[1]".
+        first_step: the first wrong one.
         line: the line of the program that computes the first wrong step; None where it is not
             known.
         line_reason: why it is that line, or why none is known.
@@ -167,7 +199,7 @@ class Diagnosis:
     statement: str
     correct: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    first_wrong: str | None = None
+    first_step: Step | None = None
     line: Line | None = None
     line_reason: str | None = None
     bugs: list[Bug] = field(default_factory=list)
@@ -179,3 +211,10 @@ class Diagnosis:
     hints: list[str] = field(default_factory=list)
     problems: int = 0
     gradients: int = 0
+
+    @property
+    def first_wrong(self) -> str | None:
+        """The first wrong step by tag and name, such as "(B4) da[1]"."""
+        if self.first_step is None:
+            return None
+        return str(self.first_step)

@@ -114,9 +114,9 @@ def names(L: int, output: str, cost: str) -> list[str]:
     return [*forward, f"z[{L}]", "p", "losses", *head, *backward[1:]]
 
 
-def of_parameters(L: int) -> list[str]:
-    """The gradients of all parameters, those of the last layer first."""
-    return [f"{name}[{layer}]" for layer in range(L, 0, -1) for name in ("dW", "db")]
+def of_parameters(L: int, kinds: tuple[str, ...] = ("dW", "db")) -> list[str]:
+    """The gradients of all parameters, or of the weights alone, those of the last layer first."""
+    return [f"{kind}[{layer}]" for layer in range(L, 0, -1) for kind in kinds]
 
 
 def equation(quantity: str, L: int, output: str, cost: str) -> str:

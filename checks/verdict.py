@@ -31,6 +31,8 @@ class Verdict:
         ratio: error over allowed; above 1 fails, NaN where there is nothing to divide.
         out, of: how many entries are out of bounds, of how many.
         reason: what it looks like, in a sentence, where it failed.
+        pattern: the same where it is more than how many entries are out, else "".
+        shapes: of both sides, where they differ.
     """
 
     problem: str
@@ -46,6 +48,8 @@ class Verdict:
     out: int = 0
     of: int = 0
     reason: str = ""
+    pattern: str = ""
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 def judge(
@@ -56,6 +60,8 @@ def judge(
     first: np.ndarray,
     second: np.ndarray,
     allowed: np.ndarray,
+    *,
+    sides: tuple[str, str] = ("the first", "the second"),
 ) -> Verdict:
     """Compare entry by entry.
 
@@ -63,6 +69,7 @@ def judge(
         problem, quantity, equation, pair: what and who, for the report.
         first, second: what the two of `pair` say, in that order.
         allowed: the largest difference that rounding explains, entry by entry.
+        sides: what the reason calls the two of them.
     Returns: the verdict, at the entry whose error is largest in units of what is allowed.
     """
     named = (problem, quantity, equation, pair)
@@ -71,6 +78,7 @@ def judge(
             *named,
             "fail",
             reason=f"shape {first.shape} against {second.shape}, bound of shape {allowed.shape}",
+            shapes=(first.shape, second.shape),
         )
     if first.size == 0:
         return Verdict(*named, "fail", reason=f"nothing to compare: shape {first.shape}")
@@ -86,10 +94,16 @@ def judge(
         worst = int(ratio.argmax())
         out = int((ratio > 1).sum())
     at = tuple(int(i) for i in np.unravel_index(worst, ratio.shape))
-    outcome: Outcome = (
-        "fail" if out else "untested" if _invisible(first, second, allowed, at) else "pass"
-    )
-    reason = _reason(first, second, allowed, np.asarray(ratio > 1)) if out else ""
+    outcome: Outcome = "pass"
+    reason = ""
+    pattern = ""
+    if out:
+        outcome = "fail"
+        entries = np.asarray(ratio > 1)
+        pattern = _pattern_of(first, second, allowed, entries, sides)
+        reason = pattern or _count(entries)
+    elif _invisible(first, second, allowed, at):
+        outcome = "untested"
     values = (first.item(at), second.item(at))
     return Verdict(
         *named,
@@ -102,6 +116,7 @@ def judge(
         out,
         first.size,
         reason,
+        pattern,
     )
 
 
@@ -112,12 +127,18 @@ def missing(
     return Verdict(problem, quantity, equation, pair, "fail", reason=reason)
 
 
-def _reason(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, out: np.ndarray) -> str:
+Sides = tuple[str, str]
+
+
+def _pattern_of(
+    first: np.ndarray, second: np.ndarray, allowed: np.ndarray, out: np.ndarray, sides: Sides
+) -> str:
     """What the entries look like that a bound shows to be out; only where there is no such entry,
     that a bound is missing."""
     unknown = np.asarray(np.isfinite(first) & np.isfinite(second) & ~np.isfinite(allowed))
-    if (out & ~unknown).any():
-        return describe(first, second, np.asarray(out & ~unknown))
+    shown = np.asarray(out & ~unknown)
+    if shown.any():
+        return _pattern(first, second, shown, sides)
     return (
         f"the bound is not finite at {int(unknown.sum())} of {unknown.size} entries, so "
         "nothing is known there"
@@ -127,18 +148,24 @@ def _reason(first: np.ndarray, second: np.ndarray, allowed: np.ndarray, out: np.
 def describe(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> str:
     """What the difference looks like: a factor, a sign, a transpose, rows, one entry; says only
     what the numbers show."""
+    return _pattern(first, second, out, ("the first", "the second")) or _count(out)
+
+
+def _pattern(first: np.ndarray, second: np.ndarray, out: np.ndarray, sides: Sides) -> str:
+    """What the difference looks like, or "" where it is entries here and there."""
+    mine, other = sides
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        return _not_finite(first, second)
+        return _not_finite(first, second, sides)
     if _same(first, np.asarray(-second)):
         return "the sign is reversed"
     if not first.any():
-        return "the first is zero everywhere"
+        return f"{mine} is zero everywhere"
     if _same(first, second):  # then any pattern would fit as well as the right one
         return _where(out)
     if (factor := _factor(first, second)) is not None:
-        return f"the first is {factor:.{digits(factor)}g} times the second"
+        return f"{mine} is {factor:.{digits(factor)}g} times {other}"
     if first.ndim == 2 and first.shape[0] == first.shape[1] and _same(first, second.T):
-        return "the first is the transpose of the second"
+        return f"{mine} is the transpose of {other}"
     return _where(out)
 
 
@@ -157,14 +184,17 @@ def digits(factor: float) -> int:
     return max(6, 2 - math.floor(math.log10(abs(factor - 1))))
 
 
-def _not_finite(first: np.ndarray, second: np.ndarray) -> str:
+def _not_finite(first: np.ndarray, second: np.ndarray, sides: Sides) -> str:
     """Whose entries, and how many."""
-    counts = {
-        who: int((~np.isfinite(side)).sum())
-        for side, who in ((first, "the first"), (second, "the second"))
-    }
-    said = [f"{count} of {first.size} entries of {who}" for who, count in counts.items() if count]
-    return f"{' and '.join(said)} {'is' if sum(counts.values()) == 1 else 'are'} not finite"
+    total = 0
+    said = []
+    for side, who in zip((first, second), sides, strict=True):
+        count = int((~np.isfinite(side)).sum())
+        total += count
+        if count:
+            said.append(f"{count} of {first.size} entries of {who}")
+    verb = "is" if total == 1 else "are"
+    return f"{' and '.join(said)} {verb} not finite"
 
 
 def _factor(first: np.ndarray, second: np.ndarray) -> float | None:
@@ -185,7 +215,7 @@ def _same(first: np.ndarray, second: np.ndarray) -> bool:
 
 
 def _where(out: np.ndarray) -> str:
-    """Which entries are out: one, some rows, some columns, or how many."""
+    """Which entries are out: one, some rows, some columns; "" where that is no pattern."""
     indices = np.argwhere(out)
     if len(indices) == 1:
         return f"one entry alone, {indices[0].tolist()}"
@@ -193,8 +223,11 @@ def _where(out: np.ndarray) -> str:
         for axis, word in enumerate(("row", "column")):
             lines = np.unique(indices[:, axis])
             if len(lines) <= max(1, out.shape[axis] // 2) and len(indices) > len(lines):
-                return (
-                    f"only in {word}{'s' if len(lines) > 1 else ''} "
-                    f"{', '.join(map(str, lines[:8]))}"
-                )
-    return f"{len(indices)} of {out.size} entries"
+                plural = "s" if len(lines) > 1 else ""
+                return f"only in {word}{plural} {', '.join(map(str, lines[:8]))}"
+    return ""
+
+
+def _count(out: np.ndarray) -> str:
+    """How many entries are out."""
+    return f"{int(out.sum())} of {out.size} entries"

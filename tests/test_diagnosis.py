@@ -200,7 +200,7 @@ def test_a_factor_beside_a_bug_says_which_loss_would_have_it():
     found = diagnose(in_process({"gradients": wrong.gradients}, Conventions()))
     assert {bug.id for bug in found.bugs} == {"raw-error", "scale"}
     (scale,) = (bug for bug in found.bugs if bug.id == "scale")
-    assert scale.fix.endswith('or, if that is the loss you mean: REDUCTION = "sum"')
+    assert str(scale.fix).endswith('or, if that is the loss you mean: REDUCTION = "sum"')
 
 
 def test_an_odd_shape_in_one_layer_excuses_no_prediction_for_another():
@@ -230,7 +230,7 @@ def test_a_cost_that_was_meant_otherwise_is_said():
     )
     (bug,) = diagnose(in_process({"gradients": wrong.gradients}, declared)).bugs
     assert bug.id == "cost-mismatch"
-    assert bug.fix.endswith('or, if that is the loss you mean: COST = "binary-cross-entropy"')
+    assert str(bug.fix).endswith('or, if that is the loss you mean: COST = "binary-cross-entropy"')
 
 
 def test_half_a_derivative_of_the_output_has_a_name():
@@ -308,4 +308,6 @@ def test_a_factor_in_one_layer_is_mended_in_the_lines_of_that_layer():
         Planted(Conventions(), {"scale": {"factor": "K", "layers": [1]}}).candidate()
     ).bugs
     assert (bug.where, bug.see) == ("layer 2", "(B2)")
-    assert bug.fix == "dW[2] = dz[2].T @ a[1]; db[2] = dz[2].sum(axis=0)   # without the factor"
+    assert (
+        str(bug.fix) == "dW[2] = dz[2].T @ a[1]; db[2] = dz[2].sum(axis=0)   # without the factor"
+    )

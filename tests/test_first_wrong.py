@@ -72,7 +72,7 @@ def test_a_bug_that_is_named_says_which_step_it_gets_wrong_first(
     """Whatever the numbers of single samples show, of which some candidates have few."""
     if unread:
         monkeypatch.setattr(
-            "backproof.checks.diagnosis.conclusions.first_wrong", lambda evidence: "(B9) of nothing"
+            "backproof.checks.diagnosis.conclusions.first_wrong", lambda evidence: "dz[3]"
         )
     found = diagnose(Planted(Conventions(), {bug: how}).candidate())
     assert (found.bugs[0].id, found.first_wrong) == (bug, first)

@@ -12,7 +12,9 @@ import pytest
 from backproof.checks import by_hand
 from backproof.checks.candidates.conventions import Conventions, arguments
 from backproof.checks.candidates.lines import lines, of_step
+from backproof.checks.findings import Step
 from backproof.checks.problem import draw
+from backproof.checks.quantities import Quantity
 
 HEADS = [
     ("softmax", "cross-entropy"),
@@ -105,4 +107,6 @@ STEPS = {
 
 @pytest.mark.parametrize(("step", "line"), STEPS.items())
 def test_the_first_wrong_step_is_shown_with_its_layers(step: str, line: str) -> None:
-    assert of_step(step, Conventions(layout="in,out", examples="columns", reduction="sum")) == line
+    tag, _, name = step.partition(" ")
+    asked = Conventions(layout="in,out", examples="columns", reduction="sum")
+    assert of_step(Step(tag, Quantity.parse(name)), asked) == line

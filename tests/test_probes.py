@@ -6,6 +6,7 @@ import pytest
 from backproof.checks import by_hand
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.probes import DEFAULT_SIZES, N_FIRST, plan
+from backproof.checks.diagnosis.role import Role
 
 HEADS = [
     ("softmax", "cross-entropy"),
@@ -45,7 +46,7 @@ def test_a_step_is_asked_at_two_learning_rates_unless_it_has_its_own():
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
 def test_rare_probabilities_are_below_every_clip(head, bias):
     probes = by_role(plan(Conventions(output=head[0], cost=head[1], bias=bias)))
-    for role in ("rare label", "rare class"):
+    for role in (Role.RARE_LABEL, Role.RARE_CLASS):
         problem = probes[role].setting.problem
         p = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output).p[0]
         # 1e-16 is the smallest clip of the register; exp underflows only at 1e-308
@@ -58,8 +59,8 @@ def test_rare_probabilities_are_below_every_clip(head, bias):
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
 def test_other_weights_lead_to_the_same_z(bias):
     probes = plan(Conventions(bias=bias))
-    single = next(probe for probe in probes if probe.role == "single")
-    moved = by_role(probes)["same z"]
+    single = next(probe for probe in probes if probe.role == Role.SINGLE)
+    moved = by_role(probes)[Role.SAME_Z]
     assert not np.allclose(single.setting.problem.W[1], moved.setting.problem.W[1])
     z, other = (
         by_hand.forward(p.x, p.W, p.b).z for p in (single.setting.problem, moved.setting.problem)
@@ -76,13 +77,15 @@ def test_built_in_sizes_and_batches_are_kept():
 
 
 def test_equal_widths_are_asked_where_sizes_are_free():
-    square = by_role(plan(Conventions()))["square"].setting.problem
+    square = by_role(plan(Conventions()))[Role.SQUARE].setting.problem
     assert len(set(square.sizes)) == 1
-    assert "square" not in by_role(plan(Conventions(sizes=(5, 4, 3))))
+    assert Role.SQUARE not in by_role(plan(Conventions(sizes=(5, 4, 3))))
 
 
 def test_one_sample_is_asked_with_several_labels():
-    first = [probe for probe in plan(Conventions()) if probe.role == "single" and probe.sample == 0]
+    first = [
+        probe for probe in plan(Conventions()) if probe.role == Role.SINGLE and probe.sample == 0
+    ]
     assert len({int(probe.setting.problem.y[0]) for probe in first}) == len(first) >= 2
     assert all(
         np.array_equal(probe.setting.problem.x, first[0].setting.problem.x) for probe in first

@@ -172,7 +172,7 @@ def test_the_mean_over_the_outputs_is_right_where_it_is_declared(cost):
     )
     found = diagnose(averaging(Conventions(**asked, declared=declared)))
     assert (found.outcome, found.bugs[0].id) == ("fail", "scale")
-    assert 'REDUCTION = "mean-over-all"' in found.bugs[0].fix
+    assert 'REDUCTION = "mean-over-all"' in str(found.bugs[0].fix)
     twice = diagnose(
         averaging(Conventions(**asked, reduction="mean-over-all", declared=declared), factor=3.0)
     )

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from planted import Planted
 
-from backproof.checks.bugs.register import SUSPECTS, all_variants, named, places
-from backproof.checks.bugs.wrong_pass import Pass
+from backproof.checks.bugs.hooked_pass import CannotBeComputed, HookedPass
+from backproof.checks.bugs.register import LAST, SUSPECTS, all_variants, places
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.diagnosis import choice
 from backproof.checks.diagnosis.diagnose import diagnose
 from backproof.checks.diagnosis.probes import plan
+from backproof.checks.diagnosis.role import Role
+from backproof.checks.findings import Place
 
 CATALOGUE = {
     "raw-error",
@@ -103,9 +104,13 @@ def test_a_planted_bug_is_named_first_and_predicted_to_within_rounding(id, bug):
 
 
 def test_every_bug_of_the_catalogue_has_words_and_a_place_in_the_order():
-    assert set(choice.ORDER) == CATALOGUE == set(SUSPECTS)
+    assert set(SUSPECTS) == CATALOGUE
+    ranks = [entry.rank for entry in SUSPECTS.values()]
+    assert len(set(ranks)) == len(ranks)
+    assert max(ranks) < LAST
     assert all(
-        entry.statement and entry.fix and entry.see.startswith("(") for entry in SUSPECTS.values()
+        entry.statement and entry.fix.line and entry.see.startswith("(")
+        for entry in SUSPECTS.values()
     )
 
 
@@ -164,7 +169,7 @@ def test_without_replaced_steps_a_pass_is_the_hand_written_one():
             # the same products in the same order, but for the factor 1/N: it may round once more in
             # each of four layers
             assert np.allclose(
-                Pass(setting).named(quantity), theirs[quantity], rtol=1e-13, atol=1e-17
+                HookedPass(setting).value(quantity), theirs[quantity], rtol=1e-13, atol=1e-17
             ), quantity
 
 
@@ -173,21 +178,21 @@ def test_no_variant_predicts_the_right_gradients_everywhere():
     question."""
     probes = plan(Conventions())
     for variant in all_variants(probes[0].setting):
-        if variant.id == "raw-error" and variant.where == "the output layer":
+        if variant.id == "raw-error" and str(variant.place) == "the output layer":
             continue  # p - Y is dz[L] there: invisible, as the catalogue says
         previous, shows = None, False
         for probe in probes:
-            right = Pass(probe.setting)
-            run = Pass(probe.setting, variant.hooks, right=right, previous=previous)
+            right = HookedPass(probe.setting)
+            run = HookedPass(probe.setting, variant.hooks, correct=right, previous=previous)
             run = run.shifted(1.0) if variant.rate_from else run
-            previous = run if variant.in_sequence and probe.role == "first" else None
+            previous = run if variant.in_sequence and probe.role == Role.FIRST else None
             try:
                 shows |= any(
-                    run.named(q).shape != right.named(q).shape
-                    or (run.named(q) != right.named(q)).any()
+                    run.value(q).shape != right.value(q).shape
+                    or (run.value(q) != right.value(q)).any()
                     for q in probe.setting.gradients
                 )
-            except ValueError:
+            except CannotBeComputed:
                 shows = True
             if shows:
                 break
@@ -201,7 +206,7 @@ def test_places_are_all_layers_each_layer_and_what_is_between():
 
 
 def test_layers_are_named_as_a_person_would():
-    assert [named(layers, 3) for layers in ([3], [1], [2, 1])] == [
+    assert [str(Place.of(layers, 3)) for layers in ([3], [1], [2, 1])] == [
         "the output layer",
         "layer 1",
         "layers 1, 2",
@@ -215,7 +220,7 @@ def test_a_sequence_of_calls_is_not_explained_by_its_first_call_alone():
     first = replace(Planted(DECLARED, kept).candidate())
     probes = plan(DECLARED)
     once = first.ask([probes[0].question])[0]
-    assert np.allclose(once.dW[1], Pass(probes[0].setting).named("dW[1]"), rtol=1e-12)
+    assert np.allclose(once.dW[1], HookedPass(probes[0].setting).value("dW[1]"), rtol=1e-12)
     found = diagnose(Planted(DECLARED, kept).candidate())
     assert [bug.id for bug in found.bugs] == ["stale-accumulator"]
     assert "between calls" in found.bugs[0].statement

@@ -1,8 +1,18 @@
-"""Each known bug, as a small function from the right pass to the wrong gradients that it predicts.
+"""Each known bug, as a small function from the correct pass to the wrong gradients that it
+predicts.
 
 Importing the package is what fills the register: each file enters its suspects there.
 """
 
-from backproof.checks.bugs import backward, clipping, forward, layers, output, state
+from backproof.checks.bugs import (
+    backward,
+    clipping,
+    factors,
+    forward,
+    in_place,
+    layers,
+    output,
+    state,
+)
 
-__all__ = ["backward", "clipping", "forward", "layers", "output", "state"]
+__all__ = ["backward", "clipping", "factors", "forward", "in_place", "layers", "output", "state"]

@@ -7,82 +7,82 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from backproof.checks.bugs.register import Variant, suspect
-from backproof.checks.bugs.wrong_pass import Hook, Hooks, Pass, Setting
-
-OUTPUT = "the output layer"
+from backproof.checks.bugs.hooked_pass import HookedPass, Hooks, wherever
+from backproof.checks.bugs.register import Variant, behind_softmax, suspect
+from backproof.checks.bugs.setting import Shape
+from backproof.checks.findings import Fix, Place
 
 
 @suspect(
     "softmax-axis",
     "softmax is normalised over the wrong axis",
-    "{p}   # over the classes of each sample",
+    Fix.of_steps("p", comment="over the classes of each sample"),
     "(F3)",
+    rank=140,
+    occurs=behind_softmax,
 )
-def softmax_axis(setting: Setting) -> Iterator[Variant]:
+def softmax_axis(shape: Shape) -> Iterator[Variant]:
     """(F3) over samples, or over samples and classes together, within each call; the maximum may be
     each sample's, all the same."""
-    if setting.problem.output == "softmax":
-        for axes, over in (
-            ((1,), "over the samples"),
-            ((1, 2), "over samples and classes together"),
-        ):
-            yield Variant("softmax-axis", OUTPUT, (("p", _normalised(axes, axes)),), over)
-            own = f"{over}, after each sample's own maximum is taken off"
-            yield Variant("softmax-axis", OUTPUT, (("p", _normalised(axes, (2,))),), own)
+    output = Place.of([shape.L], shape.L)
+    forms = (((1,), "over the samples"), ((1, 2), "over samples and classes together"))
+    for axes, over in forms:
+        yield Variant(output, (wherever("p", _normalised, axes, axes),), over)
+        own = f"{over}, after each sample's own maximum is taken off"
+        yield Variant(output, (wherever("p", _normalised, axes, (2,)),), own)
 
 
-def _normalised(axes: tuple[int, ...], shifted: tuple[int, ...]) -> Hook:
+def _normalised(
+    run: HookedPass, layer: int, p: np.ndarray, axes: tuple[int, ...], shifted: tuple[int, ...]
+) -> np.ndarray:
     """Softmax over some axes of (call, sample, class), the maximum over others taken off."""
-
-    def hook(run: Pass, layer: int, p: np.ndarray) -> np.ndarray:
-        z = run.get("z", layer).reshape(run.setting.calls, -1, p.shape[1])
-        e = np.exp(z - z.max(axis=shifted, keepdims=True))
-        return np.asarray((e / e.sum(axis=axes, keepdims=True)).reshape(p.shape))
-
-    return hook
+    z = run.get("z", layer).reshape(run.setting.calls, -1, p.shape[1])
+    e = np.exp(z - z.max(axis=shifted, keepdims=True))
+    return np.asarray((e / e.sum(axis=axes, keepdims=True)).reshape(p.shape))
 
 
 @suspect(
     "labels-shifted",
     "the labels are off by one: p is compared with the neighbouring class, or with the "
     "neighbouring sample's",
-    "{Y}   # classes count from 0, and each label stays with its own sample",
+    Fix.of_steps("Y", comment="classes count from 0, and each label stays with its own sample"),
     "(B1)",
+    rank=190,
 )
-def labels_shifted(setting: Setting) -> Iterator[Variant]:
+def labels_shifted(shape: Shape) -> Iterator[Variant]:
     """Y rolled by one over classes or samples; or shifted without wrapping around."""
-    forms = (
+    output = Place.of([shape.L], shape.L)
+    of_classes = (
         ("class {:+d}, wrapping around", _roll_classes),
         ("class {:+d}, the last one dropped", _shift),
         ("class {:+d}, the last one kept", _clip),
-        ("sample {:+d}", _roll_samples),
     )
+    of_samples = (("sample {:+d}", _roll_samples),)
+    # a single output has no neighbour
+    forms = (*of_classes, *of_samples) if shape.several_classes else of_samples
     for step in (1, -1):
-        # a single output has no neighbour
-        for note, form in forms if setting.K > 1 else forms[-1:]:
-            yield Variant(
-                "labels-shifted", OUTPUT, (("Y", _labelled(form, step)),), note.format(step)
-            )
-    if (setting.problem.output, setting.problem.cost) == ("softmax", "cross-entropy"):
+        for note, form in forms:
+            yield Variant(output, (wherever("Y", _labelled, form, step),), note.format(step))
+    if shape.softmaxed and not shape.quadratic:
         for step in (1, -1):
-            hooks: Hooks = (("Y", _labelled(_shift, step)), ("e", _without_label))
-            yield Variant(
-                "labels-shifted",
-                OUTPUT,
-                hooks,
-                f"class {step:+d}, the last one dropped, and its samples with it",
+            hooks: Hooks = (
+                wherever("Y", _labelled, _shift, step),
+                wherever("error", _without_label),
             )
+            note = f"class {step:+d}, the last one dropped, and its samples with it"
+            yield Variant(output, hooks, note)
 
 
-def _without_label(run: Pass, layer: int, e: np.ndarray) -> np.ndarray:
+def _without_label(run: HookedPass, layer: int, error: np.ndarray) -> np.ndarray:
     """p - Y by the chain rule through -Y / p, which is 0 for a sample that has no label."""
-    Y = run.get("Y", layer)
-    return run.p * Y.sum(axis=1, keepdims=True) - Y
+    return run.p * run.Y.sum(axis=1, keepdims=True) - run.Y
 
 
-def _labelled(form: Callable[[np.ndarray, int, int], np.ndarray], step: int) -> Hook:
-    return lambda run, layer, Y: form(Y, step, run.setting.calls)
+Labelled = Callable[[np.ndarray, int, int], np.ndarray]  # Y, by how much, in how many calls
+
+
+def _labelled(run: HookedPass, layer: int, Y: np.ndarray, form: Labelled, step: int) -> np.ndarray:
+    return form(Y, step, run.setting.calls)
 
 
 def _roll_classes(Y: np.ndarray, step: int, calls: int) -> np.ndarray:
@@ -104,39 +104,37 @@ def _roll_samples(Y: np.ndarray, step: int, calls: int) -> np.ndarray:
     return np.asarray(np.roll(Y.reshape(calls, -1, Y.shape[1]), step, axis=1).reshape(Y.shape))
 
 
+CHUNKS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 50, 64, 100, 128)
+Rows = Callable[[int], slice]  # how many samples a call has -> which of them are dropped
+
+
 @suspect(
     "sample-dropped",
     "some samples do not contribute, yet N counts them",
-    "for n in range(N):   # every sample; the last batch, too, where it is not full",
+    Fix("for n in range(N):", "every sample; the last batch, too, where it is not full"),
     "(B2)",
+    rank=200,
 )
-def sample_dropped(setting: Setting) -> Iterator[Variant]:
+def sample_dropped(shape: Shape) -> Iterator[Variant]:
     """The last or first sample of each call gives nothing; or all that do not fill a batch of some
     size."""
-
-    def without(rows: Rows) -> Hook:
-        return lambda run, layer, dz: dz * _kept(run, rows)
-
-    def in_both(rows: Rows) -> Hooks:
-        return (("left", without(rows)), ("rows", without(rows)))
-
+    L = shape.L
+    everywhere = Place.of(range(1, L + 1), L, everywhere=True)
     for note, rows in (("the last sample", _last), ("the first sample", _first)):
-        yield Variant("sample-dropped", "all layers", in_both(rows), note)
+        in_dW = wherever("dW_delta", _without, rows)
+        in_db = wherever("db_delta", _without, rows)
+        yield Variant(everywhere, (in_dW, in_db), note)
         # where there is one sample a call, this is no more than a zero dW or db
-        if setting.in_call > 1:
-            yield Variant("sample-dropped", "dW", (("left", without(rows)),), f"{note}, in dW")
-            yield Variant("sample-dropped", "db", (("rows", without(rows)),), f"{note}, in db")
+        if shape.several_in_call:
+            yield Variant(Place(L=L, kinds=("dW",)), (in_dW,), f"{note}, in dW")
+            yield Variant(Place(L=L, kinds=("db",)), (in_db,), f"{note}, in db")
     for size in CHUNKS:
-        yield Variant(
-            "sample-dropped",
-            "all layers",
-            in_both(_beyond(size)),
-            f"samples that do not fill a batch of {size}",
+        rest = _beyond(size)
+        hooks: Hooks = (
+            wherever("dW_delta", _without, rest),
+            wherever("db_delta", _without, rest),
         )
-
-
-CHUNKS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 50, 64, 100, 128)
-Rows = Callable[[int], slice]  # how many samples a call has -> which of them are dropped
+        yield Variant(everywhere, hooks, f"samples that do not fill a batch of {size}")
 
 
 def _last(in_call: int) -> slice:
@@ -151,8 +149,8 @@ def _beyond(size: int) -> Rows:
     return lambda in_call: slice(in_call - in_call % size, in_call)
 
 
-def _kept(run: Pass, rows: Rows) -> np.ndarray:
-    """A column of 1 for the samples that contribute and 0 for the others, call by call."""
+def _without(run: HookedPass, layer: int, dz: np.ndarray, rows: Rows) -> np.ndarray:
+    """A delta in which some samples are 0, call by call."""
     keep = np.ones(run.setting.in_call)
     keep[rows(len(keep))] = 0
-    return np.tile(keep, run.setting.calls)[:, None]
+    return dz * np.tile(keep, run.setting.calls)[:, None]

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from backproof.checks.bugs.register import Variant, at, suspect
-from backproof.checks.bugs.wrong_pass import Hook, Pass, Setting, times
+from backproof.checks.bugs.hooked_pass import HookedPass, at, times
+from backproof.checks.bugs.register import Variant, behind_softmax, suspect
+from backproof.checks.bugs.setting import Shape
 from backproof.checks.by_hand import sigmoid, softmax, softmax_jacobian
+from backproof.checks.findings import Fix, Place
 
-OUTPUT = "the output layer"
-# in words, dz[L] of a pass, and what else it needs
-Form = tuple[str, Callable[..., np.ndarray], tuple[Any, ...]]
+
+@dataclass(frozen=True)
+class Form:
+    """One wrong dz[L]: in words, computed from a pass, and what else that takes."""
+
+    note: str
+    dz: Callable[..., np.ndarray]
+    given: tuple[Any, ...] = ()
 
 
 def output_variants(
-    id: str, setting: Setting, forms: list[Form], *, in_pairs: int = 99
+    shape: Shape, forms: Sequence[Form], *, in_pairs: int | None = None
 ) -> Iterator[Variant]:
     """A variant for every wrong dz[L]; the first `in_pairs` are common enough to be tried together
     with another bug."""
-    for index, (note, dz, given) in enumerate(forms):
+    for index, form in enumerate(forms):
         yield Variant(
-            id,
-            OUTPUT,
-            (("dz", at([setting.problem.L], _replaced(dz, given))),),
-            note,
-            alone=index >= in_pairs,
+            Place.of([shape.L], shape.L),
+            (at("dz", [shape.L], _replaced, form),),
+            form.note,
+            alone=in_pairs is not None and index >= in_pairs,
         )
 
 
-def _replaced(compute: Callable[..., np.ndarray], given: tuple[Any, ...]) -> Hook:
-    return lambda run, layer, right: compute(run, *given)
+def _replaced(run: HookedPass, layer: int, dz: np.ndarray, form: Form) -> np.ndarray:
+    return form.dz(run, *form.given)
 
 
 def derivative(p: np.ndarray) -> np.ndarray:
@@ -40,136 +47,158 @@ def derivative(p: np.ndarray) -> np.ndarray:
     return p * (1 - p)
 
 
+def _doubled(shape: Shape) -> tuple[tuple[float, str], ...]:
+    """The factors that a delta may carry, and how they are written: the 2 belongs to the quadratic
+    cost."""
+    if shape.quadratic:
+        return ((2.0, "2 "), (1.0, ""))
+    return ((1.0, ""),)
+
+
 @suspect(
     "softmax-diagonal",
     "only the diagonal p(1 - p) of the softmax Jacobian is used, as if softmax were a sigmoid",
-    "{dzL}   # each p depends on every z: (diag(p) - p p^T), not p(1 - p)",
+    Fix.of_steps("dzL", comment="each p depends on every z: (diag(p) - p p^T), not p(1 - p)"),
     "(B6)",
+    rank=30,
+    occurs=behind_softmax,
 )
-def softmax_diagonal(setting: Setting) -> Iterator[Variant]:
+def softmax_diagonal(shape: Shape) -> Iterator[Variant]:
     """e p(1 - p); e q(1 - q) with q = softmax(p); -Y(1 - p)."""
 
-    def of_p(run: Pass, factor: float) -> np.ndarray:
-        return factor * run.u * run.e * derivative(run.p)
+    def of_p(run: HookedPass, factor: float) -> np.ndarray:
+        return factor * run.weight_without_half * run.error * derivative(run.p)
 
-    def of_q(run: Pass, factor: float) -> np.ndarray:
-        return factor * run.u * run.e * derivative(softmax(run.p))
+    def of_q(run: HookedPass, factor: float) -> np.ndarray:
+        return factor * run.weight_without_half * run.error * derivative(softmax(run.p))
 
-    def of_label(run: Pass, factor: float) -> np.ndarray:
-        return -factor * run.u * run.get("Y", run.L) * (1 - run.p)
+    def of_label(run: HookedPass, factor: float) -> np.ndarray:
+        return -factor * run.weight_without_half * run.Y * (1 - run.p)
 
-    if setting.problem.output == "softmax":
-        factors = ((2.0, "2 "), (1.0, "")) if setting.problem.cost == "quadratic" else ((1.0, ""),)
-        forms: list[Form] = [(f"{two}(p - Y) p(1 - p)", of_p, (factor,)) for factor, two in factors]
-        forms += [
-            (f"{two}(p - Y) q(1 - q), q = softmax(p)", of_q, (factor,)) for factor, two in factors
-        ]
-        forms += [(f"-{two}Y(1 - p)", of_label, (factor,)) for factor, two in factors]
-        yield from output_variants("softmax-diagonal", setting, forms)
+    factors = _doubled(shape)
+    forms = [Form(f"{two}(p - Y) p(1 - p)", of_p, (factor,)) for factor, two in factors]
+    forms += [
+        Form(f"{two}(p - Y) q(1 - q), q = softmax(p)", of_q, (factor,)) for factor, two in factors
+    ]
+    forms += [Form(f"-{two}Y(1 - p)", of_label, (factor,)) for factor, two in factors]
+    yield from output_variants(shape, forms)
 
 
 @suspect(
     "double-softmax",
     "softmax is taken twice: the cost gets probabilities where it expects logits",
-    "{dzL}   # p = softmax(z[L]), once; a library's cross-entropy wants z[L], not p",
+    Fix.of_steps(
+        "dzL", comment="p = softmax(z[L]), once; a library's cross-entropy wants z[L], not p"
+    ),
     "(B1)",
+    rank=40,
 )
-def double_softmax(setting: Setting) -> Iterator[Variant]:
+def double_softmax(shape: Shape) -> Iterator[Variant]:
     """J(p) @ (softmax(p) - Y) and its relatives under the other costs and outputs."""
 
-    def error(run: Pass) -> np.ndarray:
-        return run.u * (softmax(run.p) - run.get("Y", run.L))
+    def through_output(run: HookedPass, factor: float) -> np.ndarray:
+        return _through_output(run, factor * _error_of_q(run))
 
-    def twice(run: Pass, outer: bool, inner: bool) -> np.ndarray:
-        """The quadratic cost of q = softmax(p), back through both softmaxes or through one of
-        them."""
-        dq = 2 * run.w * (softmax(run.p) - run.get("Y", run.L))
-        dp = times(softmax_jacobian(softmax(run.p)), dq) if inner else dq
-        if outer:
-            return _through_output(run, dp)
-        return dp
+    def through_softmax(run: HookedPass, factor: float) -> np.ndarray:
+        return times(softmax_jacobian(run.p), factor * _error_of_q(run))
 
-    def once(run: Pass, factor: float, form: str) -> np.ndarray:
-        """The delta of cross-entropy, back through the right output, through a softmax, or through
-        nothing."""
-        e = factor * error(run)
-        if form == "J":
-            return _through_output(run, e)
-        if form == "softmax":
-            return times(softmax_jacobian(run.p), e)
-        return e
+    def through_nothing(run: HookedPass, factor: float) -> np.ndarray:
+        return factor * _error_of_q(run)
 
     forms: list[Form] = []
-    for factor, two in (
-        ((1.0, ""), (2.0, "2 ")) if setting.problem.cost == "quadratic" else ((1.0, ""),)
-    ):
+    for factor, two in reversed(_doubled(shape)):
         forms += [
-            (f"{two}J(p) @ (softmax(p) - Y)", once, (factor, "J")),
-            (f"{two}(softmax(p) - Y)", once, (factor, "")),
+            Form(f"{two}J(p) @ (softmax(p) - Y)", through_output, (factor,)),
+            Form(f"{two}(softmax(p) - Y)", through_nothing, (factor,)),
         ]
-        if setting.problem.output == "sigmoid":
-            forms.append((f"{two}(diag(p) - p p^T) @ (softmax(p) - Y)", once, (factor, "softmax")))
-    if setting.problem.cost == "quadratic":
-        forms += [
-            ("J(p) @ J(q) @ 2(q - Y), q = softmax(p)", twice, (True, True)),
-            ("J(q) @ 2(q - Y), q = softmax(p)", twice, (False, True)),
-            ("J(p) @ 2(q - Y), q = softmax(p)", twice, (True, False)),
-            (
-                "J(softmax(p)) @ 2(p - Y)",
-                lambda run: times(softmax_jacobian(softmax(run.p)), run.dp),
-                (),
-            ),
-        ]
-    yield from output_variants("double-softmax", setting, forms)
+        if not shape.softmaxed:
+            note = f"{two}(diag(p) - p p^T) @ (softmax(p) - Y)"
+            forms.append(Form(note, through_softmax, (factor,)))
+    if shape.quadratic:
+        forms += QUADRATIC_OF_Q
+    yield from output_variants(shape, forms)
 
 
-def _through_output(run: Pass, dp: np.ndarray) -> np.ndarray:
+def _error_of_q(run: HookedPass) -> np.ndarray:
+    """The delta of cross-entropy with q = softmax(p) for p."""
+    return run.weight_without_half * (softmax(run.p) - run.Y)
+
+
+def _through_output(run: HookedPass, dp: np.ndarray) -> np.ndarray:
     if run.problem.output == "softmax":
         return times(softmax_jacobian(run.p), dp)
     return dp * derivative(run.p)
 
 
+def _dq(run: HookedPass) -> np.ndarray:
+    """Of the quadratic cost of q = softmax(p)."""
+    return 2 * run.weight * (softmax(run.p) - run.Y)
+
+
+def _through_both(run: HookedPass) -> np.ndarray:
+    return _through_output(run, times(softmax_jacobian(softmax(run.p)), _dq(run)))
+
+
+def _through_second(run: HookedPass) -> np.ndarray:
+    return times(softmax_jacobian(softmax(run.p)), _dq(run))
+
+
+def _through_first(run: HookedPass) -> np.ndarray:
+    return _through_output(run, _dq(run))
+
+
+def _of_right_error(run: HookedPass) -> np.ndarray:
+    return times(softmax_jacobian(softmax(run.p)), run.dp)
+
+
+QUADRATIC_OF_Q = (
+    Form("J(p) @ J(q) @ 2(q - Y), q = softmax(p)", _through_both),
+    Form("J(q) @ 2(q - Y), q = softmax(p)", _through_second),
+    Form("J(p) @ 2(q - Y), q = softmax(p)", _through_first),
+    Form("J(softmax(p)) @ 2(p - Y)", _of_right_error),
+)
+
+
 @suspect(
     "cost-mismatch",
     "dz[L] is the delta of another cost than the declared one",
-    "{dzL}   # the delta of the COST that the file declares",
+    Fix.of_steps("dzL", comment="the delta of the COST that the file declares"),
     "(B1)",
+    rank=90,
+    may_be_meant=True,
 )
-def cost_mismatch(setting: Setting) -> Iterator[Variant]:
+def cost_mismatch(shape: Shape) -> Iterator[Variant]:
     """e under the quadratic cost, e s (or J e) under cross-entropy, with and without the 2; binary
     cross-entropy under softmax."""
 
-    def error(run: Pass, factor: float) -> np.ndarray:
-        return factor * run.u * run.e
+    def error(run: HookedPass, factor: float) -> np.ndarray:
+        return factor * run.weight_without_half * run.error
 
-    def with_derivative(run: Pass, factor: float) -> np.ndarray:
-        return factor * run.u * run.e * derivative(run.p)
+    def with_derivative(run: HookedPass, factor: float) -> np.ndarray:
+        return error(run, factor) * derivative(run.p)
 
-    def with_jacobian(run: Pass, factor: float) -> np.ndarray:
-        return factor * run.u * times(softmax_jacobian(run.p), run.e)
+    def with_jacobian(run: HookedPass, factor: float) -> np.ndarray:
+        return factor * run.weight_without_half * times(softmax_jacobian(run.p), run.error)
 
-    def with_sigmoid(run: Pass, factor: float) -> np.ndarray:
-        return factor * run.u * run.e * derivative(sigmoid(run.get("z", run.L)))
+    def with_sigmoid(run: HookedPass, factor: float) -> np.ndarray:
+        return error(run, factor) * derivative(sigmoid(run.get("z", run.L)))
 
-    def of_binary(run: Pass) -> np.ndarray:
-        dp = np.where(run.get("Y", run.L) > 0, -1 / run.p, 1 / (1 - run.p))
-        return run.u * times(softmax_jacobian(run.p), dp)
+    def of_binary(run: HookedPass) -> np.ndarray:
+        dp = np.where(run.Y > 0, -1 / run.p, 1 / (1 - run.p))
+        return run.weight_without_half * times(softmax_jacobian(run.p), dp)
 
-    quadratic = setting.problem.cost == "quadratic"
-    softmaxed = setting.problem.output == "softmax"
     forms: list[Form] = []
     for factor, two in ((1.0, ""), (2.0, "2 ")):
-        if quadratic:
-            forms.append((f"{two}(p - Y), the delta of cross-entropy", error, (factor,)))
-        else:
-            forms.append(
-                (f"{two}(p - Y) p(1 - p), that of the quadratic cost", with_derivative, (factor,))
-            )
-        if softmaxed and not quadratic:
-            forms.append(
-                (f"{two}J @ (p - Y), that of the quadratic cost", with_jacobian, (factor,))
-            )
-            forms.append((f"{two}(p - Y) sigma'(z[L])", with_sigmoid, (factor,)))
-    if softmaxed and not quadratic:
-        forms.append(("J @ ((1 - Y)/(1 - p) - Y/p), that of binary cross-entropy", of_binary, ()))
-    yield from output_variants("cost-mismatch", setting, forms)
+        if shape.quadratic:
+            forms.append(Form(f"{two}(p - Y), the delta of cross-entropy", error, (factor,)))
+            continue
+        note = f"{two}(p - Y) p(1 - p), that of the quadratic cost"
+        forms.append(Form(note, with_derivative, (factor,)))
+        if shape.softmaxed:
+            note = f"{two}J @ (p - Y), that of the quadratic cost"
+            forms.append(Form(note, with_jacobian, (factor,)))
+            forms.append(Form(f"{two}(p - Y) sigma'(z[L])", with_sigmoid, (factor,)))
+    if shape.softmaxed and not shape.quadratic:
+        note = "J @ ((1 - Y)/(1 - p) - Y/p), that of binary cross-entropy"
+        forms.append(Form(note, of_binary))
+    yield from output_variants(shape, forms)

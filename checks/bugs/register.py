@@ -1,23 +1,25 @@
 """Each known bug, as the step of the backward pass that it gets wrong: what it predicts follows
-from wrong_pass.py.
+from hooked_pass.py.
 
-A suspect is a function from a setting (sizes, head, what is known of the call) to its variants:
-where it may sit, and which step it replaces by what. Adding one is adding one function under
-`@suspect`, in one of the files that do: backward.py, layers.py (an index that is off), output.py,
-forward.py and state.py (what is kept between samples and calls). Those that merely multiply a
-gradient, or add a multiple of W to it, are read off in checks/diagnosis/factors.py.
+A suspect is a function from the shape of a setting to its variants: where it may sit, and which
+step it replaces by what. Adding one is adding one function under `@suspect`, here or in anybody's
+own program: the entry holds its words, its rank, where it can occur and how it is tried. Those that
+merely multiply a gradient, or add a multiple of W to it, have words alone (factors.py) and are read
+off the numbers in checks/diagnosis/factors.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
-from typing import Any
 
-import numpy as np
+from backproof.checks.bugs.hooked_pass import Hooks
+from backproof.checks.bugs.setting import Setting, Shape
+from backproof.checks.findings import Fix, Place
 
-from backproof.checks.bugs.wrong_pass import Hook, Hooks, Pass, Setting
+LAST = 1000  # the rank of a bug whose author gives none: behind all that have been counted
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,10 @@ class Variant:
     """One way in which a bug may have been written, at one place.
 
     Attributes:
-        id: of the bug.
-        where: "layer 1", "layers 1, 2", "the output layer".
+        place: where it is.
         hooks: the steps that it replaces.
         note: which of the bug's forms, in the notation of EQUATIONS.md; ends the statement.
+        id: of the bug; the register fills it in.
         rate_from: the layer whose dW tells at which rate W was changed, for the suspect that has an
             unknown rate.
         alone: a rare form, tried as the only bug and with a factor, but not in pairs.
@@ -39,16 +41,16 @@ class Variant:
         fix: the line that repairs this form, where that is not the one that repairs every form.
     """
 
-    id: str
-    where: str
+    place: Place
     hooks: Hooks
     note: str
+    id: str = ""
     rate_from: int | None = None
     in_sequence: bool = False
     alone: bool = False
     moved: bool = False
     short: str = ""
-    fix: str = ""
+    fix: Fix | None = None
 
     def beside(self, other: Variant) -> Variant:
         """The two together, this one's hooks first."""
@@ -62,62 +64,112 @@ class Variant:
         )
 
 
-Variants = Callable[[Setting], Iterator[Variant]]
+Variants = Callable[[Shape], Iterator[Variant]]
+
+
+def always(shape: Shape) -> bool:
+    """Everywhere: any network can have it."""
+    return True
+
+
+def with_biases(shape: Shape) -> bool:
+    """Only where the network has biases."""
+    return shape.bias
+
+
+def behind_softmax(shape: Shape) -> bool:
+    """Only where the output is a softmax."""
+    return shape.softmaxed
+
+
+def with_several_layers(shape: Shape) -> bool:
+    """Only where a delta goes back through a layer."""
+    return shape.L > 1
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """A bug of the catalogue in words: one sentence on what the code does, the line that repairs
-    it, and where to read.
+    """A bug of the catalogue: its words, and how it is tried.
 
-    The line may name those of checks/candidates/lines.py in braces, so that it comes out as the
-    candidate would write it.
+    Attributes:
+        id: its name in the catalogue.
+        statement: one sentence on what the code does.
+        fix: the line that repairs it. It may name those of checks/candidates/lines.py in braces, so
+            that it comes out as the candidate would write it.
+        see: the equation that it gets wrong first.
+        rank: of bugs that explain the numbers equally well, the lowest is named first; they are in
+            the order in which bugs were counted in public code.
+        occurs: whether a network of some shape can have it.
+        in_sequence: whether all of its forms show only in a sequence of calls.
+        alone: whether it is never tried together with another.
+        edits_arrays: whether it is code that edits an array, which a line of the source may show.
+        rounds: whether it only takes digits away, so that it hides in float32.
+        may_be_meant: whether another declaration of the file would make it right.
+        borrows: whether it takes a delta from another layer, whatever else has been done to that.
+        variants: where it may sit, and what it replaces; None for what is read off factors.
     """
 
     id: str
     statement: str
-    fix: str
+    fix: Fix
     see: str
+    rank: int = LAST
+    occurs: Callable[[Shape], bool] = always
+    in_sequence: bool = False
+    alone: bool = False
+    edits_arrays: bool = False
+    rounds: bool = False
+    may_be_meant: bool = False
+    borrows: bool = False
     variants: Variants | None = None
+
+    def __call__(self, variants: Variants) -> Variants:
+        """Enter a function in the register, under this id and with these words."""
+        enter(replace(self, variants=variants))
+        return variants
+
+    def in_shape(self, shape: Shape) -> Iterator[Variant]:
+        """Its variants in a network of some shape, under its name."""
+        if self.variants is None or not self.occurs(shape):
+            return
+        for variant in self.variants(shape):
+            yield replace(
+                variant,
+                id=self.id,
+                in_sequence=variant.in_sequence or self.in_sequence,
+                alone=variant.alone or self.alone,
+            )
 
 
 SUSPECTS: dict[str, Suspect] = {}
 
 
-def suspect(id: str, statement: str, fix: str, see: str) -> Callable[[Variants], Variants]:
-    """Enter a function in the register, under its id and with its words."""
+def enter(entry: Suspect) -> None:
+    """Put a bug into the register.
 
-    def enter(variants: Variants) -> Variants:
-        SUSPECTS[id] = Suspect(id, statement, fix, see, variants)
-        return variants
+    Raises: ValueError if another has its name already.
+    """
+    if entry.id in SUSPECTS:
+        raise ValueError(f'expected a new name for a bug, got "{entry.id}", which exists')
+    SUSPECTS[entry.id] = entry
+    all_in_shape.cache_clear()
 
-    return enter
+
+suspect = Suspect  # what the decorator is called: @suspect("raw-error", ...)
 
 
 def all_variants(setting: Setting) -> list[Variant]:
-    """Every variant of every suspect that can exist in a setting; they are the same for all
-    settings alike in what is read here."""
-    problem = setting.problem
-    alike = (
-        problem.L,
-        problem.output,
-        problem.cost,
-        setting.K > 1,
-        setting.bias,
-        setting.calls > 1,
-        setting.in_call > 1,
-    )
-    if alike not in _made:
-        _made[alike] = [
-            variant
-            for entry in SUSPECTS.values()
-            if entry.variants is not None
-            for variant in entry.variants(setting)
-        ]
-    return _made[alike]
+    """Every variant of every suspect that can exist in a setting."""
+    return list(all_in_shape(setting.shape))
 
 
-_made: dict[tuple[int, str, str, bool, bool, bool, bool], list[Variant]] = {}
+@lru_cache(maxsize=64)
+def all_in_shape(shape: Shape) -> tuple[Variant, ...]:
+    """Every variant of every suspect in a network of some shape."""
+    found: list[Variant] = []
+    for entry in SUSPECTS.values():
+        found += entry.in_shape(shape)
+    return tuple(found)
 
 
 def places(layers: Iterable[int]) -> Iterator[tuple[int, ...]]:
@@ -127,26 +179,3 @@ def places(layers: Iterable[int]) -> Iterator[tuple[int, ...]]:
         yield every
     for size in range(1, len(every)) if len(every) <= 5 else (1, len(every) - 1):
         yield from combinations(every, size)
-
-
-def at(layers: Iterable[int], change: Callable[..., np.ndarray], *given: Any) -> Hook:
-    """A hook that acts in some layers alone: change(run, layer, value, *given)."""
-    chosen = frozenset(layers)
-
-    def hook(run: Pass, layer: int, value: np.ndarray) -> np.ndarray:
-        if layer in chosen:
-            return change(run, layer, value, *given)
-        return value
-
-    hook.top = max(chosen, default=0)  # type: ignore[attr-defined]
-    return hook
-
-
-def named(layers: Iterable[int], L: int) -> str:
-    """ "layer 1", "layers 1, 2", "the output layer"."""
-    chosen = sorted(layers)
-    if chosen == [L]:
-        return "the output layer"
-    if len(chosen) == 1:
-        return f"layer {chosen[0]}"
-    return f"layers {', '.join(map(str, chosen))}"

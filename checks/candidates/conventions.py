@@ -81,6 +81,11 @@ class Conventions:
         return self.reduction != "sum"
 
     @property
+    def is_quadratic(self) -> bool:
+        """Whether its loss is a sum of squares, halved or not."""
+        return self.cost in ("quadratic", "half-quadratic")
+
+    @property
     def head(self) -> tuple[str, str]:
         """Output and cost by their names in checks.by_hand.HEADS."""
         return self.output, {

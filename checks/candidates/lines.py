@@ -8,9 +8,8 @@ layout, the same equation is another product, and the mean is taken or not. Laye
 
 from __future__ import annotations
 
-import re
-
 from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.findings import Step
 
 PRODUCTS = {  # (examples, layout) -> (F1) without its bias, (B2), (B4)
     ("rows", "out,in"): ("a[l - 1] @ W[l].T", "dz[l].T @ a[l - 1]", "dz[l] @ W[l]"),
@@ -56,32 +55,22 @@ def _output(conventions: Conventions, classes: int) -> str:
     return f"dp = {error}{mean}; dz[L] = p * (dp - (dp * p).sum(axis={classes}, keepdims=True))"
 
 
-STEPS = {
-    "F1": "z",
-    "F2": "a",
-    "F3": "p",
-    "B1": "dzL",
-    "B2": "dW",
-    "B3": "db",
-    "B4": "da",
-    "B5": "dz",
-    "B7": "dzL",
-    "B8": "dzL",
-    "B9": "dzL",
-}
-
-
-def of_step(step: str, conventions: Conventions) -> str:
-    """ "(B4) da[1]" -> "da[1] = dz[2] @ W[2]": the line that should be there, with its layers."""
-    tag, _, quantity = step.partition(" ")
-    line = lines(conventions).get(STEPS.get(tag.strip("()"), ""), "")
-    layer = re.search(r"\[(\d+)\]", quantity)
-    if not line or layer is None:
+def of_step(step: Step, conventions: Conventions) -> str:
+    """The line that computes a step, with its layers: "da[1] = dz[2] @ W[2]" for da[1]; "" for a
+    step that has no line of its own."""
+    by_name = lines(conventions)
+    quantity = step.quantity
+    if quantity.kind == "dz" and step.tag != "(B5)":
+        line = by_name["dzL"]
+    else:
+        line = by_name.get(quantity.kind, "")
+    if quantity.layer is None:
         return line
-    number = int(layer[1]) + quantity.startswith("da")  # its line is written from the layer above
-    return with_layer(line.replace("[L]", "[l]"), number)
+    # the line of da[l - 1] is written from the layer above
+    layer = quantity.layer + 1 if quantity.kind == "da" else quantity.layer
+    return with_layer(line.replace("[L]", "[l]"), layer)
 
 
 def with_layer(line: str, layer: int) -> str:
     """W[l], a[l - 1] -> W[2], a[1]."""
-    return re.sub(r"\[l( - 1)?\]", lambda found: f"[{layer - 1 if found[1] else layer}]", line)
+    return line.replace("[l]", f"[{layer}]").replace("[l - 1]", f"[{layer - 1}]")

@@ -3,131 +3,91 @@ read more."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 import numpy as np
 
-from backproof.checks.bugs.register import SUSPECTS
+from backproof.checks.bugs.in_place import IN_PLACE
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.lines import lines, with_layer
 from backproof.checks.diagnosis.choice import Cause, Explanation
 from backproof.checks.diagnosis.evidence import Evidence
-from backproof.checks.quantities import equation
-
-
-@dataclass(frozen=True)
-class Bug:
-    """One bug, in words that somebody can act on.
-
-    Attributes:
-        id: its name in the catalogue.
-        where: "layer 1", "the output layer".
-        statement: what the code does, in a sentence.
-        evidence: how well its prediction fits the answers, and how badly the right gradients do.
-        residual: the largest relative difference between prediction and answers.
-        fix: the line that repairs it.
-        see: the equation in checks/EQUATIONS.md.
-        alternative: whether it stands for others before it, from which no question can tell it
-            apart here.
-    """
-
-    id: str
-    where: str
-    statement: str
-    evidence: str
-    residual: float
-    fix: str
-    see: str
-    alternative: bool = False
+from backproof.checks.digits import apart
+from backproof.checks.findings import Bug, Fix, Place
+from backproof.checks.quantities import Quantity, equation, kind_of
 
 
 def bugs_of(
     evidence: list[Evidence], explanations: list[Explanation], conventions: Conventions
 ) -> list[Bug]:
     """The causes of the likeliest explanation, then those of the others that fit as well."""
-    bugs: list[Bug] = []
+    bugs: dict[str, Bug] = {}
+    edits = next((item.answer.edits for item in evidence if item.answer.edits), "")
     for index, explanation in enumerate(explanations):
-        text = _fit(evidence, explanation, conventions)
-        seen = next((item.answer.edits for item in evidence if item.answer.edits), "")
-        if seen and "in-place" in {cause.id for cause in explanation.causes}:
-            text = f"see {seen}; {text}"
-        else:
-            text = text
+        shown = _shown_by(evidence, explanation, conventions)
+        if edits and any(cause.suspect.edits_arrays for cause in explanation.causes):
+            shown = f"see {edits}; {shown}"
         for cause in explanation.causes:
-            if cause.id not in {bug.id for bug in bugs}:
-                bugs.append(
-                    _in_words(
-                        cause, index > 0, cause.evidence or text, explanation.residual, conventions
-                    )
+            if cause.id not in bugs:
+                bugs[cause.id] = Bug(
+                    cause.id,
+                    cause.place,
+                    f"{cause.suspect.statement}; here: {cause.note}",
+                    cause.evidence or shown,
+                    explanation.residual,
+                    _fix(cause, conventions),
+                    _see(cause, conventions),
+                    alternative=index > 0,
                 )
-    return bugs
+    return list(bugs.values())
 
 
-def _in_words(
-    cause: Cause, alternative: bool, evidence: str, residual: float, conventions: Conventions
-) -> Bug:
-    words = SUSPECTS[cause.id]
-    fix = (cause.fix or words.fix).format(**lines(conventions))
-    only = re.fullmatch(r"(?:db of )?layer (\d+)", cause.where)
-    fix = with_layer(fix, int(only[1])) if only else fix
-    line = re.match(r"\{(dW|db|da|dz)\}", cause.fix)
-    # in a network of one layer: dz[1] is the delta of this file's own cost
-    last = f"{line[1]}[0]" if line else "dz[1]"
-    see = equation(last, 1, *conventions.head) if line or words.see == "(B1)" else words.see
-    return Bug(
-        cause.id,
-        cause.where,
-        f"{words.statement}; here: {cause.note}",
-        evidence,
-        residual,
-        fix,
-        see,
-        alternative,
-    )
+def _fix(cause: Cause, conventions: Conventions) -> Fix:
+    """The line as the candidate would write it, with its layer where that is one hidden layer."""
+    fix = cause.fix or cause.suspect.fix
+    line = fix.line.format(**lines(conventions))
+    layer = cause.place.only_layer
+    if layer is None:
+        return Fix(line, fix.comment, fix.steps)
+    return Fix(with_layer(line, layer), with_layer(fix.comment, layer), fix.steps)
+
+
+def _see(cause: Cause, conventions: Conventions) -> str:
+    """The equation: of the step that its own line repairs, else the bug's usual one; (B1) stands
+    for the delta of this file's own cost."""
+    if cause.fix and cause.fix.steps and cause.fix.steps[0] in ("dW", "db", "da", "dz"):
+        # in a network of one layer, whatever belongs to another is a step of a hidden layer
+        return equation(str(Quantity(cause.fix.steps[0], 0)), 1, *conventions.head)
+    if cause.suspect.see == "(B1)":
+        return equation("dz[1]", 1, *conventions.head)
+    return cause.suspect.see
 
 
 def edited_arguments() -> Bug:
     """The finding that the arrays that were passed in are no longer what they were."""
-    words = SUSPECTS["in-place"]
-    text = "after the call, the arrays that were passed in hold other numbers than before"
     return Bug(
-        "in-place",
-        "its arguments",
+        IN_PLACE.id,
+        Place(words="its arguments"),
         "it edits the arrays that it is given",
-        text,
+        "after the call, the arrays that were passed in hold other numbers than before",
         0.0,
-        "x = x.copy()",
-        words.see,
+        Fix("x = x.copy()"),
+        IN_PLACE.see,
     )
 
 
-def _fit(evidence: list[Evidence], explanation: Explanation, conventions: Conventions) -> str:
+def _shown_by(evidence: list[Evidence], explanation: Explanation, conventions: Conventions) -> str:
     """The entry that is farthest off in the first question that shows the bug, and how well the
     prediction fits all of them."""
     for item in evidence:
-        given = item.given or {}
-        wrong = [quantity for quantity in item.wrongs if quantity in given]
-        comparable = [
-            quantity
-            for quantity in wrong
-            if given[quantity].shape == item.right.named(quantity).shape
+        wrong = [name for name in item.wrongs if name in item.gradients]
+        in_shape = [
+            name for name in wrong if item.gradients[name].shape == item.correct.value(name).shape
         ]
-        if comparable:
-            quantity = max(
-                comparable, key=lambda name: (_relative(given[name], item.right.named(name)), name)
-            )
-            size = f"{max(explanation.residual, 1e-16):.0e} of its size"
-            if len(explanation.causes) == 1:
-                who = "this bug predicts"
-            else:
-                who = "these bugs together predict"
-            fits = f"{who} yours, and every other gradient that came, to {size}"
-            entry = _entry(quantity, given[quantity], item.right.named(quantity), conventions)
-            return f"{entry}; {fits} ({item.setting.problem.id})"
+        if in_shape:
+            entry = _farthest_off(item, in_shape, conventions)
+            return f"{entry}; {_how_well(explanation)} ({item.setting.problem.id})"
         if wrong:
-            shape = given[wrong[0]].shape
-            due = item.right.named(wrong[0]).shape
+            shape = item.gradients[wrong[0]].shape
+            due = item.correct.value(wrong[0]).shape
             return (
                 f"your {wrong[0]} has the shape {shape}, which this bug gives it; {due} is "
                 f"right ({item.setting.problem.id})"
@@ -135,26 +95,33 @@ def _fit(evidence: list[Evidence], explanation: Explanation, conventions: Conven
     return "your gradients have the shapes that this predicts"
 
 
-def _entry(quantity: str, given: np.ndarray, right: np.ndarray, conventions: Conventions) -> str:
+def _how_well(explanation: Explanation) -> str:
+    size = f"{max(explanation.residual, 1e-16):.0e} of its size"
+    who = "these bugs together predict"
+    if len(explanation.causes) == 1:
+        who = "this bug predicts"
+    return f"{who} yours, and every other gradient that came, to {size}"
+
+
+def _farthest_off(item: Evidence, names: list[str], conventions: Conventions) -> str:
     """ "your dW[1][0, 2] is 0.0123, right is 0.0456", with the index in the candidate's own
     layout."""
-    index = np.unravel_index(int(np.abs(given - right).argmax()), given.shape)
-    turned = index[::-1] if quantity.startswith("dW") and conventions.layout == "in,out" else index
-    where = ", ".join(str(int(i)) for i in turned)
-    return (
-        f"your {quantity}[{where}] is "
-        f"{' but right is '.join(apart(float(given[index]), float(right[index])))}"
-    )
+    off = {name: _distance(item.gradients[name], item.correct.value(name)) for name in names}
+    name = max(names, key=lambda one: (off[one], one))
+    given = item.gradients[name]
+    correct = item.correct.value(name)
+    index = np.unravel_index(int(np.abs(given - correct).argmax()), given.shape)
+    theirs = index
+    if kind_of(name) == "dW" and conventions.layout == "in,out":
+        theirs = index[::-1]
+    where = ", ".join(str(int(i)) for i in theirs)
+    yours, due = apart(float(given[index]), float(correct[index]))
+    return f"your {name}[{where}] is {yours} but right is {due}"
 
 
-def apart(yours: float, right: float) -> tuple[str, str]:
-    """Two numbers with as many digits as it takes to tell them apart."""
-    texts = ((f"{yours:.{digits}g}", f"{right:.{digits}g}") for digits in range(6, 18))
-    return next((pair for pair in texts if pair[0] != pair[1]), (repr(yours), repr(right)))
-
-
-def _relative(given: np.ndarray, right: np.ndarray) -> float:
-    size = max(float(np.linalg.norm(given)), float(np.linalg.norm(right)))
+def _distance(given: np.ndarray, correct: np.ndarray) -> float:
+    """Relative to the larger of the two."""
+    size = max(float(np.linalg.norm(given)), float(np.linalg.norm(correct)))
     if size:
-        return float(np.linalg.norm(given - right)) / size
+        return float(np.linalg.norm(given - correct)) / size
     return 0.0

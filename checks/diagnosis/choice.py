@@ -6,47 +6,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from backproof.checks.bugs.register import Variant, all_variants
-from backproof.checks.bugs.wrong_pass import Hooks
-from backproof.checks.diagnosis.decay import decays_alike, described
-from backproof.checks.diagnosis.evidence import (
-    CLOSE,
-    CLOSE_FLOAT32,
-    Evidence,
-    differs_from_call_to_call,
-)
+from backproof.checks.bugs.factors import DECAY
+from backproof.checks.bugs.hooked_pass import Hooks
+from backproof.checks.bugs.register import SUSPECTS, Suspect, Variant, all_variants
+from backproof.checks.diagnosis.closeness import is_large
+from backproof.checks.diagnosis.decay import Fits, decay_note, decay_place, decays_alike
+from backproof.checks.diagnosis.evidence import Evidence, differs_from_call_to_call
+from backproof.checks.diagnosis.factor import Freedom
 from backproof.checks.diagnosis.factors import decompose, decompositions
-from backproof.checks.diagnosis.matching import Match, Row, explain
+from backproof.checks.diagnosis.matching import (
+    EXACTLY,
+    UP_TO_FACTORS,
+    WITH_DECAY,
+    Match,
+    explain,
+)
 from backproof.checks.diagnosis.pairs import plausible
 from backproof.checks.diagnosis.readings import Reading
-
-# How often each was found (bug-catalogue), with what has no count behind: the order in which equal
-# explanations are named.
-ORDER = (
-    "raw-error",
-    "updated-weights",
-    "softmax-diagonal",
-    "double-softmax",
-    "bias-scalar",
-    "sigmoid-twice",
-    "sign",
-    "no-hidden-derivative",
-    "cost-mismatch",
-    "scale",
-    "bias-not-summed",
-    "stale-accumulator",
-    "learning-rate-folded",
-    "softmax-axis",
-    "no-bias-gradient",
-    "transposed",
-    "wrong-layer",
-    "in-place",
-    "labels-shifted",
-    "sample-dropped",
-    "low-precision",
-    "probability-clipped",
-    "decay-sign",
-)
+from backproof.checks.diagnosis.role import Role
+from backproof.checks.diagnosis.rounding import CLOSE, CLOSE_FLOAT32
+from backproof.checks.findings import Fix, Place
 
 
 @dataclass(frozen=True)
@@ -55,10 +34,15 @@ class Cause:
     prediction fits."""
 
     id: str
-    where: str
+    place: Place
     note: str
-    fix: str = ""
+    fix: Fix | None = None
     evidence: str = ""
+
+    @property
+    def suspect(self) -> Suspect:
+        """Its entry in the register."""
+        return SUSPECTS[self.id]
 
 
 @dataclass
@@ -66,17 +50,30 @@ class Explanation:
     """Bugs that together predict every answer.
 
     Attributes:
-        causes: one or two, the one that comes first in ORDER first.
-        hooks, variant, readings, decays: what predicts the numbers, for the evidence sentence.
-        residual: the largest relative difference that is left.
+        causes: one or two, the one of the lower rank first.
+        variant, readings: what predicts the numbers; no variant where that is the correct pass.
+        match: how well it fits.
     """
 
     causes: list[Cause]
-    hooks: Hooks = ()
     variant: Variant | None = None
     readings: list[Reading] = field(default_factory=list)
-    residual: float = 0.0
     match: Match | None = None
+
+    @property
+    def hooks(self) -> Hooks:
+        """The steps that it replaces."""
+        return self.variant.hooks if self.variant else ()
+
+    @property
+    def residual(self) -> float:
+        """The largest relative difference that is left."""
+        return self.match.residual if self.match else 0.0
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of its bugs."""
+        return frozenset(cause.id for cause in self.causes)
 
     @property
     def rank(self) -> tuple[int, ...]:
@@ -84,20 +81,22 @@ class Explanation:
         common before rare."""
         noise = self.match.noise if self.match else 0
         unlikely = sum(reading.unlikely for reading in self.readings)
-        return (
-            len(self.causes),
-            noise,
-            unlikely,
-            *sorted(ORDER.index(cause.id) for cause in self.causes),
-        )
+        ranks = sorted(cause.suspect.rank for cause in self.causes)
+        return (len(self.causes), noise, unlikely, *ranks)
+
+
+def by_rank(causes: Iterable[Cause]) -> list[Cause]:
+    """The common bugs before the rare."""
+    return sorted(causes, key=lambda cause: cause.suspect.rank)
 
 
 def _ranked(found: Iterable[Explanation]) -> list[Explanation]:
     """The likeliest first, one for each set of ids, and none with more bugs than need be."""
     by_ids: dict[frozenset[str], Explanation] = {}
     ranked = sorted(found, key=lambda explanation: explanation.rank)
-    for explanation in [one for one in ranked if len(one.causes) == len(ranked[0].causes)]:
-        by_ids.setdefault(frozenset(cause.id for cause in explanation.causes), explanation)
+    for explanation in ranked:
+        if len(explanation.causes) == len(ranked[0].causes):
+            by_ids.setdefault(explanation.ids, explanation)
     return list(by_ids.values())
 
 
@@ -112,7 +111,7 @@ class Search:
         evidence = [item for item in evidence if item.is_of_gradients]
         answered = [item for item in evidence if item.given is not None]
         self.evidence = sorted(evidence, key=_how_little_it_says)
-        self.sequence = [item for item in evidence if item.probe.role in ("first", "again")]
+        self.sequence = [item for item in evidence if item.probe.role in (Role.FIRST, Role.AGAIN)]
         self.widest = self.evidence[0]
         self.precise = all(item.answer.precision == "float64" for item in answered)
         self.close = CLOSE if self.precise else CLOSE_FLOAT32
@@ -120,7 +119,7 @@ class Search:
         self.variants = [
             variant
             for variant in all_variants(self.widest.setting)
-            if (self.precise or variant.id != "low-precision")
+            if (self.precise or not SUSPECTS[variant.id].rounds)
             and (self.keeps_state or not variant.in_sequence)
         ]
 
@@ -129,101 +128,85 @@ class Search:
         return self._confirmed(_ranked(self._telling(self.singles())))
 
     def combined(self) -> list[Explanation]:
-        """The same by two bugs."""
-        return self._confirmed(
-            _ranked(self._telling(self.with_factor())) or _ranked(self._telling(self.pairs()))
-        )
+        """Every explanation by two bugs, the likeliest first; [] if there is none."""
+        with_factor = _ranked(self._telling(self.with_factor()))
+        return self._confirmed(with_factor or _ranked(self._telling(self.pairs())))
 
     def _telling(self, found: Iterable[Explanation]) -> Iterator[Explanation]:
-        """Those that explain more than the right pass does: predictions are compared generously,
+        """Those that explain more than the correct pass does: predictions are compared generously,
         and that must not be all."""
-        right = explain((), self.evidence, free=False)
-        return (
-            one
-            for one in found
-            if right is None or (one.match is not None and one.match.misfits < right.misfits)
-        )
+        correct = explain((), self.evidence, freedom=EXACTLY)
+        for one in found:
+            if correct is None or (one.match and one.match.misfits < correct.misfits):
+                yield one
 
     def _confirmed(self, found: list[Explanation]) -> list[Explanation]:
         """Those that explain every entry, where gradients are too large to look at all of them each
         time."""
-        if not any(item.is_large for item in self.evidence):
+        if not any(is_large(item) for item in self.evidence):
             return found
-        whole = {id(item): replace(item, whole=True, of_right={}) for item in self.evidence}
+        whole = {id(item): replace(item, whole=True) for item in self.evidence}
         kept = []
         for one in found:
-            held = [
-                whole[id(item)]
-                for item in (self._held_against(one.variant) if one.variant else self.evidence)
-            ]
-            decays = one.match is not None and any(decays for _, decays in one.match.decays)
-            if (
-                explain(
-                    one.hooks,
-                    held,
-                    variant=one.variant,
-                    free=bool(one.readings) or decays,
-                    decay=decays,
-                )
-                is not None
-            ):
+            held = [whole[id(item)] for item in self._held_against(one.variant)]
+            decays = one.match is not None and one.match.decays
+            freedom = Freedom(factor=bool(one.readings) or decays, decay=decays)
+            if explain(one.hooks, held, variant=one.variant, freedom=freedom) is not None:
                 kept.append(one)
         return kept
 
     def singles(self) -> Iterator[Explanation]:
-        """The right pass with one factor's cause, or one variant alone."""
-        yield from self._of_right_pass(1)
+        """The correct pass with one factor's cause, or one variant alone."""
+        yield from self._of_correct_pass(1)
         for variant in self.variants:
-            match = explain(variant.hooks, self._held_against(variant), variant=variant, free=False)
+            match = self._explained(variant, EXACTLY)
             if match is not None:
                 yield self._explanation([variant], match, [])
 
     def with_factor(self) -> Iterator[Explanation]:
         """Two causes of factors, or a variant whose gradients carry one more, or a decay."""
-        yield from self._of_right_pass(2)
+        yield from self._of_correct_pass(2)
 
-        def of_one_cause(row: Row) -> bool:
-            readings = decompose([row], self.close)
+        def of_one_cause(fits: Fits) -> bool:
+            readings = decompose([fits], self.close)
             return readings is not None and len(readings) <= 1
 
         for variant in self.variants:
-            match = explain(
-                variant.hooks, self._held_against(variant), variant=variant, sensible=of_one_cause
-            )
-            readings = decompose(match.factors, self.close) if match else None
+            held = self._held_against(variant)
+            match = explain(variant.hooks, held, variant=variant, sensible=of_one_cause)
+            readings = decompose(match.fits, self.close) if match else None
             if match and readings and len(readings) == 1:
                 yield self._explanation([variant], match, readings)
 
     def pairs(self) -> Iterator[Explanation]:
-        """Two variants, if together they touch what is wrong; then two and a factor, or one with a
-        decay."""
+        """Two variants, if together they touch what is wrong; then one with a decay."""
         for first, second in self._pairs():
-            for both in (
-                (first.beside(second), second.beside(first))
-                if _meet(first, second)
-                else (first.beside(second),)
-            ):
-                match = explain(both.hooks, self._held_against(both), variant=both, free=False)
+            orders = [first.beside(second)]
+            if _meet(first, second):
+                orders.append(second.beside(first))
+            for both in orders:
+                match = self._explained(both, EXACTLY)
                 if match is not None:
                     yield self._explanation([first, second], match, [], both)
         for variant in self.variants:
-            match = explain(variant.hooks, self._held_against(variant), variant=variant, decay=True)
-            if (
-                match is not None
-                and decays_alike(match.factors, match.decays, self.close)
-                and decompose(match.factors, self.close) == []
-            ):
+            match = self._explained(variant, WITH_DECAY)
+            if match is None or not decays_alike(match.fits, self.close):
+                continue
+            if decompose(match.fits, self.close) == []:
                 yield self._explanation([variant], match, [])
 
-    def _of_right_pass(self, most: int) -> Iterator[Explanation]:
-        for decay in (False, True):
-            match = explain((), self.evidence, decay=decay)
-            if match is None or (
-                decay and not decays_alike(match.factors, match.decays, self.close)
-            ):
+    def _explained(self, variant: Variant, freedom: Freedom) -> Match | None:
+        held = self._held_against(variant)
+        return explain(variant.hooks, held, variant=variant, freedom=freedom)
+
+    def _of_correct_pass(self, most: int) -> Iterator[Explanation]:
+        """Causes of factors alone, or with a decay: at most so many bugs."""
+        for freedom in (UP_TO_FACTORS, WITH_DECAY):
+            match = explain((), self.evidence, freedom=freedom)
+            if match is None or (freedom.decay and not decays_alike(match.fits, self.close)):
                 continue
-            for readings in decompositions(match.factors, self.close):
-                if 0 < len(readings) + bool(decay) <= most:
+            for readings in decompositions(match.fits, self.close):
+                if 0 < len(readings) + freedom.decay <= most:
                     yield self._explanation([], match, readings)
             return
 
@@ -232,8 +215,8 @@ class Search:
         if self.keeps_state:
             yield from plausible(self.variants, self.sequence, in_sequence=True)
 
-    def _held_against(self, variant: Variant) -> list[Evidence]:
-        if variant.in_sequence:
+    def _held_against(self, variant: Variant | None) -> list[Evidence]:
+        if variant is not None and variant.in_sequence:
             return self.sequence
         return self.evidence
 
@@ -244,28 +227,24 @@ class Search:
         readings: list[Reading],
         whole: Variant | None = None,
     ) -> Explanation:
-        causes = [
-            Cause(variant.id, variant.where, variant.note, variant.fix) for variant in variants
-        ]
-        causes += [
-            Cause(reading.id, reading.where, reading.note, reading.fix) for reading in readings
-        ]
-        if any(decays for _, decays in match.decays):
-            causes.append(Cause("decay-sign", *described(match.decays)))
-        causes.sort(key=lambda cause: ORDER.index(cause.id))
-        whole = whole or (variants[0] if variants else None)
-        return Explanation(
-            causes, whole.hooks if whole else (), whole, readings, match.residual, match
-        )
+        """What some variants and readings explain; `whole` is both variants in one."""
+        causes = [Cause(one.id, one.place, one.note, one.fix) for one in variants]
+        causes += [Cause(one.id, one.place, one.note, one.fix) for one in readings]
+        if match.decays:
+            causes.append(Cause(DECAY.id, decay_place(match.fits), decay_note(match.fits)))
+        if whole is None and variants:
+            whole = variants[0]
+        return Explanation(by_rank(causes), whole, readings, match)
 
 
 def _how_little_it_says(item: Evidence) -> tuple[bool, bool, int, bool]:
     """To sort by: complaints say nothing, zeros little, since many bugs make them, and one sample
     less than several."""
-    zero = not any(array.any() for array in (item.given or {}).values())
-    return item.given is None, zero, -len(item.wrongs), item.probe.role == "single"
+    zero = not any(array.any() for array in item.gradients.values())
+    return item.given is None, zero, -len(item.wrongs), item.probe.role == Role.SINGLE
 
 
 def _meet(first: Variant, second: Variant) -> bool:
     """Whether both replace the same step, so that their order matters."""
-    return bool({step for step, _ in first.hooks} & {step for step, _ in second.hooks})
+    steps = {hook.step for hook in first.hooks}
+    return any(hook.step in steps for hook in second.hooks)

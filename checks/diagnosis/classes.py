@@ -8,7 +8,8 @@ broadcast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,13 +17,29 @@ from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.choice import Explanation, Search
 from backproof.checks.diagnosis.evidence import Evidence
 
-COUNTED: tuple[tuple[Callable[[np.ndarray, int], bool], str, str], ...] = (
-    (
+
+@dataclass(frozen=True)
+class Counted:
+    """One way to count classes: when it finds all of them, and how it is written.
+
+    Attributes:
+        complete: (labels of a call, K) -> whether it comes to K.
+        where: the same in words.
+        width: the code.
+    """
+
+    complete: Callable[[np.ndarray, int], bool]
+    where: str
+    width: str
+
+
+COUNTED = (
+    Counted(
         lambda y, K: bool(y.max() == K - 1),
         "where the last class is among the labels of a call",
         "y.max() + 1",
     ),
-    (
+    Counted(
         lambda y, K: len(np.unique(y)) == K,
         "where every class is among the labels of a call",
         "len(np.unique(y))",
@@ -30,9 +47,24 @@ COUNTED: tuple[tuple[Callable[[np.ndarray, int], bool], str, str], ...] = (
 )
 
 
+@dataclass(frozen=True)
+class WhereComplete:
+    """What a candidate answers where all classes are counted, and what is to be said of the rest.
+
+    Attributes:
+        evidence: the questions that have the classes which the code counts.
+        explanations: of these; none, if they are right.
+        sentence: on the others.
+    """
+
+    evidence: list[Evidence]
+    explanations: list[Explanation]
+    sentence: str
+
+
 def where_classes_occur(
     conventions: Conventions, evidence: list[Evidence], *, beside_bugs: bool
-) -> tuple[list[Evidence], list[Explanation], str] | None:
+) -> WhereComplete | None:
     """What can be told apart from the way in which labels are made one-hot.
 
     Args:
@@ -40,47 +72,50 @@ def where_classes_occur(
         evidence: all answers, of which nothing simpler explains the whole.
         beside_bugs: whether to look for bugs where the classes occur, too, if the answers there are
             not right.
-    Returns: the questions that have the classes which the code counts, with what explains these
-        (nothing, if they are right), and the sentence on the others; None if there is no such
-        difference between them.
+    Returns: what the questions say that have the classes; None if there is no such difference
+        between them and the others.
     """
     if conventions.labels != "integers" or evidence[0].setting.K == 1:
         return None
-    for occur, where, width in COUNTED:
-        kept, left = (
-            [
-                item
-                for item in evidence
-                if all(occur(y, item.setting.K) for y in _calls(item)) is there
-            ]
-            for there in (True, False)
-        )
-        if (
-            not any(item.setting.N > 1 for item in kept)
-            or not left
-            or any(item.answer.complaint for item in kept)
-        ):
+    for counted in COUNTED:
+        kept = [item for item in evidence if _complete(counted, item)]
+        left = [item for item in evidence if not _complete(counted, item)]
+        if not _only_there(kept, left):
             continue
-        if not all(
-            item.answer.complaint or item.is_wrong_at_output
-            for item in left
-            if item.is_of_gradients
-        ):
-            continue  # such a one-hot makes dz[L] wrong, wherever it does not stop the code
         right = not any(item.is_wrong for item in kept)
-        search = None if right or not beside_bugs else Search(kept)
-        found = (search.simplest() or search.combined()) if search else []
+        found: list[Explanation] = []
+        if not right and beside_bugs:
+            search = Search(kept)
+            found = search.simplest() or search.combined()
         if right or found:
-            what = "its gradients are right" if right else "its gradients are as below"
-            crash = "; without it, it stops" if any(item.answer.complaint for item in left) else ""
-            said = (
-                f"{what} only {where}{crash}. A one-hot with {width} columns does that: give "
-                "it one for every class."
-            )
-            return kept, found, said
+            return WhereComplete(kept, found, _sentence(counted, right, left))
     return None
 
 
-def _calls(item: Evidence) -> Iterator[np.ndarray]:
-    """The labels of each call that a question made."""
-    yield from np.split(item.setting.problem.y, item.setting.calls)
+def _complete(counted: Counted, item: Evidence) -> bool:
+    """Whether every call that a question made has the classes that are counted."""
+    calls = np.split(item.setting.problem.y, item.setting.calls)
+    return all(counted.complete(y, item.setting.K) for y in calls)
+
+
+def _only_there(kept: list[Evidence], left: list[Evidence]) -> bool:
+    """Whether such a one-hot can be what makes the difference: the code stops without the classes,
+    or dz[L] is wrong."""
+    if not left or not any(item.setting.N > 1 for item in kept):
+        return False
+    if any(item.answer.complaint for item in kept):
+        return False
+    return all(
+        item.answer.complaint or item.is_wrong_at_output for item in left if item.is_of_gradients
+    )
+
+
+def _sentence(counted: Counted, right: bool, left: list[Evidence]) -> str:
+    what = "its gradients are right" if right else "its gradients are as below"
+    crash = ""
+    if any(item.answer.complaint for item in left):
+        crash = "; without it, it stops"
+    return (
+        f"{what} only {counted.where}{crash}. A one-hot with {counted.width} columns does that: "
+        "give it one for every class."
+    )

@@ -4,22 +4,24 @@ bug."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
-from backproof.checks.bugs.wrong_pass import Setting
+import numpy as np
+
+from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer
 from backproof.checks.candidates.conventions import Conventions, changed_lines
-from backproof.checks.diagnosis.evidence import CLOSE, CLOSE_FLOAT32, Evidence
-from backproof.checks.diagnosis.factors import Factors
+from backproof.checks.diagnosis.decay import Fits
+from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.probes import Probe, setting_of
 from backproof.checks.diagnosis.readings import Reading
+from backproof.checks.diagnosis.rounding import CLOSE, CLOSE_FLOAT32
 
-TRANSLATED = ("layout", "examples", "labels")
-OTHER = {
+OTHER = {  # what is translated, and its two values
     "layout": ("out,in", "in,out"),
     "examples": ("rows", "columns"),
     "labels": ("integers", "one-hot"),
@@ -45,15 +47,16 @@ def rescaled(
     K gives: it counts only where it is asked for.
     """
     match = explain((), evidence)
-    if match is None or any(decays for _, decays in match.decays) or not match.factors:
+    if match is None or match.decays or not match.fits:
         return None
-    close = CLOSE if all(item.answer.precision == "float64" for item in evidence) else CLOSE_FLOAT32
+    precise = all(item.answer.precision == "float64" for item in evidence)
+    close = CLOSE if precise else CLOSE_FLOAT32
     likely = [
         other
         for other in factor_conventions(conventions, over_outputs)
-        if _uniform(conventions, other, match.factors, close)
+        if _uniform(conventions, other, match.fits, close)
     ]
-    for other in (*likely, *_own_rate(conventions, match.factors, close)):
+    for other in (*likely, *_own_rate(conventions, match.fits, close)):
         # within rounding, not merely near
         if not any(asked_as(conventions, other, item).is_wrong for item in evidence):
             return other
@@ -64,12 +67,16 @@ def factor_conventions(
     conventions: Conventions, over_outputs: bool = False
 ) -> Iterator[Conventions]:
     """Those that the file leaves open, and that differ by a factor alone."""
-    known = ("mean", "sum", "mean-over-all") if over_outputs else ("mean", "sum")
-    reductions = known if "REDUCTION" not in conventions.declared else (conventions.reduction,)
-    open_ = conventions.cost == "quadratic" or (
-        "quadratic" in conventions.cost and "COST" not in conventions.declared
-    )
-    costs = ("quadratic", "half-quadratic") if open_ else (conventions.cost,)
+    reductions = ["mean", "sum"]
+    if over_outputs:
+        reductions.append("mean-over-all")
+    if "REDUCTION" in conventions.declared:
+        reductions = [conventions.reduction]
+    costs = [conventions.cost]
+    # "quadratic" is what it is called with its half and without
+    says_half = "COST" in conventions.declared and conventions.cost == "half-quadratic"
+    if conventions.is_quadratic and not says_half:
+        costs = ["quadratic", "half-quadratic"]
     for reduction in reductions:
         for cost in costs:
             if (reduction, cost) != (conventions.reduction, conventions.cost):
@@ -85,62 +92,73 @@ def _ratio(declared: Conventions, other: Conventions, setting: Setting) -> float
     return ratio
 
 
-def _uniform(
-    declared: Conventions, other: Conventions, table: list[tuple[Setting, Factors]], close: float
-) -> bool:
+def _uniform(declared: Conventions, other: Conventions, table: list[Fits], close: float) -> bool:
     """Whether every gradient of every question is by so much too large as another reduction or cost
     makes it."""
-    ratios = [_ratio(declared, other, setting) for setting, _ in table]
-    return not all(math.isclose(ratio, 1) for ratio in ratios) and all(
-        factor is None or math.isclose(factor, ratio, rel_tol=close)
-        for (_, factors), ratio in zip(table, ratios, strict=True)
-        for factor in factors.values()
+    ratios = [_ratio(declared, other, fits.setting) for fits in table]
+    if all(math.isclose(ratio, 1) for ratio in ratios):
+        return False
+    return all(
+        _all_near(_determined(fits), ratio, close)
+        for fits, ratio in zip(table, ratios, strict=True)
     )
 
 
-def _own_rate(
-    conventions: Conventions, table: list[tuple[Setting, Factors]], close: float
-) -> Iterator[Conventions]:
+def _determined(fits: Fits) -> list[float]:
+    """The factors that rounding does not leave open."""
+    return [factor for factor in fits.factors.values() if factor is not None]
+
+
+def _all_near(factors: Sequence[float], wanted: float, close: float) -> bool:
+    return all(math.isclose(factor, wanted, rel_tol=close) for factor in factors)
+
+
+def _own_rate(conventions: Conventions, table: list[Fits], close: float) -> Iterator[Conventions]:
     """The step may use one learning rate whatever it is given; alone, or with another reduction or
     cost."""
     if conventions.protocol != "step" or conventions.learning_rate is not None:
         return
-    if len({setting.learning_rate for setting, _ in table}) < 2:
+    if len({fits.setting.learning_rate for fits in table}) < 2:
         return
     for other in (conventions, *factor_conventions(conventions)):
-        weights = [_ratio(conventions, other, setting) for setting, _ in table]
-        rates = [
-            factor * (setting.learning_rate or 1.0) / weight
-            for (setting, factors), weight in zip(table, weights, strict=True)
-            for factor in factors.values()
-            if factor is not None
-        ]
-        if (
-            rates
-            and rates[0] > 0
-            and all(math.isclose(rate, rates[0], rel_tol=close) for rate in rates)
-        ):
+        rates: list[float] = []
+        for fits in table:
+            given = (fits.setting.learning_rate or 1.0) / _ratio(conventions, other, fits.setting)
+            rates += [factor * given for factor in _determined(fits)]
+        if rates and rates[0] > 0 and _all_near(rates, rates[0], close):
             for typed in (float(f"{rates[0]:.6g}"), float(f"{rates[0]:.12g}")):
                 yield replace(other, learning_rate=typed)
 
 
 def other_heads(conventions: Conventions) -> Iterator[Conventions]:
     """The heads that the file does not exclude by what it declares."""
-    single = conventions.sizes is not None and conventions.sizes[-1] == 1
-    for output, cost in HEADS if not single else [head for head in HEADS if head[0] == "sigmoid"]:
-        fits = (
-            "OUTPUT" not in conventions.declared or output == conventions.output
-        ) and "COST" not in conventions.declared
-        keeps_cost = (
-            "COST" in conventions.declared
-            and replace(conventions, output=output).head[1] == conventions.head[1]
-        )
-        if keeps_cost and "OUTPUT" not in conventions.declared and output != conventions.output:
-            cost = conventions.cost if conventions.cost in ("quadratic", "half-quadratic") else cost
-            if conventions.cost in ("quadratic", "half-quadratic") or cost == conventions.cost:
-                yield replace(conventions, output=output, cost=cost)
-        elif fits and replace(conventions, output=output, cost=cost).head != conventions.head:
-            yield replace(conventions, output=output, cost=cost)
+    for output, cost in HEADS:
+        if not _has_single_output(conventions) or output != "softmax":
+            other = _as_head(conventions, output, cost)
+            if other is not None:
+                yield other
+
+
+def _has_single_output(conventions: Conventions) -> bool:
+    return conventions.sizes is not None and conventions.sizes[-1] == 1
+
+
+def _as_head(conventions: Conventions, output: str, cost: str) -> Conventions | None:
+    """The conventions with another head, where nothing that is declared speaks against it."""
+    says_output = "OUTPUT" in conventions.declared
+    if says_output and output != conventions.output:
+        return None
+    if "COST" not in conventions.declared:
+        other = replace(conventions, output=output, cost=cost)
+        return other if other.head != conventions.head else None
+    # the cost stays as it is declared, with its half or without, and another output may go with it
+    if says_output or output == conventions.output:
+        return None
+    if conventions.is_quadratic:
+        return replace(conventions, output=output, cost=conventions.cost)
+    if cost == conventions.cost:
+        return replace(conventions, output=output, cost=cost)
+    return None
 
 
 def meant(declared: Conventions, evidence: list[Evidence]) -> str:
@@ -148,16 +166,22 @@ def meant(declared: Conventions, evidence: list[Evidence]) -> str:
     wrong, or the code."""
     gradients = [item for item in evidence if item.is_of_gradients]
     free = replace(declared, declared=frozenset())
-    other = rescaled(free, gradients, over_outputs=True)
-    for head in other_heads(replace(free, declared=frozenset({"OUTPUT"}))) if other is None else ():
-        as_head = [asked_as(free, head, item) for item in gradients]
-        if not any(item.is_wrong for item in as_head):
-            other = other or head
-        else:
-            other = other or rescaled(head, as_head, over_outputs=True)
+    other = rescaled(free, gradients, over_outputs=True) or _meant_head(free, gradients)
     if other:
         return " and ".join(changed_lines(declared, other))
     return ""
+
+
+def _meant_head(free: Conventions, gradients: list[Evidence]) -> Conventions | None:
+    """Another head of the same output, maybe with another factor, under which all is right."""
+    for head in other_heads(replace(free, declared=frozenset({"OUTPUT"}))):
+        as_head = [asked_as(free, head, item) for item in gradients]
+        if not any(item.is_wrong for item in as_head):
+            return head
+        other = rescaled(head, as_head, over_outputs=True)
+        if other is not None:
+            return other
+    return None
 
 
 def meant_by_factor(declared: Conventions, cause: Reading, evidence: list[Evidence]) -> str:
@@ -177,50 +201,54 @@ def asked_as(declared: Conventions, other: Conventions, item: Evidence) -> Evide
     """The same answer, as it would have been put together and read off under other conventions, and
     their right gradients."""
     probe = item.probe
-    output_and_cost = other.head
+    output, cost = other.head
     asked = probe.setting.learning_rate
-    own = other.learning_rate
-    rate = asked if own is None or asked is None else own
-    problem = replace(item.setting.problem, output=output_and_cost[0], cost=output_and_cost[1])
+    rate = asked
+    if other.learning_rate is not None and asked is not None:
+        rate = other.learning_rate
+    problem = replace(item.setting.problem, output=output, cost=cost)
     setting = setting_of(other, problem, rate)
-    by = asked / rate if asked and rate else 1.0
+    times = asked / rate if asked and rate else 1.0
     if other.averages != declared.averages:
-        by *= item.setting.calls if declared.averages else 1 / item.setting.calls
-    return Evidence(
-        Probe(probe.role, replace(probe.question, problem=problem), setting, probe.sample),
-        _times(by, item.answer),
-    )
+        times *= item.setting.calls if declared.averages else 1 / item.setting.calls
+    question = replace(probe.question, problem=problem)
+    return Evidence(Probe(probe.role, question, setting, probe.sample), _times(times, item.answer))
 
 
 def _times(by: float, answer: Answer) -> Answer:
     """An answer whose gradients are multiplied by a number."""
     if by == 1 or answer.dW is None:
         return answer
-    dW, db = (
-        {layer: by * array for layer, array in (found or {}).items()}
-        for found in (answer.dW, answer.db)
+    return replace(
+        answer,
+        dW=_scaled(by, answer.dW),
+        db=None if answer.db is None else _scaled(by, answer.db),
+        rounding=_scaled(by, answer.rounding),
     )
-    rounding = {quantity: by * array for quantity, array in answer.rounding.items()}
-    return replace(answer, dW=dW, db=None if answer.db is None else db, rounding=rounding)
+
+
+Key = TypeVar("Key", int, str)
+
+
+def _scaled(by: float, arrays: Mapping[Key, np.ndarray]) -> dict[Key, np.ndarray]:
+    return {key: by * array for key, array in arrays.items()}
 
 
 def translations(conventions: Conventions, *, against_declared: bool) -> list[Conventions]:
     """Other layouts, examples and labels, few changes before many: what the file leaves open, or
     what it declares, too."""
-    found = []
-    for size in range(1, len(TRANSLATED) + 1):
-        for names in combinations(TRANSLATED, size):
-            changes: dict[str, Any] = {
-                name: _flip(name, getattr(conventions, name)) for name in names
-            }
+    found: list[tuple[int, int, Conventions]] = []
+    for size in range(1, len(OTHER) + 1):
+        for names in combinations(OTHER, size):
+            changes = {name: _flip(name, getattr(conventions, name)) for name in names}
             declared = sum(name.upper() in conventions.declared for name in names)
             if bool(declared) == against_declared:
                 found.append((declared, size, replace(conventions, **changes)))
-    return [other for _, _, other in sorted(found, key=lambda entry: entry[:2])]
+    found.sort(key=lambda entry: entry[:2])
+    return [other for _, _, other in found]
 
 
-def _flip(name: str, value: str) -> str:
+def _flip(name: str, value: str) -> Any:
+    """The other of two values that a constant may have."""
     first, second = OTHER[name]
-    if value == first:
-        return second
-    return first
+    return second if value == first else first

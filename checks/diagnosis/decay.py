@@ -1,76 +1,67 @@
-"""Whether an answer is a prediction with a multiple of the weights added to it."""
+"""Multiples of the weights that are added to gradients: whether they are one weight decay, and what
+it is called."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from backproof.checks.bugs.wrong_pass import Setting
-from backproof.checks.diagnosis.evidence import OF_LARGEST, Evidence
-
-Rows = list[tuple[Setting, dict[str, float | None]]]  # the factor of each gradient of each question
-Multiples = list[tuple[Setting, dict[str, float]]]  # and the multiple of W, where there is one
-
-
-def decayed(
-    item: Evidence, quantity: str, given: np.ndarray, predicted: np.ndarray, allowed: np.ndarray
-) -> tuple[float | None, float, float] | None:
-    """The answer as prediction + decay * W, and as factor * prediction + decay * W."""
-    layer = int(quantity[3:-1])
-    weights = item.some(
-        item.setting.problem.W[layer]
-        if quantity.startswith("dW")
-        else item.setting.problem.b[layer]
-    )
-    if weights.shape != predicted.shape or not weights.any() or not np.isfinite(given).all():
-        return None
-    size = float(np.linalg.norm(given)) or 1.0
-    # least squares in units of what rounding explains, as above
-    unit = allowed + OF_LARGEST * item.eps(quantity) * np.abs(given)
-    decay = float(((given - predicted) * weights / unit**2).sum() / ((weights / unit) ** 2).sum())
-    for factor, multiple in ((1.0, decay), *_both(given / unit, predicted / unit, weights / unit)):
-        left = np.abs(given - factor * predicted - multiple * weights)
-        slack = allowed * max(1.0, abs(factor)) + OF_LARGEST * item.eps(quantity) * abs(
-            multiple
-        ) * float(np.abs(weights).max())
-        if (left <= slack).all():
-            return factor, multiple, float(np.linalg.norm(left)) / size
-    return None
+from backproof.checks.bugs.setting import Setting
+from backproof.checks.diagnosis.factor import Fit
+from backproof.checks.findings import Place
+from backproof.checks.quantities import kind_of
 
 
-def _both(
-    given: np.ndarray, predicted: np.ndarray, weights: np.ndarray
-) -> list[tuple[float, float]]:
-    """Factor and decay by least squares, where there are more entries than unknowns."""
-    if given.size < 4:
-        return []
-    solved = np.linalg.lstsq(
-        np.column_stack([predicted.ravel(), weights.ravel()]), given.ravel(), rcond=None
-    )[0]
-    return [(float(solved[0]), float(solved[1]))]
+@dataclass(frozen=True)
+class Fits:
+    """How the gradients of one answer compare with a prediction, by name."""
+
+    setting: Setting
+    of: dict[str, Fit]
+
+    @property
+    def factors(self) -> dict[str, float | None]:
+        """What each gradient is multiplied by; None where any factor would do."""
+        return {name: fit.factor for name, fit in self.of.items()}
+
+    @property
+    def decays(self) -> dict[str, float]:
+        """What multiple of W is added, where any is."""
+        return {name: fit.decay for name, fit in self.of.items() if fit.decay}
 
 
-def decays_alike(rows: Rows, found: Multiples, close: float) -> bool:
+def decays_alike(found: list[Fits], close: float) -> bool:
     """Whether every question shows one multiple of W, or one multiple of W before each gradient got
     its factor."""
-    if not all(decays for _, decays in found):
+    if not all(fits.decays for fits in found):
         return False
-    plain = [list(decays.values()) for _, decays in found]
-    before = [
-        [multiple / (factors[quantity] or 1.0) for quantity, multiple in decays.items()]
-        for (_, factors), (_, decays) in zip(rows, found, strict=True)
-    ]
-    return any(
-        all(_alike(values, close) for values in form) and len({np.sign(v[0]) for v in form}) == 1
-        for form in (plain, before)
-    )
+    plain = [list(fits.decays.values()) for fits in found]
+    before = [[fit.decay / (fit.factor or 1.0) for fit in _decaying(fits)] for fits in found]
+    return _one_decay(plain, close) or _one_decay(before, close)
+
+
+def _decaying(fits: Fits) -> list[Fit]:
+    return [fit for fit in fits.of.values() if fit.decay]
+
+
+def _one_decay(by_question: list[list[float]], close: float) -> bool:
+    """Whether each question shows one number, of one sign everywhere."""
+    signs = {float(np.sign(values[0])) for values in by_question}
+    return len(signs) == 1 and all(_alike(values, close) for values in by_question)
 
 
 def _alike(values: list[float], close: float) -> bool:
     return max(values) - min(values) <= close * max(map(abs, values))
 
 
-def described(found: Multiples) -> tuple[str, str]:
-    """Where, and which multiple: ("dW", "g - 0.01 W")."""
-    value = next(iter(found[0][1].values()))
-    kinds = sorted({quantity[:2] for quantity in found[0][1]})
-    return " and ".join(kinds), f"g {'-' if value < 0 else '+'} {abs(value):.6g} W"
+def decay_place(found: list[Fits]) -> Place:
+    """Which kinds of gradients hold a multiple of W: "dW"."""
+    kinds = sorted({kind_of(name) for name in found[0].decays})
+    return Place(L=found[0].setting.problem.L, kinds=tuple(kinds))
+
+
+def decay_note(found: list[Fits]) -> str:
+    """Which multiple: "g - 0.01 W"."""
+    value = next(iter(found[0].decays.values()))
+    return f"g {'-' if value < 0 else '+'} {abs(value):.6g} W"

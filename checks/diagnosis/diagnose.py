@@ -8,16 +8,17 @@ all that is said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from backproof.checks.bugs.factors import SCALE
 from backproof.checks.candidates.candidate import Candidate
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.diagnosis.bugs import Bug
 from backproof.checks.diagnosis.choice import Explanation, Search
-from backproof.checks.diagnosis.classes import where_classes_occur
-from backproof.checks.diagnosis.conclusions import Diagnosis, failed, passed
+from backproof.checks.diagnosis.classes import WhereComplete, where_classes_occur
+from backproof.checks.diagnosis.conclusions import failed, passed
 from backproof.checks.diagnosis.conventional import (
     asked_as,
     factor_conventions,
@@ -29,6 +30,7 @@ from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.low_precision import rounded_away
 from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.probes import plan
+from backproof.checks.findings import Bug, Diagnosis
 
 
 def diagnose(
@@ -47,65 +49,108 @@ def diagnose(
         seed: of the problems.
         batch: samples of the first problem, unless the candidate has its own.
     Returns: the diagnosis. Answers that cannot be used are in it as complaints; nothing is raised
-    for them.
+        for them.
     """
     with np.errstate(all="ignore"):
-        declared = candidate.conventions
-        asked = _Asked(candidate, sizes, seed, batch)
-        evidence = asked.under(declared)
-        found = declared
-        if (right := _right_under(declared, evidence)) is not None:
-            return passed(declared, declared, right, evidence)
-        for other in _translated(asked, declared, evidence, against_declared=False):
-            again = asked.under(other)
-            if (right := _right_under(other, again)) is not None:
-                return passed(declared, other, right, again)
-            if not _usable(evidence) and _usable(again):
-                evidence = again
-                found = other
-        explanations = _explained(asked, declared, found, evidence)
-        if isinstance(explanations, Diagnosis):
-            return explanations
-        if not explanations and (settled := _under_another_factor(found, evidence)):
-            found, evidence, explanations = settled
-        if not explanations and (counted := where_classes_occur(found, evidence, beside_bugs=True)):
-            return failed(declared, found, *counted)
-        return failed(declared, found, evidence, explanations)
+        return _concluded(_Asked(candidate, sizes, seed, batch))
 
 
-def _explained(
-    asked: _Asked, declared: Conventions, found: Conventions, evidence: list[Evidence]
-) -> list[Explanation] | Diagnosis:
+@dataclass(frozen=True)
+class Heard:
+    """What a candidate answered, and the conventions under which it was asked."""
+
+    conventions: Conventions
+    evidence: list[Evidence]
+
+
+def _concluded(asked: _Asked) -> Diagnosis:
+    """Right, by one convention or another; else the likeliest reason for its being wrong."""
+    declared = asked.candidate.conventions
+    heard = Heard(declared, asked.under(declared))
+    found = _passed(declared, heard)
+    if found is not None:
+        return found
+    for other in _translated(asked, declared, heard.evidence, against_declared=False):
+        again = Heard(other, asked.under(other))
+        found = _passed(declared, again)
+        if found is not None:
+            return found
+        if not _usable(heard.evidence) and _usable(again.evidence):
+            heard = again
+    return _wrong(asked, declared, heard)
+
+
+def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
     """Bugs that explain wrong numbers; before two are believed in at once, a wrong declaration, or
     classes that are counted."""
-    # zeros alone look like many bugs
-    something = any(array.any() for item in evidence for array in (item.given or {}).values())
-    search = Search(evidence) if something and any(item.wrongs for item in evidence) else None
-    if search and (simplest := search.simplest()):
-        return simplest
+    evidence = heard.evidence
+    search = _search(evidence)
+    explanations = search.simplest() if search else []
+    if explanations:
+        return failed(declared, heard.conventions, evidence, explanations)
     for other in _translated(asked, declared, evidence, against_declared=True):
-        again = asked.under(other)
-        if (right := _right_under(other, again)) is not None:
-            return passed(declared, other, right, again)
-    if counted := where_classes_occur(found, evidence, beside_bugs=False):
-        return failed(declared, found, *counted)
+        found = _passed(declared, Heard(other, asked.under(other)))
+        if found is not None:
+            return found
+    complete = where_classes_occur(heard.conventions, evidence, beside_bugs=False)
+    if complete:
+        return _failed_where_complete(declared, heard, complete)
     if search:
-        return search.combined() or rounded_away(evidence)
-    return []
+        explanations = search.combined() or rounded_away(evidence)
+    if explanations:
+        return failed(declared, heard.conventions, evidence, explanations)
+    settled = _under_another_factor(heard)
+    if settled is not None:
+        return failed(declared, settled.conventions, settled.evidence, settled.explanations)
+    complete = where_classes_occur(heard.conventions, evidence, beside_bugs=True)
+    if complete:
+        return _failed_where_complete(declared, heard, complete)
+    return failed(declared, heard.conventions, evidence, [])
 
 
-def _under_another_factor(
-    conventions: Conventions, evidence: list[Evidence]
-) -> tuple[Conventions, list[Evidence], list[Explanation]] | None:
+def _failed_where_complete(
+    declared: Conventions, heard: Heard, complete: WhereComplete
+) -> Diagnosis:
+    """Wrong by the way in which classes are counted, and by what is wrong where that does not
+    matter."""
+    return failed(
+        declared,
+        heard.conventions,
+        complete.evidence,
+        complete.explanations,
+        complete.sentence,
+    )
+
+
+def _search(evidence: list[Evidence]) -> Search | None:
+    """For bugs, where there is something to explain: zeros alone look like many bugs."""
+    something = any(array.any() for item in evidence for array in item.gradients.values())
+    if something and any(item.wrongs for item in evidence):
+        return Search(evidence)
+    return None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Answers under conventions that a file does not declare, and what explains them there."""
+
+    conventions: Conventions
+    evidence: list[Evidence]
+    explanations: list[Explanation]
+
+
+def _under_another_factor(heard: Heard) -> Settled | None:
     """Two bugs that explain the answers if the sum was meant for the mean, or the half of a
     quadratic cost."""
-    if not any(item.is_wrong_at_output for item in evidence):
+    if not any(item.is_wrong_at_output for item in heard.evidence):
         return None  # with another factor, all that is right would be wrong
-    for other in factor_conventions(conventions):
-        as_other = [asked_as(conventions, other, item) for item in evidence]
-        found = Search(as_other).combined() if any(item.wrongs for item in as_other) else []
-        if found := [one for one in found if all(cause.id != "scale" for cause in one.causes)]:
-            return other, as_other, found
+    for other in factor_conventions(heard.conventions):
+        as_other = [asked_as(heard.conventions, other, item) for item in heard.evidence]
+        if not any(item.wrongs for item in as_other):
+            continue
+        found = [one for one in Search(as_other).combined() if SCALE.id not in one.ids]
+        if found:
+            return Settled(other, as_other, found)
     return None
 
 
@@ -122,12 +167,11 @@ class _Asked:
 
     def under(self, conventions: Conventions, first_only: bool = False) -> list[Evidence]:
         """All questions, or the first alone, under some conventions."""
-        probes = plan(conventions, sizes=self.sizes, seed=self.seed, batch=self.batch)[
-            : 1 if first_only else None
-        ]
-        if conventions == self.candidate.conventions:
-            candidate = self.candidate
-        else:
+        probes = plan(conventions, sizes=self.sizes, seed=self.seed, batch=self.batch)
+        if first_only:
+            probes = probes[:1]
+        candidate = self.candidate
+        if conventions != self.candidate.conventions:
             candidate = self.candidate.under(conventions)
         answers = candidate.ask([probe.question for probe in probes])
         return [Evidence(probe, answer) for probe, answer in zip(probes, answers, strict=True)]
@@ -137,44 +181,54 @@ def _usable(evidence: list[Evidence]) -> bool:
     return any(item.given is not None and item.is_of_gradients for item in evidence)
 
 
+def _passed(declared: Conventions, heard: Heard) -> Diagnosis | None:
+    """That everything is right, if it is so under the conventions asked, others that differ by a
+    factor, or another head."""
+    right = _right_under(heard.conventions, heard.evidence)
+    if right is None:
+        return None
+    return passed(declared, heard.conventions, right, heard.evidence)
+
+
 def _right_under(conventions: Conventions, evidence: list[Evidence]) -> Conventions | None:
     """The conventions under which everything is right: those given, others that differ by a factor,
     or another head."""
-    if any(item.answer.changed_arguments for item in evidence) or any(
-        item.answer.complaint for item in evidence
-    ):
+    if any(item.answer.changed_arguments or item.answer.complaint for item in evidence):
         return None
     if not any(item.is_wrong for item in evidence):
         return conventions
     gradients = [item for item in evidence if item.is_of_gradients]
-    if not any(item.is_wrong for item in evidence if not item.is_of_gradients) and (
-        other := rescaled(conventions, gradients)
-    ):
-        return other
+    if not any(item.is_wrong for item in evidence if not item.is_of_gradients):
+        other = rescaled(conventions, gradients)
+        if other is not None:
+            return other
     for head in other_heads(conventions):
         as_head = [asked_as(conventions, head, item) for item in evidence]
         if not any(item.is_wrong for item in as_head):
             return head
-        if other := rescaled(head, [item for item in as_head if item.is_of_gradients]):
+        other = rescaled(head, [item for item in as_head if item.is_of_gradients])
+        if other is not None:
             return other
     return None
 
 
 def _translated(
     asked: _Asked, declared: Conventions, evidence: list[Evidence], *, against_declared: bool
-) -> list[Conventions]:
+) -> Iterator[Conventions]:
     """Other ways to put the question: those alone under which the first one gets an answer, if it
     had one a right one."""
-    found = []
     for other in translations(declared, against_declared=against_declared):
         (first,) = asked.under(other, first_only=True)
-        usable = first.given is not None and not first.answer.complaint
-        as_heads = (first, *(asked_as(other, head, first) for head in other_heads(other)))
-        if usable and (
-            evidence[0].given is None or any(explain((), [one]) is not None for one in as_heads)
-        ):
-            found.append(other)
-    return found
+        if first.given is None or first.answer.complaint:
+            continue
+        if evidence[0].given is None or _fits_some_head(other, first):
+            yield other
+
+
+def _fits_some_head(conventions: Conventions, first: Evidence) -> bool:
+    """Whether an answer is right up to factors, under the head that is declared or another."""
+    heads = (asked_as(conventions, head, first) for head in other_heads(conventions))
+    return any(explain((), [one]) is not None for one in (first, *heads))
 
 
 __all__ = ["Bug", "Diagnosis", "diagnose"]

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from backproof.checks.bugs.wrong_pass import Pass, Setting
+from backproof.checks.bugs.hooked_pass import HookedPass
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.over_batch import p_is_wrong, wrong_sum
+from backproof.checks.diagnosis.role import Role
 from backproof.checks.diagnosis.single_sample import Single, alike, all_close, close, p_behind
-from backproof.checks.quantities import equation, names
+from backproof.checks.quantities import Quantity, kind_of, layer_of, names
 
 # of the largest entry: what an intermediate may be off beyond its bound, whose upstream was not the
 # right one
@@ -24,159 +25,178 @@ SMALLEST = 1e-12
 
 
 def first_wrong(evidence: list[Evidence]) -> str | None:
-    """The tag and name of the first step that is wrong although what it was given is right, such as
-    "(B4) da[1]"."""
+    """The name of the first step that is wrong although what it was given is right, such as
+    "da[1]"."""
     for item in evidence:
-        if item.answer.steps and (quantity := _of_intermediates(item)):
-            return _tagged(quantity, item.setting)
-    readable = [
-        Single(item)
-        for item in evidence
-        if item.probe.role in ("single", "same z") and _readable(item)
-    ]
-    singles = [single for single in readable if single.item.probe.role == "single"]
-    if singles:
-        moved = next((single for single in readable if single.item.probe.role == "same z"), None)
-        quantity = _forward(singles, moved) or _output(singles, moved)
-        if (
-            quantity
-            and quantity[0] in "zap"
-            and any(item.probe.role == "forward" and not item.is_wrong for item in evidence)
-        ):
-            quantity = None  # the candidate has shown its p, and it is right
-        if (quantity is None or quantity.startswith("dz")) and p_is_wrong(evidence, singles):
-            quantity = "p"
-        if quantity := quantity or _backward(singles):
-            return _tagged(_or_earlier(quantity, evidence), singles[0].item.setting)
-    wrong = [item for item in evidence if item.wrongs and item.is_of_gradients]
-    batches = [
-        item
-        for item in wrong
-        if item.probe.role not in ("single", "same z", "rare label", "rare class", "labels")
-    ]
-    return next((_tagged(wrong_sum(item), item.setting) for item in (*batches, *wrong)), None)
+        if item.answer.steps:
+            name = _of_intermediates(item)
+            if name:
+                return name
+    return _of_single_samples(evidence) or _of_batches(evidence)
 
 
-def _or_earlier(quantity: str, evidence: list[Evidence]) -> str:
+def _of_single_samples(evidence: list[Evidence]) -> str | None:
+    """What gradients of single samples show, and the p that batches show beside them."""
+    readable = [Single(item) for item in evidence if item.probe.role in ALONE and _readable(item)]
+    singles = [single for single in readable if single.item.probe.role == Role.SINGLE]
+    if not singles:
+        return None
+    moved = next((one for one in readable if one.item.probe.role == Role.SAME_Z), None)
+    name = _forward(singles, moved) or _output(singles, moved)
+    if name and not Quantity.parse(name).is_backward and _shown_right(evidence):
+        name = None  # the candidate has shown its p, and it is right
+    if (name is None or kind_of(name) == "dz") and p_is_wrong(evidence, singles):
+        name = "p"
+    name = name or _backward(singles)
+    if name:
+        return _or_earlier(name, evidence)
+    return None
+
+
+ALONE = (Role.SINGLE, Role.SAME_Z)
+
+
+def _shown_right(evidence: list[Evidence]) -> bool:
+    """Whether the candidate was asked for its output, and gave the right one."""
+    return any(item.probe.role == Role.FORWARD and not item.is_wrong for item in evidence)
+
+
+def _of_batches(evidence: list[Evidence]) -> str | None:
+    """A sum over samples that goes wrong, by the first question that shows one: a batch, if any
+    does."""
+    wrong = [item for item in evidence if item.wrongs]
+    batches = [item for item in wrong if item.probe.role.is_batch]
+    for item in (*batches, *wrong):
+        return wrong_sum(item)
+    return None
+
+
+def _or_earlier(name: str, evidence: list[Evidence]) -> str:
     """A step of layer l, unless in some batch one of dW and db alone is wrong above it: then dz was
     right, and that is not."""
     setting = evidence[0].setting
+    L = setting.problem.L
+    step = Quantity.parse(name)
+    if not step.is_backward or step == Quantity("dz", L) or not setting.bias:
+        return name
     wrong = frozenset[str]().union(*(item.wrongs for item in evidence))
-    if quantity[0] == "d" and quantity != f"dz[{setting.problem.L}]" and setting.bias:
-        for above in range(setting.problem.L, int(quantity[3:-1]), -1):
-            if len(found := {f"dW[{above}]", f"db[{above}]"} & wrong) == 1:
-                return found.pop()
-    return quantity
-
-
-def _tagged(quantity: str, setting: Setting) -> str:
-    problem = setting.problem
-    return f"{equation(quantity, problem.L, problem.output, problem.cost)} {quantity}"
+    for layer in range(L, layer_of(name), -1):
+        found = {f"dW[{layer}]", f"db[{layer}]"} & wrong
+        if len(found) == 1:
+            return found.pop()
+    return name
 
 
 def _readable(item: Evidence) -> bool:
     """Whether every gradient came in its shape and finite."""
-    given = item.given or {}
-    right = item.right
-    return all(
-        q in given and given[q].shape == right.named(q).shape and np.isfinite(given[q]).all()
-        for q in item.setting.gradients
-    )
+    for name in item.setting.gradients:
+        given = item.gradients.get(name)
+        if given is None or given.shape != item.correct.value(name).shape:
+            return False
+        if not np.isfinite(given).all():
+            return False
+    return True
 
 
 def _forward(singles: list[Single], moved: Single | None) -> str | None:
     """z[l] or a[l], where dW shows another a[l] than the right one and dz[L] is wrong, too: a wrong
     a[l] leads to a wrong p."""
-    L = singles[0].L
     if all(_same_output(single) for single in singles):
         return None
     # where some a further down is wrong or unseen, the other weights need not lead to the same z
     same_z = moved
-    for layer in range(1, L):
-        seen = [(a, single) for single in singles if (a := single.seen_a(layer)) is not None]
+    for layer in range(1, singles[0].L):
+        read = [(single.read_a(layer), single) for single in singles]
+        seen = [(a, single) for a, single in read if a is not None]
         if not all_close(singles, [(a, single.a(layer)) for a, single in seen]):
-            again = same_z.seen_a(layer) if same_z else None
-            before = next(
-                (a for a, single in seen if same_z and single.sample == same_z.sample), None
-            )
-            same = again is None or before is None or all_close(singles, [(again, before)])
-            if same:
+            if _same_for_same_z(layer, singles, same_z):
                 return f"a[{layer}]"
             return f"z[{layer}]"
-        same_z = same_z if seen else None
+        if not seen:
+            same_z = None
     return None
+
+
+def _same_for_same_z(layer: int, singles: list[Single], moved: Single | None) -> bool:
+    """Whether a[layer] is the same for other weights that lead to the same z, or cannot be
+    compared."""
+    if moved is None:
+        return True
+    again = moved.read_a(layer)
+    same_sample = [single.read_a(layer) for single in singles if single.sample == moved.sample]
+    before = next((a for a in same_sample if a is not None), None)
+    return again is None or before is None or all_close(singles, [(again, before)])
 
 
 def _same_output(single: Single) -> bool:
     """Whether dz[L] is right, by dW[L] or by db[L]; without biases, whether it points where the
     right one points."""
     right = single.dz(single.L)
-    seen = single.seen_dz(single.L)
+    read = single.read_dz(single.L)
     by_W = single.from_dW(single.L)
     if by_W is not None and single.close(by_W, right):
         return True
-    if seen is None:
+    if read is None:
         return True  # unreadable: nothing speaks against the forward pass
     if single.db:
-        return single.close(seen, right)
+        return single.close(read, right)
     below = single.from_dW(single.L - 1) if single.L > 1 else None
     if below is not None:  # what came of dz[L] further back has a sign that can be read
-        seen = below
+        read = below
         right = single.dz(single.L - 1)
-    return single.close(
-        seen / (np.linalg.norm(seen) or 1.0), right / (np.linalg.norm(right) or 1.0)
-    )
+    length = np.linalg.norm(read) or 1.0
+    due_length = np.linalg.norm(right) or 1.0
+    return single.close(read / length, right / due_length)
 
 
 def _output(singles: list[Single], moved: Single | None) -> str | None:
     """p, z[L] or dz[L], where db[L] and dW[L] agree on a dz[L] that is not the right one."""
     L = singles[0].L
-    seen = [single.seen_dz(L) for single in singles]
-    consistent = all_close(
-        singles, [(single.from_dW(L), dz) for single, dz in zip(singles, seen, strict=True)]
-    )
-    if not consistent or all_close(
-        singles, [(dz, single.dz(L)) for single, dz in zip(singles, seen, strict=True)]
-    ):
+    read = [single.read_dz(L) for single in singles]
+    from_dW = [single.from_dW(L) for single in singles]
+    consistent = all_close(singles, list(zip(from_dW, read, strict=True)))
+    right = [single.dz(L) for single in singles]
+    if not consistent or all_close(singles, list(zip(read, right, strict=True))):
         return None
     if not singles[0].db and _follows(singles, L):
         return f"dW[{L}]"
-    p = p_behind(singles)
-    if p is None:
+    if p_behind(singles) is None:
         return f"dz[{L}]"
-    if moved and not all_close(singles, [(moved.seen_dz(L), singles[0].seen_dz(L))]):
+    if moved and not all_close(singles, [(moved.read_dz(L), read[0])]):
         return f"z[{L}]"
     return "p"
 
 
 def _backward(singles: list[Single]) -> str | None:
     """From the output back: dW and db given dz, then the next dz given this one."""
-    L = singles[0].L
-    has_db = bool(singles[0].db)
-    for layer in range(L, 0, -1):
-        dzs = [_expected(single, layer) for single in singles]
-        by_W = all_close(
-            singles, [(single.from_dW(layer), dz) for single, dz in zip(singles, dzs, strict=True)]
-        )
-        by_b = has_db and all_close(
-            singles, [(single.db[layer], dz) for single, dz in zip(singles, dzs, strict=True)]
-        )
-        if by_W and (by_b or not has_db):
-            continue
-        if by_b or by_W:
-            if by_b:
-                return f"dW[{layer}]"
-            return f"db[{layer}]"
-        if not has_db and (
-            any(single.from_dW(layer) is None for single in singles) or _follows(singles, layer)
-        ):
-            return f"dW[{layer}]"
-        if layer == L:
-            return f"dz[{L}]"
-        if _derivative_is_wrong(singles, layer):
-            return f"dz[{layer}]"
-        return f"da[{layer}]"
+    for layer in range(singles[0].L, 0, -1):
+        name = _wrong_in_layer(singles, layer)
+        if name:
+            return name
     return None
+
+
+def _wrong_in_layer(singles: list[Single], layer: int) -> str | None:
+    """The first step of one layer that is wrong, given the candidate's own dz of the next."""
+    has_db = bool(singles[0].db)
+    expected = [_expected(single, layer) for single in singles]
+    from_dW = [single.from_dW(layer) for single in singles]
+    dW_follows = all_close(singles, list(zip(from_dW, expected, strict=True)))
+    db_follows = False
+    if has_db:
+        from_db = [single.db[layer] for single in singles]
+        db_follows = all_close(singles, list(zip(from_db, expected, strict=True)))
+    if dW_follows and (db_follows or not has_db):
+        return None
+    if db_follows:
+        return f"dW[{layer}]"
+    if dW_follows:
+        return f"db[{layer}]"
+    if not has_db and (any(dz is None for dz in from_dW) or _follows(singles, layer)):
+        return f"dW[{layer}]"
+    if layer == singles[0].L or _derivative_is_wrong(singles, layer):
+        return f"dz[{layer}]"
+    return f"da[{layer}]"
 
 
 def _expected(single: Single, layer: int) -> np.ndarray:
@@ -184,8 +204,10 @@ def _expected(single: Single, layer: int) -> np.ndarray:
     read."""
     if layer == single.L:
         return single.dz(layer)
-    upstream = single.seen_dz(layer + 1)
-    return single.next_dz(layer, _expected(single, layer + 1) if upstream is None else upstream)
+    upstream = single.read_dz(layer + 1)
+    if upstream is None:
+        upstream = _expected(single, layer + 1)
+    return single.next_dz(layer, upstream)
 
 
 def _follows(singles: list[Single], layer: int) -> bool:
@@ -209,24 +231,29 @@ def _derivative_is_wrong(singles: list[Single], layer: int) -> bool:
     multiples of them, is then W, because a wrong derivative would depend on z.
     """
     loose = max(single.loose for single in singles)
-    upstream = [single.seen_dz(layer + 1) for single in singles]
-    seen = [single.seen_dz(layer) for single in singles]
-    if any(up is None for up in upstream) or any(dz is None for dz in seen):
+    upstream = [single.read_dz(layer + 1) for single in singles]
+    read = [single.read_dz(layer) for single in singles]
+    if any(dz is None for dz in (*upstream, *read)):
         return True
-    pairs = [(np.asarray(up), np.asarray(dz)) for up, dz in zip(upstream, seen, strict=True)]
-    if not any(dz.any() for _, dz in pairs):
+    deltas = [np.asarray(dz) for dz in read]
+    sent = [np.asarray(dz) for dz in upstream]
+    if not any(dz.any() for dz in deltas):
         return False  # nothing arrives at all
     factors = [
-        dz / (up @ single.W[layer + 1]) for (up, dz), single in zip(pairs, singles, strict=True)
+        dz / (above @ single.W[layer + 1])
+        for dz, above, single in zip(deltas, sent, singles, strict=True)
     ]
     same = [i for i, single in enumerate(singles) if single.sample == singles[0].sample]
     if not all(close(factors[i], factors[same[0]], loose) for i in same):
         return False
-    if np.linalg.matrix_rank(np.stack([up for up, _ in pairs]), rtol=loose) > 1:
+    if np.linalg.matrix_rank(np.stack(sent), rtol=loose) > 1:
         return True
-    ratios = [factor / single.s(layer) for factor, single in zip(factors, singles, strict=True)]
+    ratios = [
+        factor / single.derivative(layer) for factor, single in zip(factors, singles, strict=True)
+    ]
     # of a derivative, and another W
-    without = alike(factors, loose) and not close(factors[0], np.ones(len(factors[0])), loose)
+    ones = np.ones(len(factors[0]))
+    without = alike(factors, loose) and not close(factors[0], ones, loose)
     return not (without or alike(ratios, loose))
 
 
@@ -234,18 +261,18 @@ def _of_intermediates(item: Evidence) -> str | None:
     """The first of the candidate's own intermediates that does not follow from those before it."""
     steps = item.answer.steps or {}
     problem = item.setting.problem
-    run = Pass(item.setting)
+    run = HookedPass(item.setting)
     for name in names(problem.L, problem.output, problem.cost):
-        step, _, index = name.rstrip("]").partition("[")
-        if name not in steps or step not in ("z", "a", "p", "da", "dz"):
+        quantity = Quantity.parse(name)
+        if name not in steps or quantity.kind not in ("z", "a", "p", "da", "dz"):
             continue
-        layer = int(index or problem.L)
-        expected = run.get(step, layer)
+        layer = quantity.layer or problem.L
+        expected = run.get(quantity.kind, layer)
         given = np.asarray(steps[name])
         if given.shape != expected.shape:
             return name
-        limit = item.bounds[name] + SMALLEST * np.abs(expected).max()
+        limit = item.rounding.bounds[name] + SMALLEST * np.abs(expected).max()
         if not (np.abs(given - expected) <= limit).all():
             return name
-        run.put(step, layer, given)
+        run.put(quantity.kind, layer, given)
     return None

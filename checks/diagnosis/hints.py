@@ -4,12 +4,13 @@ everything, how little a step shows."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
-from backproof.checks.diagnosis.evidence import CLOSE, Evidence
+from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.matching import explain
+from backproof.checks.diagnosis.rounding import CLOSE
 
 ROUGH = 1e-3  # of a gradient: what a pass leaves open without saying so
 
@@ -17,19 +18,42 @@ ROUGH = 1e-3  # of a gradient: what a pass leaves open without saying so
 def roughness(evidence: list[Evidence]) -> Iterator[str]:
     """What reading gradients off steps in a short format leaves open, where that is much."""
     first = evidence[0]
-    sizes = {
-        quantity: float(np.abs(first.right.named(quantity)).max())
-        for quantity in first.setting.gradients
-    }
-    lost = max(
-        (first.unread(quantity) / size for quantity, size in sizes.items() if size), default=0.0
-    )
+    lost = 0.0
+    for name in first.setting.gradients:
+        size = float(np.abs(first.correct.value(name)).max())
+        if size:
+            lost = max(lost, first.rounding.unread(name) / size)
     if lost > ROUGH:
         yield (
             f"Its steps show gradients to {100 * lost:.1g}% of the largest and no better, for "
             f"weights in {first.answer.precision} "
             "round what a small learning rate changes: a larger rate, or a gradients function, "
             "shows more."
+        )
+
+
+@dataclass(frozen=True)
+class CommonFactor:
+    """The one factor on all gradients of `times` problems, `of` how many."""
+
+    factor: float
+    times: int
+    of: int
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether every problem shows it."""
+        return self.times == self.of
+
+    @property
+    def sentence(self) -> str:
+        """What is said of it."""
+        where = "Every gradient"
+        if not self.is_everywhere:
+            where = f"In {self.times} of {self.of} problems every gradient"
+        return (
+            f"{where} is {self.factor:.6g} times the right one: look for a factor that belongs to "
+            "nothing."
         )
 
 
@@ -49,33 +73,21 @@ def hints_of(
             "The same call twice gives two answers: it keeps something between calls, or draws "
             "random numbers."
         )
-    singles, batches = (
-        [item for item in evidence if (item.setting.N > 1) is several] for several in (False, True)
-    )
-    alone = bool(singles) and not any(item.answer.complaint or item.is_wrong for item in singles)
-    if (
-        alone
-        and batches
-        and all(item.answer.complaint or (item.is_wrong and not known) for item in batches)
-    ):
+    if _right_one_by_one(evidence, known):
         yield "Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."
     if factor:
-        if factor.times == factor.of:
-            where = "Every gradient"
-        else:
-            where = f"In {factor.times} of {factor.of} problems every gradient"
-        yield (
-            f"{where} is {factor.factor:.6g} times the right one: look for a factor that "
-            "belongs to nothing."
-        )
+        yield factor.sentence
 
 
-class CommonFactor(NamedTuple):
-    """The one factor on all gradients of `times` problems, `of` how many."""
-
-    factor: float
-    times: int
-    of: int
+def _right_one_by_one(evidence: list[Evidence], known: bool) -> bool:
+    """Whether all single samples are right, and no batch is for a reason that is known."""
+    singles = [item for item in evidence if item.setting.N == 1]
+    batches = [item for item in evidence if item.setting.N > 1]
+    if not singles or not batches:
+        return False
+    if any(item.answer.complaint or item.is_wrong for item in singles):
+        return False
+    return all(item.answer.complaint or (item.is_wrong and not known) for item in batches)
 
 
 def common_factor(evidence: list[Evidence]) -> CommonFactor | None:
@@ -83,18 +95,15 @@ def common_factor(evidence: list[Evidence]) -> CommonFactor | None:
     no such factor."""
     items = [item for item in evidence if item.is_of_gradients]
     match = explain((), items)
-    if (
-        match is None
-        or any(decays for _, decays in match.decays)
-        or any(item.answer.complaint for item in items)
-    ):
+    if match is None or match.decays or any(item.answer.complaint for item in items):
         return None
-    rows = [{factor for factor in row.values() if factor is not None} for _, row in match.factors]
-    off = {factor for row in rows if row != {1.0} for factor in row}
+    off: set[float] = set()
+    for fits in match.fits:
+        factors = {factor for factor in fits.factors.values() if factor is not None}
+        if factors != {1.0}:
+            off |= factors
     if not off or 0.0 in off or 1.0 in off or max(off) - min(off) > CLOSE * max(map(abs, off)):
         return None
-    wrong, asked = (
-        {item.setting.problem.id for item in items if item.is_wrong or not only}
-        for only in (True, False)
-    )
+    asked = {item.setting.problem.id for item in items}
+    wrong = {item.setting.problem.id for item in items if item.is_wrong}
     return CommonFactor(next(iter(off)), len(wrong), len(asked))

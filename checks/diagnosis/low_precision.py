@@ -8,12 +8,16 @@ Another bug beside it is then looked for to within the rounding of that format.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from backproof.checks.bugs.register import named
-from backproof.checks.diagnosis.choice import ORDER, Cause, Explanation, Search
+from backproof.checks.bugs.backward import LOW_PRECISION
+from backproof.checks.diagnosis.choice import Cause, Explanation, Search, by_rank
 from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.role import Role
+from backproof.checks.findings import Place
+from backproof.checks.quantities import layer_of
 
 FORMATS = ("float16", "float32")  # the shorter first: what fits it fits the other, too
 
@@ -21,27 +25,47 @@ FORMATS = ("float16", "float32")  # the shorter first: what fits it fits the oth
 def rounded_away(evidence: list[Evidence]) -> list[Explanation]:
     """What explains the numbers where a delta has been through a shorter format: that, and if need
     be one more bug."""
-    short = _passed_through(evidence)
-    if short is None:
+    shortened = _passed_through(evidence)
+    if shortened is None:
         return []
-    blurred = [item.as_if_in(short.note) for item in evidence]
+    beside: list[Explanation] = []
     # a float16 rounds as much as many bugs change
-    tells = short.note == "float32" and any(item.wrongs for item in blurred)
-    beside = Search(blurred).simplest() if tells else []
+    if shortened.dtype == "float32":
+        blurred = [item.as_if_in(shortened.dtype) for item in evidence]
+        if any(item.wrongs for item in blurred):
+            beside = Search(blurred).simplest()
     for explanation in beside:
-        explanation.causes = sorted(
-            [*explanation.causes, short], key=lambda cause: ORDER.index(cause.id)
+        explanation.causes = by_rank([*explanation.causes, shortened.cause])
+    return beside or [Explanation([shortened.cause])]
+
+
+@dataclass(frozen=True)
+class Shortened:
+    """A delta that has been through a shorter format: which, where, and how many samples show
+    it."""
+
+    dtype: str
+    layer: int
+    L: int
+    samples: int
+
+    @property
+    def cause(self) -> Cause:
+        """The same as a bug."""
+        shown = (
+            f"every entry of your dz[{self.layer}], of {self.samples} samples, is a {self.dtype} "
+            "number"
         )
-    return beside or [Explanation([short])]
+        place = Place.of([self.layer], self.L)
+        return Cause(LOW_PRECISION.id, place, self.dtype, evidence=shown)
 
 
-def _passed_through(evidence: list[Evidence]) -> Cause | None:
-    """The bug `low-precision`, if some layer's dz, of every single sample, is a float32 or float16
-    to rounding."""
+def _passed_through(evidence: list[Evidence]) -> Shortened | None:
+    """Whether some layer's dz, of every single sample, is a float32 or float16 to rounding."""
     singles = [
         item
         for item in evidence
-        if item.probe.role == "single"
+        if item.probe.role == Role.SINGLE
         and item.given is not None
         and item.answer.precision == "float64"
     ]
@@ -50,38 +74,65 @@ def _passed_through(evidence: list[Evidence]) -> Cause | None:
     L = singles[0].setting.problem.L
     for dtype in FORMATS:
         for layer in range(L, 0, -1):
-            readings = [list(_deltas(item, layer)) for item in singles]
-            for reading in zip(*readings, strict=False):
-                if all(_representable(value, unsure, dtype) for value, unsure in reading):
-                    seen = (
-                        f"every entry of your dz[{layer}], of {len(singles)} samples, is a "
-                        f"{dtype} number"
-                    )
-                    return Cause("low-precision", named([layer], L), dtype, evidence=seen)
+            if _all_in(dtype, layer, singles):
+                return Shortened(dtype, layer, L, len(singles))
     return None
 
 
-def _deltas(item: Evidence, layer: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The delta of a single sample as db, as dW, without the weight and without the derivative; and
-    how exactly it is known."""
-    given = item.given or {}
-    a = item.right.get("a", layer - 1)[0]
-    s = item.right.get("s", layer)[0]
-    copies = item.setting.N
+def _all_in(dtype: str, layer: int, singles: list[Evidence]) -> bool:
+    """Whether one way of reading dz[layer] off an answer gives numbers of the format for every
+    sample."""
+    by_sample = [list(_deltas(item, layer)) for item in singles]
+    for same_way in zip(*by_sample, strict=False):
+        if all(_representable(delta, dtype) for delta in same_way):
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A delta that was read off an answer, and how far each entry may be off."""
+
+    value: np.ndarray
+    unsure: np.ndarray
+
+    def over(self, divisor: float | np.ndarray) -> Delta:
+        """The same without something that was multiplied in since."""
+        return Delta(self.value / divisor, self.unsure / divisor)
+
+
+UNREADABLE = Delta(np.array([np.nan]), np.array([np.nan]))
+
+
+def _deltas(item: Evidence, layer: int) -> Iterator[Delta]:
+    """The delta of a single sample as db, as dW, without the weight and without the derivative."""
     weight = item.setting.N * item.setting.weight
-    for quantity in (f"db[{layer}]", f"dW[{layer}]"):
-        dz = given.get(quantity)
-        if dz is None or dz.shape != item.right.named(quantity).shape:
-            yield np.array([np.nan]), np.array([np.nan])
+    for name in (f"db[{layer}]", f"dW[{layer}]"):
+        delta = _read_off(item, name)
+        if delta is None:
+            yield UNREADABLE
             continue
-        value = dz if dz.ndim == 1 else dz @ a / (a @ a)
-        read = np.broadcast_to(item.answer.rounding.get(quantity, 0.0), dz.shape)
-        unsure = SLACK * np.abs(value) + (read if dz.ndim == 1 else read @ np.abs(a) / (a @ a))
-        yield from ((value / by, unsure / by) for by in (1.0, weight, copies))
+        for divisor in (1.0, weight, item.setting.N):
+            yield delta.over(divisor)
         if layer < item.setting.problem.L:
-            yield value / s, unsure / s
+            yield delta.over(item.correct.get("derivative", layer)[0])
         else:
-            yield value / weight + item.right.get("Y", layer)[0], unsure / weight
+            label = item.correct.get("Y", layer)[0]
+            yield Delta(delta.value / weight + label, delta.unsure / weight)
+
+
+def _read_off(item: Evidence, name: str) -> Delta | None:
+    """dz of a layer as its db is, or as its dW shows it, given the correct input; None if that did
+    not come."""
+    given = item.gradients.get(name)
+    if given is None or given.shape != item.correct.value(name).shape:
+        return None
+    read = np.broadcast_to(item.answer.rounding.get(name, 0.0), given.shape)
+    if given.ndim == 1:
+        return Delta(given, SLACK * np.abs(given) + read)
+    a = item.correct.get("a", layer_of(name) - 1)[0]
+    value = given @ a / (a @ a)
+    return Delta(value, SLACK * np.abs(value) + read @ np.abs(a) / (a @ a))
 
 
 # relative: what was computed from a number since leaves it nearer than that
@@ -92,18 +143,19 @@ FEW = 5  # binary digits, of the eleven of a float16: signs, halves and quarters
 TELLING = 0.01
 
 
-def _representable(value: np.ndarray, unsure: np.ndarray, dtype: str) -> bool:
+def _representable(delta: Delta, dtype: str) -> bool:
     """Whether every entry is a number of the format, but for the rounding of what was computed from
     it since.
 
     Numbers of few digits fit every format, so they show nothing; nor do numbers that are not known
     to much less than its spacing.
     """
+    value = delta.value
     if not np.isfinite(value).all():
         return False
     rounded = value.astype(dtype).astype(np.float64)
     digits = np.frexp(rounded)[0] * 2.0**FEW
     if (digits == np.round(digits)).all():
         return False
-    known = unsure <= TELLING * np.finfo(dtype).eps * np.abs(value)
-    return bool(((np.abs(value - rounded) <= unsure) & known).all())
+    known = delta.unsure <= TELLING * np.finfo(dtype).eps * np.abs(value)
+    return bool(((np.abs(value - rounded) <= delta.unsure) & known).all())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.role import Role
 from backproof.checks.diagnosis.single_sample import Single, close
 
 
@@ -17,50 +18,55 @@ def p_is_wrong(evidence: list[Evidence], singles: list[Single]) -> bool:
     the answers holds no p, and shows the factor of Y; what Y leaves of an answer is that factor
     times p, whatever else may be wrong behind it.
     """
-    asked = {
-        item.probe.role: item
-        for item in evidence
-        if item.probe.role in ("first", "labels") and item.given is not None
-    }
+    roles = (Role.FIRST, Role.LABELS)
+    asked = {item.probe.role: item for item in evidence if item.given and item.probe.role in roles}
     if len(asked) < 2 or not singles or not _as_right(singles):
         return False
-    (first, other), L = (asked["first"], asked["labels"]), singles[0].L
-    came = [(item.given or {}).get(f"dW[{L}]") for item in (first, other)]
-    if any(
-        dW is None or dW.shape != _right(first).shape or not np.isfinite(dW).all() for dW in came
-    ):
+    first = asked[Role.FIRST]
+    other = asked[Role.LABELS]
+    dW = _readable_dW(first)
+    relabelled = _readable_dW(other)
+    if dW is None or relabelled is None:
         return False
-    here, there = (np.asarray(dW) for dW in came)
-    a = first.right.get("right", L)
-    Y, others = (item.right.get("Y", L).T @ a for item in (first, other))
-    factor = float(((here - there) * (others - Y)).sum() / ((others - Y) ** 2).sum())
-    of_p = first.right.p.T @ a
+    L = singles[0].L
+    a = first.correct.get("dW_input", L)
+    Y = first.correct.get("Y", L).T @ a
+    other_Y = other.correct.get("Y", L).T @ a
+    change = dW - relabelled
+    factor = float((change * (other_Y - Y)).sum() / ((other_Y - Y) ** 2).sum())
+    of_p = first.correct.p.T @ a
     loose = max(single.loose for single in singles)
-    linear = factor != 0 and close(here - there, factor * (others - Y), loose)
-    return linear and not close(here + factor * Y, factor * of_p, loose)
+    linear = factor != 0 and close(change, factor * (other_Y - Y), loose)
+    return linear and not close(dW + factor * Y, factor * of_p, loose)
+
+
+def _readable_dW(item: Evidence) -> np.ndarray | None:
+    """dW[L] as it came, if it came in its shape and finite."""
+    dW = item.gradients.get(f"dW[{item.setting.problem.L}]")
+    if dW is None or dW.shape != _right(item).shape or not np.isfinite(dW).all():
+        return None
+    return dW
 
 
 def _right(item: Evidence) -> np.ndarray:
     """The right dW[L]."""
-    return item.right.named(f"dW[{item.setting.problem.L}]")
+    return item.correct.value(f"dW[{item.setting.problem.L}]")
 
 
 def _as_right(singles: list[Single]) -> bool:
     """Whether every dW[L] of a single sample is the same multiple of the right one. (Of two classes
     each is some multiple.)"""
-    rights = [_right(single.item) for single in singles]
-    squares = sum(float((right * right).sum()) for right in rights) or 1.0
-    factor = (
-        sum(
-            float((single.dW[single.L] * right).sum())
-            for single, right in zip(singles, rights, strict=True)
-        )
-        / squares
-    )
-    return factor != 0 and all(
-        single.close(single.dW[single.L], factor * right)
-        for single, right in zip(singles, rights, strict=True)
-    )
+    L = singles[0].L
+    product = 0.0
+    squares = 0.0
+    for single in singles:
+        right = _right(single.item)
+        product += float((single.dW[L] * right).sum())
+        squares += float((right * right).sum())
+    factor = product / (squares or 1.0)
+    if factor == 0:
+        return False
+    return all(single.close(single.dW[L], factor * _right(single.item)) for single in singles)
 
 
 def wrong_sum(item: Evidence) -> str:

@@ -12,11 +12,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backproof.checks.bugs.register import Variant
-from backproof.checks.bugs.wrong_pass import Pass
+from backproof.checks.bugs.hooked_pass import CannotBeComputed, HookedPass
+from backproof.checks.bugs.register import SUSPECTS, Variant
+from backproof.checks.diagnosis.closeness import equals, some
 from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.quantities import kind_of, layer_of
 
 Places = int  # one bit for each gradient of each question
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A gradient of a question, whose answer a pair is held against."""
+
+    item: Evidence
+    name: str
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Effect:
     def hides(self) -> bool:
         """Whether it sends something else back than the delta, so that what happened to the delta
         is not seen further back."""
-        return any(step == "up" for step, _ in self.variant.hooks)
+        return any(hook.step == "upstream" for hook in self.variant.hooks)
 
 
 def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
@@ -44,29 +54,32 @@ def _effect(variant: Variant, items: list[Evidence]) -> Effect | None:
     bit = 1
     previous = None
     for item in items:
-        run = Pass(item.setting, variant.hooks, right=item.right, previous=previous)
-        run = run.shifted(1.0) if variant.rate_from else run
+        run = HookedPass(item.setting, variant.hooks, correct=item.correct, previous=previous)
+        if variant.rate_from:
+            run = run.shifted(1.0)
         previous = run if variant.in_sequence else None
         try:
-            predictions = {quantity: run.named(quantity) for quantity in item.setting.gradients}
-        except (ValueError, IndexError, KeyError):
+            predictions = {name: run.value(name) for name in item.setting.gradients}
+        except CannotBeComputed:
             return None
-        for quantity, predicted in predictions.items():
-            touched |= bit * _differs(predicted, item, quantity)
-            given = item.came(quantity, predicted.shape)
-            if given is None or given.shape != predicted.shape:
-                off = np.inf
-            else:
-                some = item.some(given)
-                expected = item.some(predicted)
-                off = max(
-                    off, float(np.abs(some - expected).max()) / (float(np.abs(some).max()) or 1.0)
-                )
-                matched |= bit * bool(
-                    variant.rate_from or item.equals(quantity, predicted, variant)
-                )
+        for name, predicted in predictions.items():
+            if _differs(predicted, item, name):
+                touched |= bit
+            if variant.rate_from or equals(item, name, predicted, variant):
+                matched |= bit
+            off = max(off, _distance(predicted, item, name))
             bit <<= 1
     return Effect(variant, touched, matched, off)
+
+
+def _distance(predicted: np.ndarray, item: Evidence, name: str) -> float:
+    """The largest difference to what came, in units of its largest entry."""
+    given = item.came(name, predicted.shape)
+    if given is None or given.shape != predicted.shape:
+        return float("inf")
+    came = some(item, given)
+    size = float(np.abs(came).max()) or 1.0
+    return float(np.abs(came - some(item, predicted)).max()) / size
 
 
 def plausible(
@@ -81,84 +94,89 @@ def plausible(
         in_sequence: only pairs with a bug that shows in a sequence of calls; otherwise only pairs
             without.
     """
-    places = [(item, quantity) for item in items for quantity in item.setting.gradients]
-    tried = [
-        variant
-        for variant in variants
-        if not variant.alone and (in_sequence or not variant.in_sequence)
-    ]
-    effects = [effect for variant in tried if (effect := _effect(variant, items))]
-    if effects:
-        fit = _fitting(effects, places)
-        if in_sequence:
-            shows = np.array([effect.variant.in_sequence for effect in effects])
-            fit &= shows[:, None] | shows
-        for one, other in np.argwhere(np.triu(fit, 1)):
-            yield effects[one].variant, effects[other].variant
+    compared = [Compared(item, name) for item in items for name in item.setting.gradients]
+    effects = []
+    for variant in variants:
+        if not variant.alone and (in_sequence or not variant.in_sequence):
+            effect = _effect(variant, items)
+            if effect is not None:
+                effects.append(effect)
+    if not effects:
+        return
+    fit = _fitting(effects, compared)
+    if in_sequence:
+        shows = np.array([effect.variant.in_sequence for effect in effects])
+        fit &= shows[:, None] | shows
+    for one, other in np.argwhere(np.triu(fit, 1)):
+        yield effects[one].variant, effects[other].variant
 
 
-def _fitting(effects: list[Effect], places: Sequence[tuple[Evidence, str]]) -> np.ndarray:
+def _fitting(effects: list[Effect], compared: Sequence[Compared]) -> np.ndarray:
     """Which pairs are worth computing, as a square table."""
     ids = np.array([effect.variant.id for effect in effects])
     touched = np.array([effect.touched for effect in effects], dtype=np.int64)
     hides = np.array([effect.hides for effect in effects])
-    wrong = _bits(places, lambda item, quantity: quantity in item.wrongs)
+    wrong = _bits(compared, lambda one: one.name in one.item.wrongs)
     both = touched[:, None] | touched
-    missing = ~(touched[:, None] | touched) & wrong
+    missing = ~both & wrong
     # Two touch all that is wrong, and nothing else; but one that replaces a delta may hide what the
     # other does.
     covers = (missing == 0) & ((both & ~wrong == 0) | hides[:, None] | hides)
-    beside = _beside(effects, touched, hides, places)
-    return covers & beside & beside.T & (ids[:, None] != ids) & _near(effects, ids)
+    beside = _beside(effects, touched, hides, compared)
+    return covers & beside & beside.T & (ids[:, None] != ids) & _near(effects)
 
 
 def _beside(
-    effects: list[Effect],
-    touched: np.ndarray,
-    hides: np.ndarray,
-    places: Sequence[tuple[Evidence, str]],
+    effects: list[Effect], touched: np.ndarray, hides: np.ndarray, compared: Sequence[Compared]
 ) -> np.ndarray:
     """Whether what only the first of two changes came as that one predicts alone; not below a delta
     that the other replaces."""
     only = touched[:, None] & ~touched
-    highest = np.zeros_like(only)
-    rest = only
-    for layer in sorted({int(quantity[3:-1]) for _, quantity in places}, reverse=True):
-        here = rest & _bits(places, lambda _, quantity, layer=layer: int(quantity[3:-1]) == layer)
-        highest = np.where(highest == 0, here, highest)
-        rest = rest & ~here
-    only = np.where(hides, highest, only)
+    only = np.where(hides, _highest_layer(only, compared), only)
     # A db made of another layer's delta is what the other may have changed.
-    borrowed = np.array([effect.variant.id == "wrong-layer" for effect in effects])
-    weights = _bits(places, lambda _, quantity: quantity.startswith("dW"))
-    only = np.where(borrowed[:, None], only & weights, only)
+    borrows = np.array([SUSPECTS[effect.variant.id].borrows for effect in effects])
+    weights = _bits(compared, lambda one: kind_of(one.name) == "dW")
+    only = np.where(borrows[:, None], only & weights, only)
     # What is moved between dW and db is what the other has made of it.
-    only = np.where(np.array([effect.variant.moved for effect in effects])[:, None], 0, only)
+    moved = np.array([effect.variant.moved for effect in effects])
+    only = np.where(moved[:, None], 0, only)
     matched = np.array([effect.matched for effect in effects], dtype=np.int64)
     return np.asarray(only & ~matched[:, None] == 0)
+
+
+def _highest_layer(chosen: np.ndarray, compared: Sequence[Compared]) -> np.ndarray:
+    """Of some gradients, those of the layer nearest to the output."""
+    highest = np.zeros_like(chosen)
+    rest = chosen
+    for layer in sorted({layer_of(one.name) for one in compared}, reverse=True):
+        of_layer = _bits(compared, lambda one, layer=layer: layer_of(one.name) == layer)
+        here = rest & of_layer
+        highest = np.where(highest == 0, here, highest)
+        rest = rest & ~here
+    return highest
 
 
 # of the largest entry: float16 keeps 11 bits of each number, and sums of few of them cancel little
 ROUNDED_AWAY = 0.1
 
 
-def _near(effects: list[Effect], ids: np.ndarray) -> np.ndarray:
+def _near(effects: list[Effect]) -> np.ndarray:
     """A shorter number format changes little, so its partner must come close alone."""
     close = np.array([effect.off < ROUNDED_AWAY for effect in effects])
-    short = ids == "low-precision"
+    short = np.array([SUSPECTS[effect.variant.id].rounds for effect in effects])
     return (close | ~short[:, None]) & (close[:, None] | ~short)
 
 
-def _bits(places: Sequence[tuple[Evidence, str]], chosen: Callable[..., bool]) -> int:
-    return sum(1 << bit for bit, place in enumerate(places) if chosen(*place))
+def _bits(compared: Sequence[Compared], chosen: Callable[..., bool]) -> int:
+    return sum(1 << bit for bit, one in enumerate(compared) if chosen(one))
 
 
-def _differs(predicted: np.ndarray, item: Evidence, quantity: str) -> bool:
-    right = item.right.named(quantity)
-    if predicted is right:
+def _differs(predicted: np.ndarray, item: Evidence, name: str) -> bool:
+    """Whether a prediction is another than the correct one by more than rounding."""
+    correct = item.correct.value(name)
+    if predicted is correct:
         return False
-    if predicted.shape != right.shape:
+    if predicted.shape != correct.shape:
         return True
-    return bool(
-        (np.abs(item.some(predicted) - item.some(right)) > item.some(item.bounds[quantity])).any()
-    )
+    off = np.abs(some(item, predicted) - some(item, correct))
+    return bool((off > some(item, item.rounding.bounds[name])).any())

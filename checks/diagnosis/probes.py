@@ -10,14 +10,15 @@ step goes wrong first, by single samples, for which db[l] is dz[l] itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backproof.checks.bugs.wrong_pass import Setting
+from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Question
 from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis.role import Role
 from backproof.checks.problem import Problem, classes, draw
 
 DEFAULT_SIZES = (4, 8, 6, 3)
@@ -44,14 +45,13 @@ class Probe:
     """A question together with what it is for.
 
     Attributes:
-        role: "first", "again", "rate", "other", "square", "order", "labels", "rare label", "rare
-            class", "single", "same z", "forward" or "intermediates".
+        role: what it is for.
         question: for the candidate.
         setting: the same in the terms of the mathematics.
         sample: for "single" and "same z", which sample of the first problem it is.
     """
 
-    role: str
+    role: Role
     question: Question
     setting: Setting
     sample: int = -1
@@ -74,51 +74,63 @@ def plan(
         batch: samples of the first problem.
     Returns: some fifteen probes; the first two are the same call twice.
     """
-    fixed = conventions.sizes
-    chosen = tuple(fixed or sizes or DEFAULT_SIZES)
-    other = chosen if fixed else _other_sizes(len(chosen))
-    first = _problem(conventions, chosen, _samples(conventions, batch or _unlike(chosen)), seed)
-    second = _problem(conventions, other, _samples(conventions, N_OTHER), seed + 1)
-    probes = [_probe(conventions, "first", first), _probe(conventions, "again", first)]
-    if conventions.protocol == "step" and conventions.learning_rate is None:
-        probes.append(_probe(conventions, "rate", first, rate=OTHER_RATE))
-    probes.append(_probe(conventions, "other", second))
-    if not fixed:
-        square = _problem(
-            conventions, (SQUARE,) * len(chosen), _samples(conventions, N_SQUARE), seed + 2
-        )
-        probes.append(_probe(conventions, "square", square))
-    probes.append(
-        _probe(conventions, "order", _rows(first, np.roll(np.arange(len(first.y))[::-1], 1)))
-    )
-    if first.cost == "cross-entropy" and conventions.batch != 1:
-        probes.append(
-            _probe(
-                conventions,
-                "labels",
-                _rows(first, slice(None), (first.y + 1) % classes(chosen[-1]), "other labels"),
-            )
-        )
-    copies = conventions.batch or 1
-    for what in ("label", "class"):
-        probes.append(
-            _probe(conventions, f"rare {what}", _extreme(first, what, copies, SMALLEST_LOGIT))
-        )
-    probes.append(_probe(conventions, "rare class", _extreme(first, "class", copies, SMALL_LOGIT)))
-    for sample in range(min(SINGLES, len(first.y))):
-        probes.append(_single(conventions, first, sample, int(first.y[sample]), copies))
-    for shift in range(1, min(classes(chosen[-1]), 3)):
-        probes.append(
-            _single(conventions, first, 0, (int(first.y[0]) + shift) % classes(chosen[-1]), copies)
-        )
-    probes.append(_same_z(conventions, first, copies, seed))
-    for kind, exists in (
-        ("forward", conventions.has_forward),
-        ("intermediates", conventions.has_intermediates),
-    ):
-        if exists:
-            probes.append(_probe(conventions, kind, first, kind=kind))
+    chosen = tuple(conventions.sizes or sizes or DEFAULT_SIZES)
+    N = _samples(conventions, batch or _unlike(chosen))
+    first = _problem(conventions, chosen, N, seed)
+    probes = [
+        *_in_batches(conventions, first, seed),
+        *_rare(conventions, first),
+        *_one_by_one(conventions, first),
+        _same_z(conventions, first, seed),
+    ]
+    if conventions.has_forward:
+        probes.append(_probe(conventions, Role.FORWARD, first, kind="forward"))
+    if conventions.has_intermediates:
+        probes.append(_probe(conventions, Role.INTERMEDIATES, first, kind="intermediates"))
     return probes
+
+
+def _in_batches(conventions: Conventions, first: Problem, seed: int) -> Iterator[Probe]:
+    """The first problem twice, then whatever can be varied: the rate, the sizes, the order of the
+    samples, their labels."""
+    yield _probe(conventions, Role.FIRST, first)
+    yield _probe(conventions, Role.AGAIN, first)
+    if conventions.protocol == "step" and conventions.learning_rate is None:
+        yield _probe(conventions, Role.RATE, first, rate=OTHER_RATE)
+    count = len(first.sizes)
+    other = conventions.sizes or _other_sizes(count)
+    second = _problem(conventions, other, _samples(conventions, N_OTHER), seed + 1)
+    yield _probe(conventions, Role.OTHER, second)
+    if not conventions.sizes:
+        widths = (SQUARE,) * count
+        square = _problem(conventions, widths, _samples(conventions, N_SQUARE), seed + 2)
+        yield _probe(conventions, Role.SQUARE, square)
+    turned = np.roll(np.arange(len(first.y))[::-1], 1)
+    yield _probe(conventions, Role.ORDER, _rows(first, turned))
+    if first.cost == "cross-entropy" and conventions.batch != 1:
+        labels = (first.y + 1) % classes(first.sizes[-1])
+        relabelled = _rows(first, slice(None), labels, "other labels")
+        yield _probe(conventions, Role.LABELS, relabelled)
+
+
+def _rare(conventions: Conventions, first: Problem) -> Iterator[Probe]:
+    """One sample with tiny probabilities."""
+    copies = conventions.batch or 1
+    for role, smallest in (
+        (Role.RARE_LABEL, SMALLEST_LOGIT),
+        (Role.RARE_CLASS, SMALLEST_LOGIT),
+        (Role.RARE_CLASS, SMALL_LOGIT),
+    ):
+        yield _probe(conventions, role, _extreme(first, role, copies, smallest))
+
+
+def _one_by_one(conventions: Conventions, first: Problem) -> Iterator[Probe]:
+    """Some samples alone, and the first of them with other labels."""
+    for sample in range(min(SINGLES, len(first.y))):
+        yield _single(conventions, first, sample, int(first.y[sample]))
+    K = classes(first.sizes[-1])
+    for shift in range(1, min(K, 3)):
+        yield _single(conventions, first, 0, (int(first.y[0]) + shift) % K)
 
 
 def _unlike(sizes: Sequence[int]) -> int:
@@ -145,7 +157,7 @@ def setting_of(conventions: Conventions, problem: Problem, rate: float | None) -
 
 def _probe(
     conventions: Conventions,
-    role: str,
+    role: Role,
     problem: Problem,
     *,
     kind: str = "",
@@ -192,22 +204,21 @@ def _rows(
     )
 
 
-def _single(
-    conventions: Conventions, problem: Problem, sample: int, label: int, copies: int
-) -> Probe:
+def _single(conventions: Conventions, problem: Problem, sample: int, label: int) -> Probe:
     """One sample with some label, as often as a call needs samples."""
+    copies = conventions.batch or 1
     y = np.full(copies, label, dtype=np.int64)
     alone = _rows(problem, [sample] * copies, y, f"sample {sample} label {label}")
-    return _probe(conventions, "single", alone, sample=sample)
+    return _probe(conventions, Role.SINGLE, alone, sample=sample)
 
 
-def _same_z(conventions: Conventions, problem: Problem, copies: int, seed: int) -> Probe:
+def _same_z(conventions: Conventions, problem: Problem, seed: int) -> Probe:
     """The first sample with other weights and biases that lead to the very same z in every layer.
 
     To W[l] is added what is orthogonal to a[l - 1], and what b[l] gains W[l] loses along a[l - 1].
     A wrong function of z cannot tell the difference; a wrong z does.
     """
-    alone = _single(conventions, problem, 0, int(problem.y[0]), copies).setting.problem
+    alone = _single(conventions, problem, 0, int(problem.y[0])).setting.problem
     random = np.random.default_rng([seed, len(problem.y), 7])
     activations = alone.forward().a
     W = {}
@@ -222,19 +233,19 @@ def _same_z(conventions: Conventions, problem: Problem, copies: int, seed: int) 
         W[layer] = alone.W[layer] + noise - np.outer(noise @ a + gain, a) / (a @ a)
         b[layer] = alone.b[layer] + gain
     return _probe(
-        conventions, "same z", replace(alone, W=W, b=b, name=f"{alone.name} same z"), sample=0
+        conventions, Role.SAME_Z, replace(alone, W=W, b=b, name=f"{alone.name} same z"), sample=0
     )
 
 
-def _extreme(problem: Problem, what: str, copies: int, smallest: float) -> Problem:
+def _extreme(problem: Problem, role: Role, copies: int, smallest: float) -> Problem:
     """One sample whose logits reach from 0 down to the smallest, either at its own label or at the
     other classes."""
-    alone = _rows(problem, [0] * copies, name=f"rare {what} {smallest:g}")
+    alone = _rows(problem, [0] * copies, name=f"{role.value} {smallest:g}")
     L = problem.L
     K = problem.sizes[-1]
     a = alone.forward().a[L - 1][0]
     wanted = np.linspace(smallest if K == 1 else 0.0, smallest, K)
-    label = classes(K) - 1 if what == "label" else 0
+    label = classes(K) - 1 if role == Role.RARE_LABEL else 0
     y = np.full(copies, label, dtype=np.int64)
     W_L = problem.W[L]
     b_L = wanted - problem.W[L] @ a

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from backproof.checks.bugs.wrong_pass import Pass
-from backproof.checks.diagnosis.evidence import CLOSE, Evidence
+from backproof.checks.bugs.hooked_pass import HookedPass
+from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.rounding import CLOSE
 
 SHOWN = 1e6  # bounds: a rate of 1e-3 is then known to three digits
 
 
-def one_rate(rates: list[tuple[float, int]]) -> bool:
+@dataclass(frozen=True)
+class FittedRate:
+    """What one answer shows of the rate, in units of the learning rate, and its samples a call."""
+
+    rate: float
+    N: int
+
+
+def one_rate(rates: list[FittedRate]) -> bool:
     """Whether they can be one learning rate, times N where one sums and the other averages; each is
     known to a digit or more."""
-    forms = ([rate * N**power for rate, N in rates] for power in (0, 1, -1))
-    return any(_alike(form) for form in forms)
+    powers = (0, 1, -1)
+    return any(_alike([found.rate * found.N**power for found in rates]) for power in powers)
 
 
 def _alike(rates: list[float]) -> bool:
@@ -23,27 +34,35 @@ def _alike(rates: list[float]) -> bool:
     return smallest > 0 and largest < 2 * smallest and len({rate > 0 for rate in rates}) <= 1
 
 
-def at_fitted_rate(run: Pass, item: Evidence, layer: int, rates: list[tuple[float, int]]) -> Pass:
+def at_fitted_rate(
+    run: HookedPass, item: Evidence, layer: int, rates: list[FittedRate]
+) -> HookedPass:
     """The pass at the rate that explains dW[layer] best; that gradient is linear in the rate."""
-    quantity = f"dW[{layer}]"
-    given = (item.given or {}).get(quantity)
-    still = run.named(quantity)
-    moved = run.shifted(1.0).named(quantity)
+    name = f"dW[{layer}]"
+    given = item.gradients.get(name)
+    still = run.value(name)
+    slope = run.shifted(1.0).value(name) - still
     if given is None or given.shape != still.shape or not np.isfinite(given).all():
         return run.shifted(1.0)
-    slope = moved - still
     if not slope.any():
         return run
-    sign = 1.0
-    rate = float(((given - still) * slope).sum() / (slope * slope).sum())
-    if given.size >= 4:
-        columns = np.column_stack([still.ravel(), slope.ravel()])
-        factor, product = np.linalg.lstsq(columns, given.ravel(), rcond=None)[0]
-        sign = float(np.sign(factor)) or 1.0
-        if abs(abs(factor) - 1) > CLOSE and factor:
-            rate = float(product / factor)
-        else:  # with the factor known to be 1 or -1, one unknown is known better than two
-            rate = float(((sign * given - still) * slope).sum() / (slope * slope).sum())
-    if float(np.abs(slope).max()) > SHOWN * item.largest_bound(quantity):
-        rates.append((rate / (item.setting.learning_rate or 1.0), item.setting.in_call))
+    rate = _fitted(given, still, slope)
+    if float(np.abs(slope).max()) > SHOWN * item.rounding.largest(name):
+        step = item.setting.learning_rate or 1.0
+        rates.append(FittedRate(rate / step, item.setting.in_call))
     return run.shifted(rate)
+
+
+def _fitted(given: np.ndarray, still: np.ndarray, slope: np.ndarray) -> float:
+    """The rate in given = factor * (still + rate * slope)."""
+    squares = float((slope * slope).sum())
+    rate = float(((given - still) * slope).sum()) / squares
+    if given.size < 4:
+        return rate
+    columns = np.column_stack([still.ravel(), slope.ravel()])
+    factor, product = np.linalg.lstsq(columns, given.ravel(), rcond=None)[0]
+    if factor and abs(abs(factor) - 1) > CLOSE:
+        return float(product / factor)
+    # with the factor known to be 1 or -1, one unknown is known better than two
+    sign = float(np.sign(factor)) or 1.0
+    return float(((sign * given - still) * slope).sum()) / squares

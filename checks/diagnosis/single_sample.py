@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from backproof.checks.by_hand import sigmoid, softmax, softmax_jacobian
 from backproof.checks.diagnosis.evidence import Evidence
-from backproof.checks.problem import targets
+from backproof.checks.diagnosis.role import Role
 
 # relative; a step of a wrong pass has no derived bound. Rounding leaves 1e-12, a wrong step more
 # than 1e-4
@@ -27,7 +28,7 @@ class Single:
 
     def __init__(self, item: Evidence) -> None:
         setting = item.setting
-        given = item.given or {}
+        given = item.gradients
         self.item = item
         self.L = setting.problem.L
         self.sample = item.probe.sample
@@ -35,26 +36,28 @@ class Single:
         self.scale = setting.N * setting.weight
         self.copies = setting.N
         self.dW = {layer: given[f"dW[{layer}]"] for layer in range(1, self.L + 1)}
+        self.db: dict[int, np.ndarray] = {}
         if setting.bias:
             self.db = {layer: given[f"db[{layer}]"] for layer in range(1, self.L + 1)}
-        else:
-            self.db = {}
-        self.loose = max(
-            LOOSE,
-            min(LOOSEST, max(_lost(item, quantity, array) for quantity, array in given.items())),
-        )
+        lost = max(_lost(item, name, array) for name, array in given.items())
+        self.loose = max(LOOSE, min(LOOSEST, lost))
 
     def a(self, layer: int) -> np.ndarray:
         """The right a[layer]."""
-        return self.item.right.get("a", layer)[0]
+        return self.item.correct.get("a", layer)[0]
 
-    def s(self, layer: int) -> np.ndarray:
+    def derivative(self, layer: int) -> np.ndarray:
         """The right derivative of the activation."""
-        return self.item.right.get("s", layer)[0]
+        return self.item.correct.get("derivative", layer)[0]
 
     def dz(self, layer: int) -> np.ndarray:
         """The right dz[layer], as large as the gradients are."""
-        return np.asarray(self.item.right.get("dz", layer)[0] * self.copies)
+        return np.asarray(self.item.correct.get("dz", layer)[0] * self.copies)
+
+    @property
+    def label(self) -> np.ndarray:
+        """The row of Y that belongs to the sample."""
+        return self.item.correct.get("Y", self.L)[0]
 
     def from_dW(self, layer: int) -> np.ndarray | None:
         """The candidate's dz[layer] as its dW says it, given the right a[layer - 1]; None if dW is
@@ -69,7 +72,7 @@ class Single:
         """Equal but for what this answer lost by rounding."""
         return close(first, second, self.loose)
 
-    def seen_dz(self, layer: int) -> np.ndarray | None:
+    def read_dz(self, layer: int) -> np.ndarray | None:
         """The candidate's dz[layer]: its db; without biases, the column by which dW multiplies some
         row."""
         if self.db:
@@ -77,16 +80,16 @@ class Single:
         factors = self._factors[layer]
         if factors is None:
             return None
-        return factors[0]
+        return factors.dz
 
-    def seen_a(self, layer: int) -> np.ndarray | None:
+    def read_a(self, layer: int) -> np.ndarray | None:
         """The candidate's a[layer]: the row by which dW[layer + 1] multiplies its dz; None if there
         is no such row."""
         if not self.db:
             factors = self._factors[layer + 1]
             if factors is None:
                 return None
-            return factors[1]
+            return factors.a
         dz = self.db[layer + 1]
         if not dz.any():
             return None
@@ -97,27 +100,38 @@ class Single:
 
     def next_dz(self, layer: int, upstream: np.ndarray) -> np.ndarray:
         """dz[layer] by right steps from some dz[layer + 1]."""
-        return np.asarray((upstream @ self.W[layer + 1]) * self.s(layer))
+        return np.asarray((upstream @ self.W[layer + 1]) * self.derivative(layer))
 
     @cached_property
-    def _factors(self) -> dict[int, tuple[np.ndarray, np.ndarray] | None]:
+    def _factors(self) -> dict[int, Factors | None]:
         """dW[layer] as dz times a row as long as the right a[layer - 1], where it is such a
         product."""
-        found: dict[int, tuple[np.ndarray, np.ndarray] | None] = {}
-        for layer, dW in self.dW.items():
-            a = self.a(layer - 1)
-            u, sizes, v = np.linalg.svd(dW, full_matrices=False)
-            length = float(np.linalg.norm(a)) * (1.0 if v[0] @ a >= 0 else -1.0)
-            rank_one = sizes[0] > 0 and self.close(dW, sizes[0] * np.outer(u[:, 0], v[0]))
-            found[layer] = (u[:, 0] * sizes[0] / length, v[0] * length) if rank_one else None
-        return found
+        return {layer: self._factors_of(layer) for layer in self.dW}
+
+    def _factors_of(self, layer: int) -> Factors | None:
+        dW = self.dW[layer]
+        a = self.a(layer - 1)
+        u, sizes, v = np.linalg.svd(dW, full_matrices=False)
+        if sizes[0] == 0 or not self.close(dW, sizes[0] * np.outer(u[:, 0], v[0])):
+            return None
+        length = float(np.linalg.norm(a))
+        if v[0] @ a < 0:
+            length = -length
+        return Factors(u[:, 0] * sizes[0] / length, v[0] * length)
+
+
+class Factors(NamedTuple):
+    """The two vectors whose product a dW is."""
+
+    dz: np.ndarray
+    a: np.ndarray
 
 
 def _lost(item: Evidence, quantity: str, array: np.ndarray) -> float:
     """What rounding, and reading it off a step, may have made of a gradient, relative to its
     largest entry."""
     size = float(np.abs(array).max(initial=0)) or 1.0
-    return 64 * item.eps(quantity) + 4 * item.unread(quantity) / size
+    return 64 * item.rounding.eps(quantity) + 4 * item.rounding.unread(quantity) / size
 
 
 def close(first: np.ndarray, second: np.ndarray, loose: float = LOOSE) -> bool:
@@ -150,31 +164,27 @@ def p_behind(singles: list[Single]) -> np.ndarray | None:
     Solved for the logits, from the right ones first: with two labels there are more equations than
     unknowns.
     """
-    same = [
-        single
-        for single in singles
-        if single.sample == singles[0].sample and single.item.probe.role == "single"
-    ]
-    seen = [(single, dz) for single in same if (dz := single.seen_dz(single.L)) is not None]
+    first = singles[0].sample
+    seen = []
+    for single in singles:
+        dz = single.read_dz(single.L)
+        if dz is not None and single.sample == first and single.item.probe.role == Role.SINGLE:
+            seen.append((single, dz))
     if len({int(single.item.setting.problem.y[0]) for single, _ in seen}) < 2:
         return None
+    loose = max(single.loose for single, _ in seen)
     problem = seen[0][0].item.setting.problem
     if problem.cost == "cross-entropy":
-        found = [
-            dz / single.scale + targets(single.item.setting.problem.y[:1], len(dz))[0]
-            for single, dz in seen
-        ]
-        if all(close(p, found[0], max(single.loose for single in same)) for p in found):
+        found = [dz / single.scale + single.label for single, dz in seen]
+        if all(close(p, found[0], loose) for p in found):
             return found[0]
         return None
-    right = np.array(seen[0][0].item.right.get("z", seen[0][0].L)[0])
+    right = np.array(seen[0][0].item.correct.get("z", seen[0][0].L)[0])
 
     def misfit(z: np.ndarray) -> np.ndarray:
         return np.concatenate([_head(single, z) - dz for single, dz in seen])
 
-    allowed = (
-        max(single.loose for single in same) * 1e-3 * max(float(np.abs(dz).max()) for _, dz in seen)
-    )
+    allowed = loose * 1e-3 * max(float(np.abs(dz).max()) for _, dz in seen)
     for start in (right, np.zeros(len(right)), *(4 * np.eye(len(right)) - 2)):
         logits = _solved(misfit, start, allowed)
         if logits is not None:
@@ -212,9 +222,9 @@ def _head(single: Single, logits: np.ndarray) -> np.ndarray:
     """dz[L] of one sample from its logits, as the right head makes it."""
     problem = single.item.setting.problem
     p = softmax(logits[None]) if problem.output == "softmax" else sigmoid(logits[None])
-    e = single.scale * (p - targets(problem.y[:1], p.shape[1]))[0]
+    error = single.scale * (p[0] - single.label)
     if problem.cost == "cross-entropy":
-        return np.asarray(e)
-    return np.asarray(
-        2 * (softmax_jacobian(p)[0] @ e if problem.output == "softmax" else e * p[0] * (1 - p[0]))
-    )
+        return np.asarray(error)
+    if problem.output == "softmax":
+        return np.asarray(2 * softmax_jacobian(p)[0] @ error)
+    return np.asarray(2 * error * p[0] * (1 - p[0]))

@@ -7,16 +7,18 @@ step with its equation, the bug, the evidence, the fix, where to read more.
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.lines import of_step
+from backproof.checks.digits import apart
+from backproof.checks.findings import Bug, Diagnosis, Step
+from backproof.checks.quantities import kind_of
 from backproof.checks.report.text import comparison_as_json
-
-if TYPE_CHECKING:
-    from backproof.checks.diagnosis.diagnose import Bug, Diagnosis
 
 WIDTH = 88
 OR = "or, which no question can tell apart here, "
@@ -59,77 +61,102 @@ class Feedback:
     @property
     def statement(self) -> str:
         """The whole in one sentence."""
+        if self.complaint:
+            return self.complaint
         right = self.diagnosis is None or self.diagnosis.outcome == "pass"
-        return self.complaint or (
-            self.faults[0]
-            if self.faults and right
-            else self.diagnosis.statement
-            if self.diagnosis
-            else ""
-        )
+        if self.faults and right:
+            return self.faults[0]
+        if self.diagnosis is None:
+            return ""
+        return self.diagnosis.statement
 
 
 def as_json(feedback: Feedback) -> dict[str, Any]:
     """The object of `--json`."""
-    found = feedback.diagnosis
+    found = feedback.diagnosis or NOTHING
+    findings = [feedback.complaint] if feedback.complaint else []
     return {
         "candidate": feedback.candidate,
         "verdict": feedback.outcome,
         "device": "cpu",
         "dtype": "float64",
-        "problems": found.problems if found else 0,
-        "gradients": found.gradients if found else 0,
+        "problems": found.problems,
+        "gradients": found.gradients,
         "seconds": feedback.elapsed_s,
-        "comparisons": [comparison_as_json(verdict) for verdict in found.verdicts] if found else [],
+        "comparisons": [comparison_as_json(verdict) for verdict in found.verdicts],
         "diagnosis": {
             "statement": feedback.statement,
-            "correct": list(found.correct) if found else [],
-            "wrong": list(found.wrong) if found else [],
-            "first_wrong": found.first_wrong if found else None,
-            "bugs": [_bug_as_json(bug) for bug in found.bugs] if found else [],
-            "conventions": list(found.conventions) if found else [],
-            "findings": ([feedback.complaint] if feedback.complaint else [])
-            + list(feedback.faults),
-            "notes": [*(found.hints if found else ()), *feedback.notes],
+            "correct": list(found.correct),
+            "wrong": list(found.wrong),
+            "first_wrong": found.first_wrong,
+            "line": found.line.as_json() if found.line else None,
+            "line_reason": found.line_reason,
+            "bugs": [_bug_as_json(bug) for bug in found.bugs],
+            "conventions": list(found.conventions),
+            "findings": [*findings, *feedback.faults],
+            "notes": [*found.hints, *feedback.notes],
         },
     }
 
 
+NOTHING = Diagnosis("fail", "")  # of a candidate that could not be asked
+
+
 def _bug_as_json(bug: Bug) -> dict[str, Any]:
-    names = ("id", "where", "statement", "evidence", "residual", "fix", "see")
-    found = {name: getattr(bug, name) for name in names}
-    return found | ({"statement": OR + bug.statement} if bug.alternative else {})
+    statement = OR + bug.statement if bug.alternative else bug.statement
+    return {
+        "id": bug.id,
+        "where": bug.where,
+        "statement": statement,
+        "evidence": bug.evidence,
+        "residual": bug.residual,
+        "fix": str(bug.fix),
+        "see": bug.see,
+    }
 
 
 def as_text(feedback: Feedback) -> list[str]:
     """The lines for the terminal, the verdict first."""
-    found = feedback.diagnosis
     lines = [first_line(feedback)]
-    lines += _labelled("asked", feedback.asked) if feedback.asked else []
+    if feedback.asked:
+        lines += _labelled("asked", feedback.asked)
     for sentence in (feedback.complaint, *feedback.faults):
-        lines += _labelled("finding", sentence) if sentence else []
-    if found and (found.correct or found.wrong):
+        if sentence:
+            lines += _labelled("finding", sentence)
+    if feedback.diagnosis:
+        lines += _diagnosis_lines(feedback.diagnosis, bool(feedback.complaint))
+    for sentence in feedback.notes:
+        lines += _labelled("note", sentence)
+    return lines
+
+
+def _diagnosis_lines(found: Diagnosis, complained: bool) -> list[str]:
+    """What is right and wrong, where first, why, and what to declare."""
+    lines: list[str] = []
+    if found.correct or found.wrong:
         lines += _labelled("right", " ".join(found.correct) or "nothing")
         lines += _labelled("wrong", " ".join(found.wrong) + _in_how_many(found) or "nothing")
-    if found and found.first_wrong:
-        line = of_step(found.first_wrong, found.asked)
-        tag, _, quantity = found.first_wrong.partition(" ")
-        lines += _labelled("first", f"{tag} {line or quantity} is the first step that goes wrong")
-    if found:
-        for bug, before in zip(found.bugs, [None, *found.bugs], strict=False):
-            lines += _bug_lines(bug, before)
-        if not found.bugs and found.wrong and not feedback.complaint:
-            lines += _labelled("unknown", "no known bug explains these numbers, so none is named")
-            lines += _labelled("evidence", _worst(found))
-        if found.conventions:
-            lines += _labelled("write", "   ".join(found.conventions))
-            lines += (
-                _labelled("", "(a convention, and no bug: so the file says what it computes)")
-                if found.outcome == "pass"
-                else []
-            )
-        lines += [line for sentence in found.hints for line in _labelled("note", sentence)]
-    return lines + [line for sentence in feedback.notes for line in _labelled("note", sentence)]
+    if found.first_step:
+        lines += _labelled("first", _as_due(found.first_step, found.asked))
+    before = None
+    for bug in found.bugs:
+        lines += _bug_lines(bug, before)
+        before = bug
+    if not found.bugs and found.wrong and not complained:
+        lines += _labelled("unknown", "no known bug explains these numbers, so none is named")
+        lines += _labelled("evidence", _worst(found))
+    if found.conventions:
+        lines += _labelled("write", "   ".join(found.conventions))
+        lines += _labelled("", "(a convention, and no bug: so the file says what it computes)")
+    for sentence in found.hints:
+        lines += _labelled("note", sentence)
+    return lines
+
+
+def _as_due(step: Step, asked: Conventions) -> str:
+    """The first wrong step as the line that should be there."""
+    line = of_step(step, asked)
+    return f"{step.tag} {line or step.quantity} is the first step that goes wrong"
 
 
 def first_line(feedback: Feedback) -> str:
@@ -142,48 +169,38 @@ def first_line(feedback: Feedback) -> str:
 def _bug_lines(bug: Bug, before: Bug | None) -> list[str]:
     """A bug, its evidence unless that was just said of the one before, its fix, and its
     equation."""
-    lines = _labelled("or" if bug.alternative else "bug", f"{bug.id}, {bug.where}: {bug.statement}")
-    lines += (
-        _labelled("evidence", bug.evidence)
-        if before is None or before.evidence != bug.evidence
-        else []
-    )
-    code, _, comment = bug.fix.partition("   # ")
-    lines += _labelled("fix", code) + (_labelled("", f"({comment})") if comment else [])
+    label = "or" if bug.alternative else "bug"
+    lines = _labelled(label, f"{bug.id}, {bug.where}: {bug.statement}")
+    if before is None or before.evidence != bug.evidence:
+        lines += _labelled("evidence", bug.evidence)
+    lines += _labelled("fix", bug.fix.line)
+    if bug.fix.comment:
+        lines += _labelled("", f"({bug.fix.comment})")
     return [*lines, *_labelled("read on", f"checks/EQUATIONS.md {bug.see}")]
 
 
 def _in_how_many(found: Diagnosis) -> str:
     """ " (in 2 of 14 problems)", where it is right in others: what is wrong there alone shows
     seldom."""
-    all_, wrong = (
-        {v.problem for v in found.verdicts if not failed or v.outcome == "fail"}
-        for failed in (False, True)
-    )
-    if 0 < len(wrong) <= len(all_) / 2:
-        return f" (in {len(wrong)} of {len(all_)} problems)"
+    asked = {verdict.problem for verdict in found.verdicts}
+    wrong = {verdict.problem for verdict in found.verdicts if verdict.outcome == "fail"}
+    if 0 < len(wrong) <= len(asked) / 2:
+        return f" (in {len(wrong)} of {len(asked)} problems)"
     return ""
 
 
 def _worst(found: Diagnosis) -> str:
     """The first comparison that fails, for somebody who has nothing else to start from."""
-    from backproof.checks.diagnosis.bugs import (
-        apart,  # where there is a diagnosis, this is imported already
-    )
-
     verdict = next(verdict for verdict in found.verdicts if verdict.outcome == "fail")
     if verdict.of == 0:
         return f"{verdict.quantity}: {verdict.reason}; {verdict.problem}"
-    (yours, right), index = verdict.values, list(verdict.worst_index)
-    if verdict.quantity.startswith("dW") and found.asked.layout == "in,out":
-        turned = index[::-1]
-    else:
-        turned = index
-    looks = verdict.reason.replace("the first", "yours").replace("the second", "the right one")
-    looks = "" if looks.endswith("entries") else f"; {looks}"
+    index = list(verdict.worst_index)
+    if kind_of(verdict.quantity) == "dW" and found.asked.layout == "in,out":
+        index.reverse()
+    looks = f"; {verdict.pattern}" if verdict.pattern else ""
+    yours, due = apart(*verdict.values)
     return (
-        f"your {verdict.quantity}{turned} is "
-        f"{' but right is '.join(apart(yours, right))}{looks} ({verdict.problem})"
+        f"your {verdict.quantity}{index} is {yours} but right is {due}{looks} ({verdict.problem})"
     )
 
 
@@ -191,8 +208,9 @@ def _labelled(label: str, text: str) -> list[str]:
     """A label on the left, the text wrapped beside it."""
     wrapped = textwrap.wrap(
         _printable(text), WIDTH - INDENT, break_long_words=False, break_on_hyphens=False
-    ) or [""]
-    return [f"{label if i == 0 else '':<{INDENT}}{line}" for i, line in enumerate(wrapped)]
+    )
+    labels = itertools.chain([label], itertools.repeat(""))
+    return [f"{left:<{INDENT}}{line}" for left, line in zip(labels, wrapped or [""], strict=False)]
 
 
 def _printable(text: str) -> str:

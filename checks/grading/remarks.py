@@ -3,15 +3,15 @@ are, and what does not."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from backproof.checks.candidates.file import CandidateFile
 from backproof.checks.candidates.seeding import seeds
+from backproof.checks.quantities import kind_of
 
 if TYPE_CHECKING:
-    from backproof.checks.diagnosis.diagnose import Diagnosis
+    from backproof.checks.findings import Diagnosis
 
 
 def idle(candidate: CandidateFile) -> Iterator[str]:
@@ -28,14 +28,19 @@ def idle(candidate: CandidateFile) -> Iterator[str]:
         )
 
 
-def wrong_shapes(found: Diagnosis, name: str) -> Iterator[str]:
-    """A sentence for each gradient that came in another shape, or not at all."""
-    for verdict in (verdict for verdict in found.verdicts if verdict.of == 0):
-        shapes = re.match(r"shape (\(.*?\)) against (\(.*?\))", verdict.reason)
-        if shapes:
-            said = f"{verdict.quantity} has the shape {shapes[1]}; expected {shapes[2]}"
-        else:
-            said = verdict.reason
+def wrong_shapes(
+    found: Diagnosis, name: str, kinds: Collection[str] = ("dW", "db")
+) -> Iterator[str]:
+    """A sentence for each gradient of some kinds that came in another shape, or not at all: each
+    once, though every problem shows it."""
+    first = {verdict.quantity: verdict for verdict in reversed(found.verdicts) if verdict.of == 0}
+    for verdict in reversed(first.values()):
+        if kind_of(verdict.quantity) not in kinds:
+            continue
+        said = verdict.reason
+        if verdict.shapes:
+            came, due = verdict.shapes
+            said = f"{verdict.quantity} has the shape {came}; expected {due}"
         yield f"{name}: {said}."
 
 

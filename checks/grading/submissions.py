@@ -132,17 +132,15 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
     found = diagnose(candidate, sizes=settings.sizes, seed=settings.seed, batch=settings.batch)
     elapsed_s = time.perf_counter() - start
     complaint = ""
-    sentences = [
-        *found.complaints,
-        *([] if found.bugs else [*idle(candidate), *wrong_shapes(found, path.name)]),
-    ]
+    sentences = list(found.complaints)
+    if not found.bugs:
+        sentences += [*idle(candidate), *wrong_shapes(found, path.name)]
     if found.outcome == "fail" and sentences:
         complaint = sentences[0]
     asked = describe(candidate.conventions, settings)
     worth_knowing = notes(candidate, imported, found.unsteady)
-    worth_knowing += [
-        said for said in wrong_shapes(found, path.name) if found.bugs and ": dW" in said
-    ]
+    if found.bugs:
+        worth_knowing += wrong_shapes(found, path.name, ("dW",))
     return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), worth_knowing)
 
 
