@@ -11,7 +11,7 @@ import numpy as np
 
 from backproof.checks.candidates.candidate import Answer
 from backproof.checks.problem import Problem
-from backproof.checks.quantities import Quantities
+from backproof.checks.quantities import Quantities, Quantity, kind_of
 
 Key = TypeVar("Key", int, str)
 PRECISIONS = ("float64", "float32", "float16")  # the finest first
@@ -27,7 +27,7 @@ def believed(precisions: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     Raises: ValueError for a precision that no answer can have.
     """
     ranks = {name: PRECISIONS.index(precision) for name, precision in precisions.items()}
-    weights = {name: rank for name, rank in ranks.items() if name.startswith("dW")} or ranks
+    weights = {name: rank for name, rank in ranks.items() if kind_of(name) == "dW"} or ranks
     whole = min(weights.values(), default=0)
     return PRECISIONS[whole], {
         name: PRECISIONS[rank] for name, rank in ranks.items() if rank > whole
@@ -119,7 +119,10 @@ def _total(
 def _joined(parts: Sequence[Quantities], weight: float) -> Quantities | None:
     """Each array's rows, call after call; gradients weigh as much as their call does in the whole
     loss."""
-    weights = {name: weight if name.startswith("d") else 1.0 for name in parts[0]} if parts else {}
-    return {
-        name: weights[name] * np.concatenate([part[name] for part in parts]) for name in weights
-    } or None
+    if not parts:
+        return None
+    found = {}
+    for name in parts[0]:
+        whole = np.concatenate([part[name] for part in parts])
+        found[name] = weight * whole if Quantity.parse(name).is_backward else whole
+    return found or None

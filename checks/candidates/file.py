@@ -16,7 +16,7 @@ from backproof.checks.candidates.conventions import Conventions, NotAConvention
 from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.sandbox import Ended, Sandbox
 from backproof.checks.problem import Problem
-from backproof.checks.quantities import Quantities
+from backproof.checks.quantities import Quantities, Quantity
 from backproof.checks.recording.recording import RECORDED, Recording, unpack
 
 # of NumPy's global generator, one further at each call: no number that somebody would choose
@@ -134,7 +134,8 @@ class CandidateFile:
             if isinstance(complaint := reply.get("complaint"), str):
                 return Answer(complaint=self._sentence(complaint), changed_arguments=changed)
             precisions = {
-                _named(key): str(precision) for key, precision in dict(reply["precisions"]).items()
+                _as_answered(key): str(precision)
+                for key, precision in dict(reply["precisions"]).items()
             }
             answer = self._translated(kind, problem, rate, believed(precisions), arrays)
         except (
@@ -162,7 +163,7 @@ class CandidateFile:
         changed = [name for name in names if kind != "step" or name in ("x", "y")]
         # what broke off half-way may have had it in mind to put them back
         changed = [] if "complaint" in reply else changed
-        habits.changed |= {f"{name[0]}[{name[1:]}]" if name[1:] else name: kind for name in changed}
+        habits.changed |= {str(Quantity.parse(name)): kind for name in changed}
         if (state := reply.get("random")) is not None:
             habits.reseeds |= state in habits.random_states  # each call began with another seed
             habits.random_states.add(state)
@@ -193,7 +194,7 @@ class CandidateFile:
             return replace(empty, steps=self._steps(problem, arrays))
         layers = range(1, problem.L + 1)
         if extra := sorted(set(arrays) - {f"{name}{layer}" for name in "Wb" for layer in layers}):
-            names = " and ".join(f"{name[0]}[{name[1:]}]" for name in extra)
+            names = " and ".join(str(Quantity.parse(name)) for name in extra)
             return Answer(complaint=f"{kind} returned {names}; the network has {problem.L} layers")
         weights = translate.weights_back(
             [arrays.get(f"W{layer}") for layer in layers], self.conventions
@@ -212,27 +213,26 @@ class CandidateFile:
         and a[L] is p."""
         found: Quantities = {}
         for key, array in arrays.items():
-            name, _, layer = key.partition(" ")
-            if not layer or 1 <= int(layer) <= problem.L:
-                n = problem.sizes[int(layer)] if layer else problem.sizes[-1]
-                if (name, layer) == ("a", str(problem.L)):
-                    ours = "p"
-                elif layer:
-                    ours = f"{name}[{layer}]"
-                else:
-                    ours = name
-                found[ours] = translate.samples_back(array, n, self.conventions)
+            quantity = Quantity.parse(key)
+            layer = quantity.layer
+            if layer is None:
+                found[key] = translate.samples_back(array, problem.sizes[-1], self.conventions)
+            elif 1 <= layer <= problem.L:
+                name = "p" if quantity == Quantity("a", problem.L) else str(quantity)
+                n = problem.sizes[layer]
+                found[name] = translate.samples_back(array, n, self.conventions)
         return found
 
     def _sentence(self, clause: str) -> str:
         return f"{self.sandbox.path.name}: {clause.rstrip('.')}."
 
 
-def _named(key: str) -> str:
+def _as_answered(key: str) -> str:
     """ "W1" -> "dW[1]", "z 1" -> "z[1]", as the diagnosis calls what came."""
-    if key[:1] in ("W", "b") and key[1:].isdigit():
-        return f"d{key[0]}[{key[1:]}]"
-    return key.replace(" ", "[") + "]" * (" " in key)
+    quantity = Quantity.parse(key)
+    if quantity.kind in ("W", "b"):
+        return str(quantity.gradient)
+    return str(quantity)
 
 
 def load(sandbox: Sandbox) -> CandidateFile:

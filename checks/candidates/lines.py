@@ -73,4 +73,6 @@ def of_step(step: Step, conventions: Conventions) -> str:
 
 def with_layer(line: str, layer: int) -> str:
     """W[l], a[l - 1] -> W[2], a[1]."""
-    return line.replace("[l]", f"[{layer}]").replace("[l - 1]", f"[{layer - 1}]")
+    here = str([layer])
+    below = str([layer - 1])
+    return line.replace("[l]", here).replace("[l - 1]", below)

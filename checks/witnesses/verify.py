@@ -17,7 +17,15 @@ import numpy as np
 
 from backproof.checks import by_hand
 from backproof.checks.problem import Problem
-from backproof.checks.quantities import Quantities, collect, equation, names, of_parameters
+from backproof.checks.quantities import (
+    Quantities,
+    Quantity,
+    collect,
+    equation,
+    kind_of,
+    names,
+    of_parameters,
+)
 from backproof.checks.verdict import Verdict, judge, missing
 from backproof.checks.witnesses import by_autograd, by_differences, by_directions, by_fast_backward
 from backproof.checks.witnesses.retrace import retraced
@@ -247,7 +255,8 @@ def _compare_broken(
     reason = f"{broken.witness}: {broken.failure}"
     for quantity in order:
         # a dz[l] of which db[l] was made already was right, and overwritten later
-        used = quantity.startswith("dz") and quantity.replace("dz", "db") in broken.values
+        beside = Quantity.parse(quantity).beside("db")
+        used = kind_of(quantity) == "dz" and beside in broken.values
         absent = quantity not in broken.values
         known = quantity in other.values
         if broken.covers(quantity) and (
