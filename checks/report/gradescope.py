@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backproof.checks.quantities import Quantity, kind_of
 from backproof.model.command_line import BadInput
 
 VERDICT = "verdict"
@@ -37,8 +38,8 @@ class Points:
         """The name itself counts first, then its kind, then what any gradient is worth."""
         if name == VERDICT:
             return self.verdict
-        kind = name.partition("[")[0]
-        return self.named.get(name, self.named.get(kind, self.gradient))
+        of_kind = self.named.get(kind_of(name), self.gradient)
+        return self.named.get(name, of_kind)
 
 
 def read_points(path: Path) -> Points:
@@ -59,13 +60,19 @@ def read_points(path: Path) -> Points:
         number = isinstance(points, int | float) and not isinstance(points, bool)
         if not number or not math.isfinite(points) or points < 0:
             raise _no_points(path, f"{name}: {str(points)[:40]}")
-        kind, _, rest = name.partition("[")
-        layer = rest.removesuffix("]")
-        named = kind in ("dW", "db") and (not rest or (rest != layer and layer.isdecimal()))
-        if name not in (VERDICT, "gradient") and not named:
+        if name not in (VERDICT, "gradient") and not _is_gradient(name):
             raise _no_points(path, f"the name {name[:40]!r}")
     named = {name: float(found[name]) for name in found if name not in (VERDICT, "gradient")}
     return Points(float(found.get(VERDICT, 0)), float(found.get("gradient", 1)), named)
+
+
+def _is_gradient(name: str) -> bool:
+    """Whether it is dW, db, or one of them in some layer."""
+    try:
+        quantity = Quantity.parse(name)
+    except ValueError:
+        return False
+    return quantity.is_parameter_gradient and str(quantity) == name
 
 
 def _no_points(path: Path, came: str) -> BadInput:
