@@ -60,14 +60,15 @@ RUNS = Path("runs")
 EPILOG = """\
 inputs
   1 1 0 0      as many numbers as the network takes, raw as in the data that it was trained on
-  rows.csv     one input a row, with or without a header; or .npy
+  rows.csv     one input a row, with a header, whose columns may stand in any order, or without
+               one; or .npy
   digit.png    a drawing of any size, dark on light or light on dark, put in place as the
                network's data set was made; or .jpg, .bmp, .gif, .webp; for a network that was
                trained on pictures
   drawings/    every picture and table in a folder, or a pattern in quotes: 'drawings/*.png'
   -            rows on standard input
 
-exit code: 0 good, 2 bad usage or bad input, 130 interrupted
+exit code: 0 good, 2 bad usage or bad input (the other files are labelled), 130 interrupted
 
 examples
   python label.py 1 1 0 0
@@ -92,6 +93,8 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
                 f"{model.data}. Leave --show out."
             )
         print("\n".join(answers(model, rows, args)), flush=True)
+        for refusal in rows.refusals:
+            complain(program, refusal)
     except BadInput as error:
         complain(program, error)
         return BAD_INPUT
@@ -100,7 +103,7 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     except KeyboardInterrupt:
         complain(program, "interrupted.")
         return INTERRUPTED
-    return GOOD
+    return BAD_INPUT if rows.refusals else GOOD
 
 
 def parse_args(argv: list[str], program: str = PROGRAM) -> Namespace:

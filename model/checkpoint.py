@@ -37,7 +37,7 @@ CHECKPOINT = "checkpoint.safetensors"
 CONFIG = "config.json"
 SAMPLES = "samples.csv"  # a few test rows, so that there is something to label
 OUTPUTS = ("softmax", "sigmoid")
-DESCRIPTION = ("classes", "data", "output", "cost", "picture", "run", "facts")
+DESCRIPTION = ("classes", "data", "output", "cost", "picture", "columns", "run", "facts")
 SEAL = "sha256"  # its key in config.json
 
 
@@ -52,6 +52,7 @@ class SavedModel:
         data: name of the data set that it was trained on.
         output, cost: the head.
         picture: (height, width) where an input is a picture.
+        columns: names of the inputs, where the data's file has a header.
         facts: anything else that belongs to the run: epoch, accuracies, the data's digest.
         run: which run it is of; "" where its file does not say so.
         remarks: what is to be said of the files that it came from.
@@ -65,6 +66,7 @@ class SavedModel:
     output: str
     cost: str
     picture: tuple[int, int] | None = None
+    columns: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     run: str = ""
     remarks: tuple[str, ...] = ()
@@ -293,6 +295,7 @@ def _assembled(W: Layers, b: Layers, described: Mapping[str, Any]) -> SavedModel
         described["output"],
         described["cost"],
         tuple(described["picture"]) if described["picture"] else None,
+        tuple(described.get("columns", ())),
         described["facts"],
         described["run"],
     )
@@ -358,5 +361,7 @@ def _check(model: SavedModel) -> None:
             raise ValueError("weights or biases that are not all finite float32 or float64 numbers")
     if model.output not in OUTPUTS:
         raise ValueError(f"an output of {model.output!r}, where {' or '.join(OUTPUTS)} is known")
+    if model.columns and len(model.columns) != sizes[0]:
+        raise ValueError(f"{len(model.columns)} names of columns for {sizes[0]} inputs")
     if model.picture and math.prod(model.picture) != sizes[0]:
         raise ValueError(f"pictures of {model.picture} pixels for {sizes[0]} inputs")

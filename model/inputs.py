@@ -13,31 +13,50 @@ import numpy as np
 from backproof.model.checkpoint import SavedModel
 from backproof.model.command_line import BadInput
 from backproof.model.drawing import SUFFIXES, for_network
-from backproof.model.rows import TABLES, Rows, read_rows
+from backproof.model.rows import TABLES, Expected, Rows, read_rows
 
 MANY = 50  # pictures: from here on reading takes seconds, and shows progress
 
 
 def read_inputs(inputs: Sequence[str], model: SavedModel, run: Path) -> Rows:
-    """Read everything, in the order given.
+    """Read everything, in the order given. One file of several that cannot be used costs no other.
 
     Args:
         inputs: numbers, which together are one row; or files, folders of files, patterns such as
             "drawings/*.png"; or "-".
         model: what the network expects: how many numbers, or pictures of which size.
         run: its folder, for what is said when an input does not fit.
-    Raises: BadInput for anything that cannot be labelled by this network.
+    Returns: the rows, and what is to be said of files that could not be read.
+    Raises: BadInput where nothing can be labelled by this network.
     """
     names = [name for text in inputs for name in _expanded(text)]
-    if not any(_is_picture(name) for name in names):
-        return read_rows(names, model.sizes[0], run)
-    parts = [
-        _picture(name, model) if _is_picture(name) else read_rows([name], model.sizes[0], run)
-        for name in _shown(names)
-    ]
+    expected = Expected(model.sizes[0], run, model.columns)
+    if not any(_is_file(name) for name in names):
+        return read_rows(names, expected)
+    parts: list[Rows] = []
+    refusals: list[BadInput] = []
+    for name in _shown(names):
+        try:
+            parts.append(_one(name, model, expected))
+        except BadInput as error:
+            refusals.append(error)
+            # a word among files, or a file that is not there: the command itself is wrong
+            if not (_is_file(name) and Path(name).exists()):
+                raise
+    if not parts:
+        raise refusals[0]
     return Rows(
-        [name for part in parts for name in part.names], np.concatenate([part.x for part in parts])
+        [name for part in parts for name in part.names],
+        np.concatenate([part.x for part in parts]),
+        tuple(map(str, refusals)),
     )
+
+
+def _one(name: str, model: SavedModel, expected: Expected) -> Rows:
+    """The rows of one file."""
+    if _is_picture(name):
+        return _picture(name, model)
+    return read_rows([name], expected)
 
 
 def _expanded(text: str) -> list[str]:
@@ -60,6 +79,11 @@ def _expanded(text: str) -> list[str]:
             raise BadInput(f"expected files that match {text!r}, got none. Check the pattern.")
         return names
     return [text]
+
+
+def _is_file(name: str) -> bool:
+    """Whether the name is that of a picture or a table."""
+    return Path(name).suffix.lower() in (*SUFFIXES, *TABLES)
 
 
 def _is_picture(name: str) -> bool:

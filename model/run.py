@@ -125,6 +125,7 @@ class Run:
             settings.output,
             settings.cost,
             data.picture,
+            data.columns,
             facts,
             self.name,
         )

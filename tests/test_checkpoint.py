@@ -48,6 +48,7 @@ def a_model(dtype=np.float32):
         "sigmoid",
         "quadratic",
         (2, 2),
+        ("nw", "ne", "sw", "se"),
         {"epoch": 7},
     )
 
@@ -71,7 +72,7 @@ def test_a_model_comes_back_bit_for_bit(tmp_path, dtype):
             assert np.array_equal(after[layer], array)
     assert np.array_equal(again.preprocessing.mean, model.preprocessing.mean)
     assert np.array_equal(again.preprocessing.scale, model.preprocessing.scale)
-    for name in ("classes", "data", "output", "cost", "picture", "facts", "sizes"):
+    for name in ("classes", "data", "output", "cost", "picture", "columns", "facts", "sizes"):
         assert getattr(again, name) == getattr(model, name)
 
 
@@ -389,6 +390,7 @@ WRONG_FACTS = {
     "picture of another size": {"picture": [3, 3]},
     "picture that is a number": {"picture": 7},
     "picture that is text": {"picture": "ab"},
+    "too few columns": {"columns": ["a"]},
 }
 
 

@@ -108,3 +108,19 @@ def test_show_beside_json_is_refused(run, capsys):
         label.main(["--run", run, "--show", "--json", "1"])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.startswith("label.py: --show: expected no --json beside it")
+
+
+def test_one_bad_file_costs_no_other_and_is_told(tmp_path, capsys):
+    save_model(tmp_path, model())
+    drawings = tmp_path / "drawings"
+    drawings.mkdir()
+    draw_seven(drawings / "a.png")
+    (drawings / "b.png").write_bytes(b"no picture")
+    (drawings / "c.csv").write_text("1,2\n")
+    draw_seven(drawings / "d.png")
+    assert label.main(["--run", str(tmp_path), str(drawings)]) == 2
+    out, err = capsys.readouterr()
+    assert [line.split()[-1] for line in out.splitlines()] == ["a.png", "d.png"]
+    assert len(err.splitlines()) == 2
+    assert "b.png: expected a PNG" in err
+    assert "c.csv:1: expected " in err

@@ -3,6 +3,7 @@ BACKPROOF_MNIST names their folder."""
 
 import gzip
 import hashlib
+import io
 import os
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from backproof.model.command_line import BadInput
 from backproof.model.data import load
+from backproof.model.files import mnist
 from backproof.model.files.mnist import MD5, fetch, parse_idx, read_mnist
 
 GENERATOR_SEED = 7
@@ -61,6 +63,10 @@ def server(arrays, monkeypatch) -> Iterator[tuple[str, dict[str, bytes], list[st
             asked.append(self.path)
             if self.path not in answers:
                 return self.send_error(404)
+            if answers[self.path].startswith(b"TO "):
+                self.send_response(302)
+                self.send_header("Location", answers[self.path][3:].decode())
+                return self.end_headers()
             whole, sent = answers[self.path], answers[self.path].partition(b"TRUNCATE")[0]
             self.send_response(200)
             self.send_header("Content-Length", str(len(whole)))
@@ -286,3 +292,43 @@ def test_mnist_is_the_real_one():
     # Mean of the scaled training pixels, as published with every PyTorch example: 0.1307.
     assert round(float(mnist.training(np.float32)[0].mean(dtype=np.float64)), 4) == 0.1307
     assert MD5.keys() == SHAPES.keys()
+
+
+REDIRECTS = {  # the second one is refused by Python itself
+    "ftp://127.0.0.1/x.gz": "a redirect to ftp, where https or http is expected",
+    "file:///etc/passwd": "Redirection to url 'file:///etc/passwd' is not allowed",
+}
+
+
+@pytest.mark.parametrize("address", REDIRECTS)
+def test_a_redirect_to_another_protocol_is_refused(tmp_path, md5, server, address):
+    mirror, answers, _ = server
+    answers[f"/{LABELS}.gz"] = b"TO " + address.encode()
+    assert REDIRECTS[address] in refusal(fetch, LABELS, tmp_path, mirror, md5[LABELS])
+    assert os.listdir(tmp_path) == []
+
+
+def test_from_https_nothing_leads_to_plain_http():
+    from urllib.request import Request
+
+    opener = mnist._opener("https://example.org/")
+    (redirects,) = [h for h in opener.handlers if type(h).__name__ == "Redirects"]
+    request = Request("https://example.org/x")
+    with pytest.raises(OSError, match="a redirect to http, where https is expected"):
+        redirects.redirect_request(request, io.BytesIO(), 302, "", {}, "http://example.org/x")
+
+
+def test_a_download_without_end_is_stopped(tmp_path, md5, server, monkeypatch):
+    mirror, answers, _ = server
+    monkeypatch.setattr(mnist, "MOST_PACKED", 1000)
+    answers[f"/{LABELS}.gz"] = bytes(5000)
+    assert "got: one of 5,000 bytes" in refusal(fetch, LABELS, tmp_path, mirror, md5[LABELS])
+
+
+def test_bytes_with_the_right_md5_and_another_sha256_are_refused(monkeypatch):
+    content = b"content"
+    md5 = hashlib.md5(content).hexdigest()
+    mnist._require(content, md5, "f", "")
+    monkeypatch.setitem(mnist.SHA256, md5, "0" * 64)
+    assert "SHA-256" in refusal(mnist._require, content, md5, "f", "")
+    assert mnist.SHA256.keys() >= set(mnist.MD5.values())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backproof.model.command_line import BadInput
-from backproof.model.rows import read_rows
+from backproof.model.rows import Expected, read_rows
 
 RUN = Path("runs/r")
 TABLE = [[1, 2, 3, 4], [5, 6, 7, 8]]
@@ -15,7 +15,7 @@ WRONG_COUNT = "for the network in runs/r, got {}. Give 4, or choose another run 
 
 
 def read(*inputs):
-    return read_rows(inputs, 4, RUN)
+    return read_rows(inputs, Expected(4, RUN))
 
 
 def refusal(*inputs):
@@ -253,3 +253,42 @@ def test_an_archive_under_another_name_is_refused():
     np.savez("t.npz", x=np.zeros(4))
     Path("t.npz").rename("t.npy")
     assert refusal("t.npy").endswith("got NpzFile. Write it with numpy.save.")
+
+
+NAMES = ("height", "width", "a b", "0")
+NAMED = Expected(4, RUN, NAMES)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_columns_are_put_into_the_order_of_their_names(tmp_path, separator):
+    table = tmp_path / "t.csv"
+    table.write_text(
+        separator.join(['"a b"', "height", "0", "width"]) + "\n" + separator.join("1234")
+    )
+    assert read_rows([str(table)], NAMED).x.tolist() == [[2, 4, 1, 3]]
+    table.write_text(separator.join("1234"))  # no header: by position
+    assert read_rows([str(table)], NAMED).x.tolist() == [[1, 2, 3, 4]]
+
+
+def test_names_that_are_numbers_are_known(tmp_path):
+    (tmp_path / "t.csv").write_text("1,0\n5,6\n")
+    expected = Expected(2, RUN, ("0", "1"))
+    rows = read_rows([str(tmp_path / "t.csv")], expected)
+    assert (rows.names, rows.x.tolist()) == (["t.csv:2"], [[6, 5]])
+
+
+COLUMNS = {
+    "a missing one": ("height,width,a b,depth", "expected one column called '0', got none. Name"),
+    "one twice": ("height,width,a b,height", "expected one column called 'height', got two. Name"),
+    "too few": ("height,width,a b", "expected one column called '0', got none. Name"),
+    "one more": ("height,width,a b,0,label", "got one more, 'label'. Remove it."),
+}
+
+
+@pytest.mark.parametrize("wrong", COLUMNS)
+def test_wrong_columns_are_refused(tmp_path, wrong):
+    header, message = COLUMNS[wrong]
+    (tmp_path / "t.csv").write_text(f"{header}\n{','.join('1' * len(header.split(',')))}\n")
+    with pytest.raises(BadInput) as error:
+        read_rows([str(tmp_path / "t.csv")], NAMED)
+    assert message in str(error.value)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backproof.model.command_line import BadInput
+from backproof.model.files.reading import MOST_LINES, content_of
 
 Record = tuple[int, list[str]]  # a line's number, counted from 1, and its fields
 
@@ -23,7 +24,7 @@ def read_text(path: Path) -> str:
     Raises: BadInput if there is no such file, if it is blank, or if it is not UTF-8.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content_of(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         byte = f"0x{error.object[error.start]:02x}"
@@ -36,7 +37,13 @@ def read_text(path: Path) -> str:
         ) from None
     if not text.strip():
         raise BadInput(f"{path}: expected rows of numbers, got an empty file. Check the path.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.count("\n") > MOST_LINES:
+        raise BadInput(
+            f"{path}: expected at most {MOST_LINES:,} lines, got {text.count(chr(10)):,}. Give "
+            "fewer, or save them with numpy.savez."
+        )
+    return text
 
 
 def separator_of(text: str) -> str:

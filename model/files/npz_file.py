@@ -3,6 +3,7 @@ their names."""
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from backproof.model.command_line import BadInput
+from backproof.model.files.reading import load_array, open_regular
 from backproof.model.files.tables import LARGEST, Table, encode, refuse, shown
 
 UNREADABLE = (
@@ -18,6 +20,9 @@ UNREADABLE = (
     ValueError,
     EOFError,
     RuntimeError,
+    NotImplementedError,
+    SyntaxError,
+    tokenize.TokenError,
     MemoryError,
     zipfile.BadZipFile,
     zlib.error,
@@ -45,27 +50,44 @@ def read_npz(path: Path) -> Table:
     return Table(x, y, classes, picture)
 
 
+WANTED = ("x", "y", "classes")
+
+
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays that matter, by name."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        came = "another kind of file" if path.exists() else "nothing under that name"
-        raise BadInput(
-            f"{path}: expected an .npz file, got {came}. Check the path, or save x and y with "
-            "numpy.savez."
-        )
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
-            return {
-                name: np.asarray(loaded[name])
-                for name in loaded.files
-                if name in ("x", "y", "classes")
-            }
-    except UNREADABLE as error:
+        with open_regular(path) as file:
+            if not zipfile.is_zipfile(file):
+                raise BadInput(
+                    f"{path}: expected an .npz file, got another kind of file. Check the path, or "
+                    "save x and y with numpy.savez."
+                )
+            with zipfile.ZipFile(file) as archive:
+                return {
+                    name: _array(archive, f"{name}.npy")
+                    for name in WANTED
+                    if f"{name}.npy" in archive.namelist()
+                }
+    except FileNotFoundError:
         raise BadInput(
-            f"{path}: expected arrays of numbers or text, got: "
-            f"{str(error) or type(error).__name__}. "
-            "Save them anew with numpy.savez."
+            f"{path}: expected an .npz file, got nothing under that name. Check the path, or save "
+            "x and y with numpy.savez."
         ) from None
+    except UNREADABLE as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise BadInput(
+            f"{path}: expected arrays of numbers or text, got: {reason}. Save them anew with "
+            "numpy.savez."
+        ) from None
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """One of them: its head is compared with the size that the archive states before it is
+    unpacked."""
+    with archive.open(name) as member:
+        array = load_array(member, archive.getinfo(name).file_size)
+        member.read(1)  # to the end, where the check sum is compared
+    return array
 
 
 def _features(path: Path, x: np.ndarray) -> tuple[np.ndarray, tuple[int, int] | None]:
