@@ -19,11 +19,11 @@ import numpy as np
 
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.file import CandidateFile
+from backproof.checks.candidates.inside.recorder import Recorder
+from backproof.checks.candidates.inside.recording import pack as pack_recording
 from backproof.checks.candidates.inside.returned import COLLECT, Refused
 from backproof.checks.candidates.inside.watching import Watch
 from backproof.checks.candidates.sandbox import Sandbox
-from backproof.checks.recording.recorder import Recorder
-from backproof.checks.recording.recording import pack as pack_recording
 
 
 class InProcess(Sandbox):

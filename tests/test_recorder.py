@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backproof.checks.recording.recorder import Recorder
-from backproof.checks.recording.recording import Recording, of, pack, unpack
+from backproof.checks.candidates.inside.recorder import Recorder
+from backproof.checks.candidates.inside.recording import Recording, of, pack, unpack
 
-ROOM = Path(__file__).resolve().parent.parent / "checks" / "recording"
+ROOM = Path(__file__).resolve().parent.parent / "checks" / "candidates" / "inside"
 
 
 def run(source: str, *arguments: Any, most_lines: int = 10_000) -> tuple[Any, Recording]:
@@ -279,5 +279,5 @@ def test_what_runs_beside_a_candidate_needs_numpy_and_python_alone() -> None:
             for line in (ROOM / name).read_text().splitlines()
             if line.startswith(("from backproof", "import backproof"))
         }
-        assert {module.split(".")[2] for module in imported} <= {"recording"}
-        assert all(module.split(".")[3] in ("recorder", "values") for module in imported)
+        assert {".".join(module.split(".")[2:4]) for module in imported} <= {"candidates.inside"}
+        assert {module.split(".")[4] for module in imported} <= {"recorder", "values"}

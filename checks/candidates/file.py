@@ -14,10 +14,10 @@ from backproof.checks.candidates.answers import believed, implied, not_finite, t
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import Conventions, NotAConvention
 from backproof.checks.candidates.inside.frames import Arrays, Header
+from backproof.checks.candidates.inside.recording import RECORDED, Recording, unpack
 from backproof.checks.candidates.sandbox import Ended, Sandbox
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities, Quantity
-from backproof.checks.recording.recording import RECORDED, Recording, unpack
 
 # of NumPy's global generator, one further at each call: no number that somebody would choose
 FIRST_SEED = 2**31

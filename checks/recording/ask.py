@@ -11,10 +11,10 @@ import numpy as np
 
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.inside.recording import Recording
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.own_line import Found, Own, locate
 from backproof.checks.recording.page import Page
-from backproof.checks.recording.recording import Recording
 from backproof.checks.recording.source import Source, Sources
 
 MOST_CALLS = 4  # that are recorded before no line is named

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from backproof.checks.candidates.inside.recorder import Site
+from backproof.checks.candidates.inside.recording import Recording, Series
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.page import GIVEN, Match, Page
-from backproof.checks.recording.recorder import Site
-from backproof.checks.recording.recording import Recording, Series
 
 FEWEST = 2  # numbers of a vector that must be found one by one
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backproof.checks.activations import Activation
+from backproof.checks.candidates.inside.recorder import Site
+from backproof.checks.candidates.inside.recording import Made, Recording, Series
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.page import Page, ratio, tolerance
-from backproof.checks.recording.recorder import Site
-from backproof.checks.recording.recording import Made, Recording, Series
 from backproof.checks.recording.source import Sources
 
 # entries: as many that agree up to some factor are no accident

@@ -33,12 +33,12 @@ from backproof.checks.candidates.inside.frames import Arrays, Header, pack, unpa
 from backproof.checks.candidates.inside.libraries import Libraries, takes_complex_steps
 from backproof.checks.candidates.inside.limits import Hangs, end_with_the_checker, limit
 from backproof.checks.candidates.inside.protocol import PROTOCOLS, meant
+from backproof.checks.candidates.inside.recorder import Recorder, is_in_folder
+from backproof.checks.candidates.inside.recording import pack as pack_recording
 from backproof.checks.candidates.inside.returned import COLLECT, Refused, plain
 from backproof.checks.candidates.inside.standins import StandIns
 from backproof.checks.candidates.inside.watching import Watch, may_edit
 from backproof.checks.candidates.inside.wording import raised, syntax_error, what_it_defines
-from backproof.checks.recording.recorder import Recorder, is_in_folder
-from backproof.checks.recording.recording import pack as pack_recording
 
 # audit events
 SPAWNING = (

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.checks.recording.values import Found, Reader, Slot
+from backproof.checks.candidates.inside.values import Found, Reader, Slot
 
 MOST_LINES = 200_000  # executed; what comes after them is not looked at
 MOST_ENTRIES = 20_000  # arrays that are kept

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.checks.recording.recorder import Recorder, Site
+from backproof.checks.candidates.inside.recorder import Recorder, Site
 
 NEAR = 1e-11  # relative: what rounding leaves of single numbers
 INDEX = re.compile(r"\[\d+\]")
