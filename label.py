@@ -40,7 +40,7 @@ try:
     with importing():
         import numpy as np
 
-        from backproof.checks import by_hand
+        from backproof.checks.training.labelling import Overflow, probabilities
         from backproof.model.checkpoint import SavedModel, load_model
         from backproof.model.drawing import as_text
         from backproof.model.folders import newest_run
@@ -53,7 +53,7 @@ except BadInput as error:  # NumPy or safetensors is not installed
     raise SystemExit(BAD_INPUT) from None
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Inexact
+    pass
 
 RUNS = Path("runs")
 
@@ -143,7 +143,13 @@ def parse_args(argv: list[str], program: str = PROGRAM) -> Namespace:
 
 def answers(model: SavedModel, rows: Rows, args: Namespace) -> Iterator[str]:
     """One line for each row."""
-    p = probabilities(model, rows)
+    try:
+        p = probabilities(model, rows.x)
+    except Overflow as error:
+        raise BadInput(
+            f"{rows.names[error.row]}: expected numbers like those of {model.data}, got ones that "
+            "overflow. Correct them."
+        ) from None
     order = np.argsort(-p, axis=1, kind="stable")[:, : args.top_k]
     for index, (name, chances, best) in enumerate(
         zip(rows.names, p.tolist(), order.tolist(), strict=True)
@@ -155,19 +161,6 @@ def answers(model: SavedModel, rows: Rows, args: Namespace) -> Iterator[str]:
         else:
             named = "  ".join(f"{model.classes[k]} {chances[k]:.4f}" for k in best)
             yield named if len(rows.names) == 1 else f"{named}  {name}"
-
-
-def probabilities(model: SavedModel, rows: Rows) -> Inexact[np.ndarray, "M K"]:
-    """p of each row, in the precision in which the network was trained."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        x = model.preprocessing(rows.x, model.W[1].dtype)
-        p = by_hand.forward(x, model.W, model.b, output=model.output).p
-    for row in np.flatnonzero(~np.isfinite(p).all(axis=1))[:1]:
-        raise BadInput(
-            f"{rows.names[row]}: expected numbers like those of {model.data}, got ones that "
-            "overflow. Correct them."
-        )
-    return p
 
 
 def as_json(name: str, classes: tuple[str, ...], chances: list[float], best: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import shlex
 import sys
 import time
 from argparse import Namespace
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -242,49 +243,30 @@ def train(run: Run, given: Namespace, start: float, program: str) -> int:
     """Check, show and save, epoch by epoch; then the summary. The screen gets a few epochs,
     TensorBoard all of them."""
     with importing():
-        from backproof.checks.learning.watch import Watcher
-        from backproof.checks.report.markdown import as_page
         from backproof.checks.report.text import as_text
         from backproof.checks.training import summary
-        from backproof.checks.training.checker import Checker
-        from backproof.model.dashboard import Dashboard
+        from backproof.checks.training.session import Session
         from backproof.model.distributed import LostProcess
         from backproof.model.screen import introduction, progress
 
     print("\n".join(introduction(run)), flush=True)
-    watcher = Watcher(run.training, run.configuration.epochs)
-    checker = Checker(run.training, every=0 if given.no_check else given.check_every or 1)
+    session = Session(run, every=0 if given.no_check else given.check_every or 1)
     code = GOOD
     try:
-        with Dashboard(run) as dashboard:
-            for remark in dashboard.remarks:
-                complain(program, remark)
-            for record in progress(run):
-                for symptom in watcher.look(record):
+        with closing(session.epochs(progress(run))) as epochs:
+            for epoch in epochs:
+                for remark in epoch.remarks:
+                    complain(program, remark)
+                for symptom in epoch.symptoms:
                     print(f"warning: {symptom.line}", flush=True)
-                if record.diverged:
+                if epoch.record.diverged:
                     complain(
                         program,
-                        f"expected a finite loss, got {record.train.loss} in epoch "
-                        f"{record.epoch}. Try a smaller --lr.",
+                        f"expected a finite loss, got {epoch.record.train.loss} in epoch "
+                        f"{epoch.record.epoch}. Try a smaller --lr.",
                     )
-                    code = WRONG
-                    break
-                report = checker.look()
-                if record.epoch != run.resumed_after:
-                    page = as_page(report) if report and dashboard.due(record.epoch) else None
-                    dashboard.write(
-                        record,
-                        report.worst.ratio if report and report.worst else None,
-                        watcher.measures,
-                        page,
-                    )
-                run.keep(record)
-                if report and report.outcome == "fail":
-                    print("\n".join(as_text(report)))
-                    code = WRONG
-                if run.training.processes.any(code == WRONG):
-                    break
+                if epoch.report and epoch.report.outcome == "fail":
+                    print("\n".join(as_text(epoch.report)))
     except KeyboardInterrupt:
         if run.last:
             saved = f"everything up to epoch {run.last.epoch} is saved"
@@ -299,15 +281,13 @@ def train(run: Run, given: Namespace, start: float, program: str) -> int:
         run.end()
     run.training.leave()
     seconds = time.perf_counter() - start
-    symptoms = watcher.conclude(ended=code == GOOD)
-    if code == GOOD and any(symptom.name == "diverged" for symptom in symptoms):
+    symptoms = session.conclude(ended=code == GOOD)
+    if code == GOOD and session.wrong:
         code = WRONG
     label = labelling(program)
-    print(
-        "\n".join(summary.as_text(run, checker, watcher, symptoms, seconds, runs=RUNS, label=label))
-    )
+    print("\n".join(summary.as_text(session, symptoms, seconds, runs=RUNS, label=label)))
     if given.json:
-        print(json.dumps(summary.as_json(run, checker, symptoms, seconds)))
+        print(json.dumps(summary.as_json(run, session.checker, symptoms, seconds)))
     return code
 
 

@@ -16,15 +16,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from backproof.checks.black_box.function import assert_function, check_function
     from backproof.checks.black_box.suite import assert_gradients, check_gradients
+    from backproof.checks.training.fitting import fit, load
 
 __version__ = "0.2.0.dev0"
-__all__ = ["assert_function", "assert_gradients", "check_function", "check_gradients"]
+__all__ = [
+    "assert_function",
+    "assert_gradients",
+    "check_function",
+    "check_gradients",
+    "fit",
+    "load",
+]
 
 _HOMES = {  # where each public name is defined
     "assert_gradients": "backproof.checks.black_box.suite",
     "check_gradients": "backproof.checks.black_box.suite",
     "assert_function": "backproof.checks.black_box.function",
     "check_function": "backproof.checks.black_box.function",
+    "fit": "backproof.checks.training.fitting",
+    "load": "backproof.checks.training.fitting",
 }
 
 _here = Path(__file__).resolve().parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -43,16 +44,19 @@ def introduction(run: Run) -> list[str]:
 
 
 def progress(run: Run) -> Iterator[Record]:
-    """The records of the run's epochs, with a bar on a terminal and a line for about ten of
-    them."""
-    from tqdm import tqdm
-
+    """The records of the run's epochs, with a bar on a terminal or in a notebook, and a line
+    for about ten of them."""
+    notebook = "ipykernel" in sys.modules
+    bars = importlib.import_module("tqdm.auto" if notebook else "tqdm")
     first = run.training.epoch
     last = run.configuration.epochs
     shown = {first + round(part * (last - first) / LINES_SHOWN) for part in range(LINES_SHOWN + 1)}
     print("epoch  train loss  test loss  train right  test right")
-    with tqdm(
-        total=last - first, unit="epoch", disable=not sys.stderr.isatty(), leave=False
+    with bars.tqdm(
+        total=last - first,
+        unit="epoch",
+        disable=not (notebook or sys.stderr.isatty()),
+        leave=False,
     ) as bar:
         for record in run.training.fit(last):
             if record.epoch in shown:

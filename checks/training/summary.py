@@ -11,17 +11,15 @@ from backproof.model.screen import counted
 
 if TYPE_CHECKING:
     from backproof.checks.learning.finding import Symptom
-    from backproof.checks.learning.watch import Watcher
     from backproof.checks.training.checker import Checker
+    from backproof.checks.training.session import Session
     from backproof.model.run import Run
 
 MOST_TYPED = 16  # numbers that the last line asks nobody to type more of
 
 
 def as_text(
-    run: Run,
-    checker: Checker,
-    watcher: Watcher,
+    session: Session,
     symptoms: Sequence[Symptom],
     seconds: float,
     *,
@@ -31,14 +29,16 @@ def as_text(
     """The last lines: how good, how sure, where, and what to do next.
 
     Args:
-        run: that is over, or was stopped.
-        checker: of its gradients.
-        watcher: whose warnings were on the screen already; these are told in short.
+        session: that is over, or was stopped. What its watcher has said on the screen already is
+            told in short.
         symptoms: that the network has at the end.
         seconds: since the command began.
         runs: the folder of all runs, which TensorBoard is to show if this one lies there.
         label: the words that call the program that labels.
     """
+    run = session.run
+    checker = session.checker
+    watcher = session.watcher
     checked = checker.summary()
     folder = run.folder
     lines = ["gradients not checked"]
