@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from backproof.checks.black_box.function import assert_function, check_function
     from backproof.checks.black_box.suite import assert_gradients, check_gradients
+    from backproof.checks.grading.door import check
     from backproof.checks.training.fitting import fit, load
 
 __version__ = "0.2.0.dev0"
 __all__ = [
     "assert_function",
     "assert_gradients",
+    "check",
     "check_function",
     "check_gradients",
     "fit",
@@ -35,12 +37,12 @@ _HOMES = {  # where each public name is defined
     "check_function": "backproof.checks.black_box.function",
     "fit": "backproof.checks.training.fitting",
     "load": "backproof.checks.training.fitting",
+    "check": "backproof.checks.grading.door",
 }
 
 _here = Path(__file__).resolve().parent
-if not (
-    _here / "checks"
-).is_dir():  # a checkout: model, checks, train.py and label.py stand beside this folder, not in it
+# in a checkout model, checks, train.py and label.py stand beside this folder, not in it
+if not (_here / "checks").is_dir():
     __path__.append(str(_here.parent))
 
 

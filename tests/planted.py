@@ -23,6 +23,7 @@ from backproof.checks.candidates.inside.recorder import Recorder
 from backproof.checks.candidates.inside.recording import pack as pack_recording
 from backproof.checks.candidates.inside.returned import COLLECT, Refused
 from backproof.checks.candidates.inside.watching import Watch
+from backproof.checks.candidates.output import Output
 from backproof.checks.candidates.sandbox import Sandbox
 
 
@@ -31,6 +32,7 @@ class InProcess(Sandbox):
 
     def __init__(self, functions: dict[str, Any]) -> None:
         self.functions, self.path, self.calls = functions, Path("planted.py"), 0
+        self.out = Output()
 
     def call(
         self, header: dict[str, Any], given: dict[str, np.ndarray]

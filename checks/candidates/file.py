@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from backproof.checks.candidates import conventions as translate
 from backproof.checks.candidates.answers import believed, implied, not_finite, together
@@ -15,12 +17,33 @@ from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import Conventions, NotAConvention
 from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.inside.recording import RECORDED, Recording, unpack
+from backproof.checks.candidates.output import Output
 from backproof.checks.candidates.sandbox import Ended, Sandbox
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities, Quantity
 
 # of NumPy's global generator, one further at each call: no number that somebody would choose
 FIRST_SEED = 2**31
+
+
+@runtime_checkable
+class Process(Protocol):
+    """Where a candidate's functions run: a sandbox, or this process itself.
+
+    Attributes:
+        path: of the file that defines them.
+        out: what they have printed so far.
+    """
+
+    path: Path
+    out: Output
+
+    def call(self, header: Header, arrays: Arrays) -> tuple[Header, Arrays]:
+        """One call of one function: what it returned, and what it did beside.
+
+        Raises: Ended if the process did not survive it.
+        """
+        ...
 
 
 class Unusable(Exception):
@@ -64,7 +87,7 @@ class Habits:
 class CandidateFile:
     """A file in its process: the Candidate of the command line."""
 
-    sandbox: Sandbox
+    sandbox: Process
     conventions: Conventions
     habits: Habits = field(default_factory=Habits)
 

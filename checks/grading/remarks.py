@@ -124,7 +124,10 @@ def _seeding(candidate: CandidateFile) -> Seeding:
 
 def _line(candidate: CandidateFile, text: str) -> str:
     """ " on line 12", where the source has that text."""
-    lines = candidate.sandbox.path.read_text(errors="replace").splitlines()
+    try:
+        lines = candidate.sandbox.path.read_text("utf-8", errors="replace").splitlines()
+    except OSError:  # it was typed, or stood in a cell
+        return ""
     return next(
         (f" on line {number}" for number, line in enumerate(lines, start=1) if text in line), ""
     )

@@ -18,24 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backproof.checks.candidates.conventions import Conventions, changed_lines
 from backproof.checks.candidates.file import Unusable, load
 from backproof.checks.candidates.sandbox import Limits, Sandbox
 from backproof.checks.grading import feedback
+from backproof.checks.grading.conclude import Settings, conclude
 from backproof.checks.grading.feedback import Feedback
-from backproof.checks.grading.remarks import faults, idle, notes, wrong_shapes
 from backproof.checks.report import junit
 from backproof.model.command_line import BAD_INPUT, GOOD, WRONG, BadInput, complain
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the flags say about every candidate."""
-
-    sizes: tuple[int, ...] | None = None
-    seed: int = 0
-    batch: int | None = None
-    call_s: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -131,31 +120,7 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
     imported = sandbox.out.count
     found = diagnose(candidate, sizes=settings.sizes, seed=settings.seed, batch=settings.batch)
     elapsed_s = time.perf_counter() - start
-    complaint = ""
-    sentences = list(found.complaints)
-    if not found.bugs:
-        sentences += [*idle(candidate), *wrong_shapes(found, path.name)]
-    if found.outcome == "fail" and sentences:
-        complaint = sentences[0]
-    asked = describe(candidate.conventions, settings)
-    worth_knowing = notes(candidate, imported, found.unsteady)
-    if found.bugs:
-        worth_knowing += wrong_shapes(found, path.name, ("dW",))
-    return Feedback(str(path), elapsed_s, asked, found, complaint, faults(candidate), worth_knowing)
-
-
-def describe(conventions: Conventions, settings: Settings) -> str:
-    """The function that was called, what the file declares beside the defaults, and the seed of the
-    problems."""
-    function = {"gradients": "gradients(W, b, x, y)", "step": "step(W, b, x, y, learning_rate)"}[
-        conventions.protocol
-    ]
-    declared = [
-        line
-        for line in changed_lines(Conventions(), conventions)
-        if line.split(" ")[0] in conventions.declared
-    ]
-    return ", ".join([function, *declared, f"seed {settings.seed}"])
+    return conclude(str(path), candidate, found, settings, elapsed_s, printed_by_import=imported)
 
 
 def check_all_of(paths: Sequence[Path], settings: Settings) -> Iterator[Checked]:

@@ -1,0 +1,144 @@
+"""A candidate that is a function in this process: somebody's own, handed over in a notebook.
+
+It takes the place of a file in its sandbox: the same questions, the same translation, the same
+diagnosis. What differs is whose process it is. Nothing is limited, Ctrl-C is the person's own, and
+whatever a call changes for everybody (NumPy's generator, its error handling, the working folder) is
+as it was when the call is over.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backproof.checks.candidates import conventions as translate
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.inside.common_ground import CommonGround
+from backproof.checks.candidates.inside.frames import Arrays, Header
+from backproof.checks.candidates.inside.returned import COLLECT, Refused
+from backproof.checks.candidates.inside.watching import may_edit as can_edit
+from backproof.checks.candidates.inside.wording import raised
+from backproof.checks.candidates.output import Output
+
+Function = Callable[..., Any]
+# how `check` calls a constant, where that is not the constant's own name in small letters
+CONSTANT_OF = {"activation": "HIDDEN"}
+
+
+class LiveProcess:
+    """Functions that are called where they are: what a sandbox is to a file.
+
+    Args:
+        functions: by the names of the protocol: "gradients", "step", "forward", "intermediates".
+    Attributes:
+        path: of the file in which the first of them was written, for sentences.
+        out: what was printed, which here goes to the person's own screen: always empty.
+    """
+
+    def __init__(self, functions: Mapping[str, Function]) -> None:
+        self.functions = dict(functions)
+        first = next(iter(self.functions.values()))
+        self.path = Path(_source_of(first))
+        self.out = Output()
+
+    def call(self, header: Header, given: Arrays) -> tuple[Header, Arrays]:
+        """One call with copies of what is given: what it returned as arrays, and what it changed.
+
+        Raises: KeyboardInterrupt and SystemExit of the person's own.
+        """
+        kind = header["call"]
+        copies = {name: array.copy() for name, array in given.items()}
+        layers = range(1, header["layers"] + 1)
+        W = [copies[f"W{layer}"] for layer in layers]
+        b = [copies[f"b{layer}"] for layer in layers if f"b{layer}" in copies]
+        arguments = [W, b, copies["x"]]
+        if kind != "forward":
+            arguments.append(copies["y"])
+        if kind == "step":
+            arguments.append(header["learning_rate"])
+        reply: Header = {"seed": header["seed"]}
+        arrays: Arrays = {}
+        drawn = np.random.get_state()
+        np.random.seed(header["seed"])
+        ground = CommonGround()
+        try:
+            returned = self.functions[kind](*arguments)
+            collected, arrays = COLLECT[kind](returned, W, b, bool(b))
+            reply |= collected
+        except Refused as refused:
+            reply["complaint"] = f"{kind} {refused}"
+        except Exception as error:  # a candidate is under test: what it raises is a finding
+            reply["complaint"] = f"{kind} {raised(error, str(self.path))}"
+        finally:
+            reply |= ground.restored()
+            np.random.set_state(drawn)
+        return reply | {"changed": _changed(given, W, b, copies)}, arrays
+
+
+def declared(functions: Mapping[str, Function], settings: Mapping[str, Any]) -> Conventions:
+    """What keyword arguments declare, as a file's constants would.
+
+    Args:
+        functions: which the person handed over, by protocol.
+        settings: such as {"activation": "relu", "layout": "in,out"}.
+    Raises: NotAConvention for a value that is none; TypeError for a name that is none.
+    """
+    constants: dict[str, Any] = {}
+    for name, value in settings.items():
+        constant = CONSTANT_OF.get(name, name.upper())
+        if constant not in translate.CONSTANTS:
+            known = ", ".join(sorted(_keyword(constant) for constant in translate.CONSTANTS))
+            raise TypeError(f"check: expected {known}, got {name}={value!r}")
+        constants[constant] = list(value) if isinstance(value, tuple) else value
+    return translate.read(constants, list(functions))
+
+
+def _keyword(constant: str) -> str:
+    """What `check` calls a constant."""
+    other = {known: name for name, known in CONSTANT_OF.items()}
+    return other.get(constant, constant.lower())
+
+
+def may_edit(functions: Mapping[str, Function]) -> bool:
+    """Whether a line of the person's can edit an array in place, as far as their source is there:
+    the whole file, or every cell that defined something that these functions can see."""
+    texts: list[str] = []
+    for function in functions.values():
+        known = getattr(inspect.unwrap(function), "__globals__", {})
+        for value in [function, *known.values()]:
+            if getattr(value, "__module__", None) != function.__module__:
+                continue
+            try:
+                texts.append(textwrap.dedent(inspect.getsource(value)))
+            except (OSError, TypeError):
+                if inspect.isroutine(value) or inspect.isclass(value):
+                    return True
+    return any(can_edit(text, "") for text in texts)
+
+
+def _source_of(function: Function) -> str:
+    """The file, or the cell, in which a function stands."""
+    try:
+        return inspect.getsourcefile(inspect.unwrap(function)) or "<function>"
+    except TypeError:
+        return f"<{type(function).__name__}>"
+
+
+def _changed(given: Arrays, W: list[Any], b: list[Any], copies: Arrays) -> list[str]:
+    """The names of the arguments that are no longer what they were."""
+    now: dict[str, Any] = {"x": copies["x"], "y": copies["y"]}
+    for letter, arrays in (("W", W), ("b", b)):
+        for layer, array in enumerate(arrays, start=1):
+            now[f"{letter}{layer}"] = array
+    return [name for name, array in given.items() if not _same(array, now.get(name))]
+
+
+def _same(before: np.ndarray, after: object) -> bool:
+    if not isinstance(after, np.ndarray) or before.shape != after.shape:
+        return False
+    return bool((before == after).all())

@@ -1,0 +1,68 @@
+"""A diagnosis of numbers, and what a candidate did beside giving them, put together as feedback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backproof.checks.candidates.conventions import Conventions, changed_lines
+from backproof.checks.candidates.file import CandidateFile
+from backproof.checks.findings import Diagnosis
+from backproof.checks.grading.feedback import Feedback
+from backproof.checks.grading.remarks import faults, idle, notes, wrong_shapes
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the flags say about every candidate."""
+
+    sizes: tuple[int, ...] | None = None
+    seed: int = 0
+    batch: int | None = None
+    call_s: float = 10.0
+
+
+def conclude(
+    name: str,
+    candidate: CandidateFile,
+    found: Diagnosis,
+    settings: Settings,
+    elapsed_s: float,
+    *,
+    printed_by_import: int = 0,
+) -> Feedback:
+    """All that is to be said about a candidate that was asked.
+
+    Args:
+        name: what it is called, such as its path as it was given.
+        candidate: after all questions.
+        found: what its numbers say.
+        settings: of the questions.
+        elapsed_s: that they took.
+        printed_by_import: bytes that were printed before the first question.
+    """
+    file = candidate.sandbox.path.name
+    sentences = list(found.complaints)
+    if not found.bugs:
+        sentences += [*idle(candidate), *wrong_shapes(found, file)]
+    complaint = ""
+    if found.outcome == "fail" and sentences:
+        complaint = sentences[0]
+    asked = describe(candidate.conventions, settings)
+    worth_knowing = notes(candidate, printed_by_import, found.unsteady)
+    if found.bugs:
+        worth_knowing += wrong_shapes(found, file, ("dW",))
+    return Feedback(name, elapsed_s, asked, found, complaint, faults(candidate), worth_knowing)
+
+
+def describe(conventions: Conventions, settings: Settings) -> str:
+    """The function that was called, what the file declares beside the defaults, and the seed of the
+    problems."""
+    function = {"gradients": "gradients(W, b, x, y)", "step": "step(W, b, x, y, learning_rate)"}[
+        conventions.protocol
+    ]
+    declared = [
+        line
+        for line in changed_lines(Conventions(), conventions)
+        if line.split(" ")[0] in conventions.declared
+    ]
+    return ", ".join([function, *declared, f"seed {settings.seed}"])

@@ -1,0 +1,189 @@
+"""check(): functions in this process get their file's verdict, and leave no trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from command import ROOT
+
+from backproof import check
+from backproof.checks.candidates.conventions import NotAConvention
+from backproof.checks.findings import Bug
+from backproof.checks.grading import door
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def activations(W, b, x):
+    a = [x]
+    for w, c in zip(W[:-1], b[:-1], strict=True):
+        a.append(sigmoid(a[-1] @ w.T + c))
+    z = a[-1] @ W[-1].T + b[-1]
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return a, e / e.sum(axis=1, keepdims=True)
+
+
+def gradients(W, b, x, y, slope=lambda a: a * (1 - a)):
+    a, p = activations(W, b, x)
+    dz = p.copy()
+    dz[np.arange(len(y)), y] -= 1
+    dz /= len(y)
+    dW, db = [], []
+    for i in range(len(W) - 1, -1, -1):
+        dW.insert(0, dz.T @ a[i])
+        db.insert(0, dz.sum(axis=0))
+        if i:
+            dz = (dz @ W[i]) * slope(a[i])
+    return dW, db
+
+
+def twice(W, b, x, y):
+    return gradients(W, b, x, y, lambda a: sigmoid(a) * (1 - sigmoid(a)))
+
+
+def summed(W, b, x, y):
+    dW, db = gradients(W, b, x, y)
+    return [g * len(y) for g in dW], [g * len(y) for g in db]
+
+
+def step(W, b, x, y, learning_rate):
+    dW, db = gradients(W, b, x, y)
+    for i in range(len(W)):
+        W[i] -= learning_rate * dW[i]
+        b[i] -= learning_rate * db[i]
+
+
+def test_right_functions_pass():
+    assert check(gradients).outcome == "pass"
+    assert check(step=step).outcome == "pass"
+    assert check(gradients, forward=lambda W, b, x: activations(W, b, x)[1]).outcome == "pass"
+
+
+def test_a_wrong_function_is_told_its_bug_its_step_and_its_evidence():
+    found = check(twice)
+    assert found.outcome == "fail"
+    assert found.first_wrong == "(B5) dz[2]"
+    assert found.bugs[0].id == "sigmoid-twice"
+    assert isinstance(found.bugs[0], Bug)
+    assert "sigmoid-twice, layers 1, 2: " in str(found)
+    assert repr(found) == str(found)
+
+
+def test_a_convention_is_recognised_or_declared():
+    assert check(summed).conventions == ['REDUCTION = "sum"']
+    found = check(summed, reduction="sum")
+    assert (found.outcome, found.conventions) == ("pass", [])
+
+
+def test_as_json_is_the_object_of_the_command(tmp_path):
+    source = (ROOT / "examples/column_vectors.py").read_text()
+    (tmp_path / "mine.py").write_text(source)
+    names: dict = {}
+    exec(compile(source, str(tmp_path / "mine.py"), "exec"), names)
+    constants = {name.lower(): value for name, value in names.items() if name.isupper()}
+    live = check(names["gradients"], **constants).as_json()
+    done = subprocess.run(
+        [sys.executable, "-m", "backproof", "check", "mine.py", "--json"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = json.loads(done.stdout)
+    assert live.keys() == told.keys()
+    assert live["diagnosis"]["bugs"] == told["diagnosis"]["bugs"] != []
+    assert live["diagnosis"]["first_wrong"] == told["diagnosis"]["first_wrong"]
+    assert (live["verdict"], live["gradients"]) == (told["verdict"], told["gradients"])
+
+
+def test_a_notebook_shows_verdict_bug_and_evidence_and_no_markup_of_the_person_s():
+    def gradients(W, b, x, y):
+        raise ValueError("<script>alert(1)</script>")
+
+    page = check(twice)._repr_html_()
+    assert "sigmoid-twice" in page
+    assert "fail" in page
+    assert "<script>" not in check(gradients)._repr_html_()
+    assert "&lt;script&gt;" in check(gradients)._repr_html_()
+
+
+def test_print_shows_it(capsys):
+    check(gradients).print()
+    assert capsys.readouterr().out.startswith("pass: gradients of test_check.py, ")
+
+
+def test_nothing_that_is_everybody_s_changes(tmp_path):
+    def restless(W, b, x, y):
+        np.random.seed(1)
+        np.seterr(all="raise")
+        os.chdir(tmp_path)
+        return gradients(W, b, x, y)
+
+    np.random.seed(5)
+    expected = np.random.get_state()[1].copy()
+    errors, folder = np.geterr(), os.getcwd()
+    found = check(restless)
+    assert np.array_equal(np.random.get_state()[1], expected)
+    assert (np.geterr(), os.getcwd()) == (errors, folder)
+    findings = " ".join(found.as_json()["diagnosis"]["findings"])
+    assert "seeds NumPy's global generator" in findings
+    assert "working folder" in findings
+
+
+def test_what_it_raises_is_a_finding_with_its_line():
+    def gradients(W, b, x, y):
+        return W[17]
+
+    found = check(gradients)
+    assert found.outcome == "fail"
+    assert "raises IndexError on line" in str(found)
+    assert "test_check.py" in str(found)
+
+
+def test_ctrl_c_is_the_person_s_own():
+    def gradients(W, b, x, y):
+        raise KeyboardInterrupt
+
+    state = np.random.get_state()[1].copy()
+    with pytest.raises(KeyboardInterrupt):
+        check(gradients)
+    assert np.array_equal(np.random.get_state()[1], state)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "said"),
+    [
+        ([], {}, "expected gradients or step, got neither"),
+        ([gradients], {"step": step}, "expected gradients or step, got both"),
+        ([gradients], {"layuot": "in,out"}, "expected .*layout.*, got layuot='in,out'"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_sentence(arguments, settings, said):
+    with pytest.raises(TypeError, match=said):
+        check(*arguments, **settings)
+
+
+def test_what_is_no_function_is_refused_by_name():
+    with pytest.raises(TypeError, match="expected a function for forward, got int"):
+        door._expect_function("forward", 3)
+
+
+def test_a_value_that_is_no_convention_is_told_with_its_choices():
+    with pytest.raises(NotAConvention, match='LAYOUT = "x": expected "out,in" or "in,out"'):
+        check(gradients, layout="x")
+
+
+def test_no_torch_is_needed():
+    program = "import sys; from backproof import check; check; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
