@@ -8,10 +8,12 @@ as it was when the call is over.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from backproof.checks.candidates import conventions as translate
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.inside.common_ground import CommonGround
 from backproof.checks.candidates.inside.frames import Arrays, Header
+from backproof.checks.candidates.inside.recorder import Recorder
+from backproof.checks.candidates.inside.recording import pack
 from backproof.checks.candidates.inside.returned import COLLECT, Refused
 from backproof.checks.candidates.inside.watching import may_edit as can_edit
 from backproof.checks.candidates.inside.wording import raised
@@ -37,6 +41,7 @@ class LiveProcess:
         functions: by the names of the protocol: "gradients", "step", "forward", "intermediates".
     Attributes:
         path: of the file in which the first of them was written, for sentences.
+        files: all files, or cells, in which something stands that these functions can see.
         out: what was printed, which here goes to the person's own screen: always empty.
     """
 
@@ -44,6 +49,7 @@ class LiveProcess:
         self.functions = dict(functions)
         first = next(iter(self.functions.values()))
         self.path = Path(_source_of(first))
+        self.files = {value.__code__.co_filename for value in _theirs(self.functions)}
         self.out = Output()
 
     def call(self, header: Header, given: Arrays) -> tuple[Header, Arrays]:
@@ -66,8 +72,10 @@ class LiveProcess:
         drawn = np.random.get_state()
         np.random.seed(header["seed"])
         ground = CommonGround()
+        recorder = Recorder(self.files.__contains__) if header.get("record") else None
         try:
-            returned = self.functions[kind](*arguments)
+            with recorder or contextlib.nullcontext():
+                returned = self.functions[kind](*arguments)
             collected, arrays = COLLECT[kind](returned, W, b, bool(b))
             reply |= collected
         except Refused as refused:
@@ -77,6 +85,9 @@ class LiveProcess:
         finally:
             reply |= ground.restored()
             np.random.set_state(drawn)
+        if recorder is not None:
+            reply["recorded"], recorded = pack(recorder)
+            arrays |= recorded
         return reply | {"changed": _changed(given, W, b, copies)}, arrays
 
 
@@ -107,18 +118,28 @@ def _keyword(constant: str) -> str:
 def may_edit(functions: Mapping[str, Function]) -> bool:
     """Whether a line of the person's can edit an array in place, as far as their source is there:
     the whole file, or every cell that defined something that these functions can see."""
-    texts: list[str] = []
-    for function in functions.values():
-        known = getattr(inspect.unwrap(function), "__globals__", {})
-        for value in [function, *known.values()]:
-            if getattr(value, "__module__", None) != function.__module__:
-                continue
-            try:
-                texts.append(textwrap.dedent(inspect.getsource(value)))
-            except (OSError, TypeError):
-                if inspect.isroutine(value) or inspect.isclass(value):
-                    return True
+    try:
+        texts = [textwrap.dedent(inspect.getsource(value)) for value in _theirs(functions)]
+    except OSError:  # it was typed, and is nowhere to be read
+        return True
     return any(can_edit(text, "") for text in texts)
+
+
+def _theirs(functions: Mapping[str, Function]) -> list[FunctionType]:
+    """The functions that were handed over, and every function and method of the same module that
+    they can see."""
+    found: list[FunctionType] = []
+    for function in functions.values():
+        inner = inspect.unwrap(function)
+        known = list(getattr(inner, "__globals__", {}).values())
+        classes = [value for value in known if inspect.isclass(value)]
+        for owner in classes:
+            known += list(vars(owner).values())
+        for value in [inner, getattr(inner, "__func__", None), *known]:
+            same = getattr(value, "__module__", None) == getattr(inner, "__module__", "")
+            if isinstance(value, FunctionType) and same and value not in found:
+                found.append(value)
+    return found
 
 
 def _source_of(function: Function) -> str:
