@@ -47,10 +47,8 @@ class Pass:
         delta: Callable[[Pass], np.ndarray] | None = None,
     ) -> None:
         self.problem, self.N = problem, len(problem.y)
-        self.passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
-        self.right = by_hand.backward(
-            self.passed, problem.W, problem.y, output=problem.output, cost=problem.cost
-        )
+        self.passed = by_hand.forward(problem.x, problem.W, problem.b, head=problem.head)
+        self.right = by_hand.backward(self.passed, problem.W, problem.y, head=problem.head)
         self.random = np.random.default_rng([len(problem.id), problem.L, *problem.sizes])
         self.Y = by_hand.one_hot(problem.y, self.passed.p)
         self.edit = edit or (lambda name, layer, value, this: value)

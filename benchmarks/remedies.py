@@ -19,6 +19,7 @@ import numpy as np
 
 from backproof.checks import by_hand
 from backproof.checks.by_hand import Backward, Forward
+from backproof.checks.heads import Head
 from backproof.model.command_line import finite, whole_number
 from backproof.model.network import ROW_CONSTANTS
 
@@ -86,7 +87,11 @@ def table(seeds: int, steps: int, learning_rate: float) -> Iterator[str]:
 def cures(remedy: Remedy, seed: int, steps: int, learning_rate: float) -> bool:
     """Whether the network labels all four pictures right after training."""
     W, b = train(remedy, seed, steps, learning_rate)
-    return bool((by_hand.forward(X, W, b, output=remedy.output).p.argmax(axis=1) == Y).all())
+    return bool(
+        (
+            by_hand.forward(X, W, b, head=Head(remedy.output, remedy.cost)).p.argmax(axis=1) == Y
+        ).all()
+    )
 
 
 def train(remedy: Remedy, seed: int, steps: int, learning_rate: float) -> tuple[Layers, Layers]:
@@ -105,8 +110,8 @@ def train(remedy: Remedy, seed: int, steps: int, learning_rate: float) -> tuple[
 
 def gradients(remedy: Remedy, W: Layers, b: Layers, carried: Layers) -> Backward:
     """The right ones, or the original's, which leave in `carried` what its buffer holds."""
-    passed = by_hand.forward(X, W, b, output=remedy.output)
-    back = by_hand.backward(passed, W, Y, output=remedy.output, cost=remedy.cost)
+    passed = by_hand.forward(X, W, b, head=Head(remedy.output, remedy.cost))
+    back = by_hand.backward(passed, W, Y, head=Head(remedy.output, remedy.cost))
     return stale(passed, back, W, carried) if remedy.stale else back
 
 

@@ -13,10 +13,12 @@ import sys
 import numpy as np
 
 from backproof.checks import by_hand
-from backproof.checks.by_hand import HEADS
+from backproof.checks.heads import CLASSIC, Head
 from backproof.checks.learning import descent
 from backproof.model.command_line import finite, one_of, whole_number
 from benchmarks.remedies import X, Y, weights
+
+HEADS = [(head.output, head.cost) for head in CLASSIC]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,7 +59,7 @@ def spread(
     W: dict[int, np.ndarray], b: dict[int, np.ndarray], x: np.ndarray, output: str
 ) -> list[float]:
     """The largest difference that any two rows of x make to each output."""
-    p = by_hand.forward(x, W, b, output=output).p
+    p = by_hand.forward(x, W, b, head=Head(output)).p
     return [float(difference) for difference in p.max(axis=0) - p.min(axis=0)]
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backproof.checks.by_hand import HEADS
+from backproof.checks.heads import CLASSIC
 from backproof.checks.learning import descent
 from backproof.checks.learning.finding import Progress, Symptom
 from backproof.checks.learning.symptoms import look
@@ -29,6 +29,8 @@ from backproof.checks.learning.vital_signs import prior_loss
 from backproof.model.command_line import whole_number
 from backproof.model.data import load
 from backproof.model.network import MLP
+
+HEADS = [(head.output, head.cost) for head in CLASSIC]
 
 Layers = dict[int, np.ndarray]
 Samples = tuple[np.ndarray, np.ndarray]

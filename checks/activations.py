@@ -45,7 +45,7 @@ class Activation:
         latex_prime: h' on the page, in z or in a = h(z).
         tag: of its section in checks/EQUATIONS.md.
         steepest: the largest |h'|.
-        jump: by how much h' jumps at 0; 0 where it does not.
+        in_pieces: whether it is another formula on either side of 0.
         lowest, highest: what h stays between.
     """
 
@@ -55,6 +55,7 @@ class Activation:
     latex_prime: ClassVar[str]
     tag: ClassVar[str]
     steepest: ClassVar[float] = 1.0
+    in_pieces: ClassVar[bool] = False
     lowest: ClassVar[float] = -math.inf
     highest: ClassVar[float] = math.inf
 
@@ -62,6 +63,9 @@ class Activation:
     def jump(self) -> float:
         """By how much h' jumps at 0; 0 where it does not."""
         return 0.0
+
+    def __str__(self) -> str:
+        return self.name
 
     def h(self, z: Array) -> Array:
         """a, entry by entry."""
@@ -158,6 +162,7 @@ class ReLU(Activation):
     latex = r"\max(0, z)"
     latex_prime = r"1 \text{ if } z \gt 0, \text{ else } 0"
     tag = "(A3)"
+    in_pieces = True
     lowest = 0.0
 
     @property
@@ -191,11 +196,17 @@ class LeakyReLU(Activation):
 
     slope: float = 0.01
 
+    def __str__(self) -> str:
+        if self.slope == 0.01:
+            return self.name
+        return f"{self.name}({self.slope:g})"
+
     name = "leaky-relu"
     words = "leaky ReLU"
     latex = r"\max(0, z) + s \min(0, z)"
     latex_prime = r"1 \text{ if } z \gt 0, \text{ else } s"
     tag = "(A4)"
+    in_pieces = True
 
     @property
     def jump(self) -> float:
@@ -232,6 +243,7 @@ class ELU(Activation):
     latex = r"z \text{ if } z \gt 0, \text{ else } e^z - 1"
     latex_prime = r"1 \text{ if } z \gt 0, \text{ else } a + 1"
     tag = "(A5)"
+    in_pieces = True
     lowest = -1.0
 
     def h(self, z: Array) -> Array:
@@ -494,12 +506,12 @@ def erf(x: Array) -> Array:
         return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
     side = np.where(x.real < 0, -1, 1)
     far = np.abs(x.real) > SERIES
-    return side * np.where(far, 1 - _erfc(np.where(far, side * x, SERIES)), _near(side * x, ~far))
+    near = _near(np.where(far, 0, side * x))
+    return side * np.where(far, 1 - _erfc(np.where(far, side * x, SERIES)), near)
 
 
-def _near(x: Array, where: Array) -> Array:
-    """The error function of complex numbers up to SERIES; 0 elsewhere."""
-    x = np.where(where, x, 0)
+def _near(x: Array) -> Array:
+    """The error function of complex numbers up to SERIES."""
     term = np.ones_like(x)
     total = np.ones_like(x)
     for n in range(1, TERMS):

@@ -3,7 +3,8 @@
 Each line that is an equation ends with its tag in checks/EQUATIONS.md. Rows are samples; layers are
 numbered 1..L, and the dictionaries are indexed by that number. Everything runs in the dtype that
 comes in: float64, float32, or complex128 for the complex step, which is why no line takes an
-absolute value or compares anything but real parts.
+absolute value or compares anything but real parts. What is done entry by entry, by the hidden
+layers and by an output that is no softmax, stands in activations.py.
 
 Sources: Nielsen, Neural Networks and Deep Learning, chapters 2 and 3; Sadowski, Notes on
 Backpropagation; Bendersky, The Softmax Function and Its Derivative. Their symbols are mapped onto
@@ -13,25 +14,28 @@ ours in checks/EQUATIONS.md.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backproof.checks.activations import SIGMOID, Activation, by_layer, named
+from backproof.checks.heads import Head
+
 # shapes are enforced under pytest; label.py starts without the import
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Inexact, Int64
+    from jaxtyping import Float, Inexact, Int64
 
     Samples = dict[int, Inexact[np.ndarray, "N _"]]  # layer -> one row a sample, one column a unit
     Weights = dict[int, Inexact[np.ndarray, "_ _"]]  # layer -> (n_l, n_{l-1})
     Biases = dict[int, Inexact[np.ndarray, " _"]]  # layer -> (n_l,)
+    # class labels, or the targets themselves
+    Answers = Int64[np.ndarray, " N"] | Float[np.ndarray, "N K"]
 
-HEADS = (
-    ("softmax", "cross-entropy"),
-    ("softmax", "quadratic"),
-    ("sigmoid", "cross-entropy"),
-    ("sigmoid", "quadratic"),
-)
+SOFTMAX = Head("softmax", "cross-entropy")
+sigmoid = SIGMOID.h
+Hidden = Activation | Sequence[Activation]  # one for all hidden layers, or one each
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,12 @@ class Backward:
 
 
 def forward(
-    x: Inexact[np.ndarray, "N n_0"], W: Weights, b: Biases, *, output: str = "softmax"
+    x: Inexact[np.ndarray, "N n_0"],
+    W: Weights,
+    b: Biases,
+    *,
+    head: Head = SOFTMAX,
+    hidden: Hidden = SIGMOID,
 ) -> Forward:
     """Feed x forward through every layer: equations (F1), (F2) and (F3).
 
@@ -68,122 +77,133 @@ def forward(
         x: one sample a row.
         W: weights by layer, 1..L, each (n_l, n_{l-1}).
         b: biases by layer, each (n_l,).
-        output: "softmax" or "sigmoid", what makes p out of z[L].
+        head: whose output makes p out of z[L].
+        hidden: the activation of all hidden layers, or one each.
     Returns: z, a and p.
-    Raises: ValueError if shapes do not fit, as NumPy says it; KeyError for an unknown output.
+    Raises: ValueError if shapes do not fit, as NumPy says it, or the activations are not as many
+        as hidden layers.
     Source: Nielsen, chapter 2 (his a = sigma(wa + b)); derived in checks/EQUATIONS.md.
     """
-    L, (z, a) = len(W), through_layers(x, W, b)
-    p = {"softmax": softmax, "sigmoid": sigmoid}[output](z[L])  # (F3)
-    return Forward(z, a, p)
+    z, a = through_layers(x, W, b, hidden)
+    return Forward(z, a, output_of(z[len(W)], head))
 
 
 def through_layers(
-    x: Inexact[np.ndarray, "N n_0"], W: Weights, b: Biases
+    x: Inexact[np.ndarray, "N n_0"], W: Weights, b: Biases, hidden: Hidden = SIGMOID
 ) -> tuple[Samples, Samples]:
     """Every z, up to the logits z[L], and every a below them: equations (F1) and (F2)."""
     L = len(W)
+    activation = by_layer(hidden, L)
     z = {}
     a = {0: x}
     for layer in range(1, L + 1):
         z[layer] = a[layer - 1] @ W[layer].T + b[layer]  # (F1)
         if layer < L:
-            a[layer] = sigmoid(z[layer])  # (F2)
+            a[layer] = activation[layer].h(z[layer])  # (F2)
     return z, a
 
 
+def output_of(z_L: Inexact[np.ndarray, "N K"], head: Head) -> Inexact[np.ndarray, "N K"]:
+    """p: a softmax of each row, or an activation of each number: equation (F3)."""
+    if head.is_softmax:
+        return softmax(z_L)  # (F3)
+    return named(head.output).h(z_L)  # (F3)
+
+
 def losses(
-    z_L: Inexact[np.ndarray, "N K"],
-    y: Int64[np.ndarray, " N"],
-    *,
-    output: str = "softmax",
-    cost: str = "cross-entropy",
+    z_L: Inexact[np.ndarray, "N K"], y: Answers, *, head: Head = SOFTMAX
 ) -> Inexact[np.ndarray, " N"]:
-    """The loss of each sample, in nats (cross-entropy) or squared probability (quadratic): equation
-    (F4) before the mean.
+    """The loss of each sample, in nats (cross-entropy) or squared output (quadratic): equation (F4)
+    before the mean.
 
     Cross-entropy never takes the logarithm of a probability: a p that has underflowed to 0 would
     cost infinity.
 
     Args:
         z_L: the logits.
-        y: class labels in [0, K).
-        output: "softmax" or "sigmoid".
-        cost: "cross-entropy" (binary, summed over the classes, for the sigmoid output) or
-            "quadratic", the sum of (p - Y)**2.
+        y: class labels in [0, K), or the targets, one row a sample; beside softmax and
+            cross-entropy each row of them sums to 1.
+        head: its cost is "cross-entropy" (of each class on its own, summed, beside a sigmoid),
+            "binary-cross-entropy" (the same beside a softmax), "quadratic", the sum of (p - Y)**2,
+            or "half-quadratic".
     Returns: one loss a sample; the loss of the batch is their mean.
     Raises: IndexError if a label lies outside [0, K).
     Source: Sadowski, Notes on Backpropagation; Nielsen, chapter 3; derived in checks/EQUATIONS.md.
     """
-    Y = one_hot(y, z_L)
-    if (output, cost) == ("softmax", "cross-entropy"):
+    Y = targets(y, z_L)
+    if head == SOFTMAX:
         return log_sum_exp(z_L) - (Y * z_L).sum(axis=1)  # (F4)
-    if (output, cost) == ("sigmoid", "cross-entropy"):
+    if head.cost == "binary-cross-entropy":
+        log_p = z_L - log_sum_exp(z_L)[:, None]
+        log_not_p = log_sum_exp_of_rest(z_L) - log_sum_exp(z_L)[:, None]
+        return -(Y * log_p + (1 - Y) * log_not_p).sum(axis=1)  # (F4)
+    if head.cost == "cross-entropy":
         return (log_one_plus_exp(z_L) - Y * z_L).sum(axis=1)  # (F4)
-    p = softmax(z_L) if output == "softmax" else sigmoid(z_L)  # (F3)
+    p = output_of(z_L, head)
+    if head.cost == "half-quadratic":
+        return ((p - Y) ** 2).sum(axis=1) / 2  # (F4)
     return ((p - Y) ** 2).sum(axis=1)  # (F4)
 
 
 def backward(
     passed: Forward,
     W: Weights,
-    y: Int64[np.ndarray, " N"],
+    y: Answers,
     *,
-    output: str = "softmax",
-    cost: str = "cross-entropy",
+    head: Head = SOFTMAX,
+    hidden: Hidden = SIGMOID,
 ) -> Backward:
-    """Gradients of the mean loss with respect to every z, a, W and b: equations (B1) to (B9).
+    """Gradients of the mean loss with respect to every z, a, W and b: equations (B1) to (B10).
 
     Args:
         passed: the forward pass of the same x, W and b.
         W: weights by layer, the very ones of the forward pass, not yet updated.
-        y: class labels in [0, K).
-        output: "softmax" or "sigmoid".
-        cost: "cross-entropy" or "quadratic".
-    Returns: dz, da, dW, db, and for the quadratic cost dp and (softmax) J.
-    Raises: IndexError if a label lies outside [0, K); ValueError for an unknown head.
+        y: class labels in [0, K), or the targets, one row a sample.
+        head: output and cost.
+        hidden: the activations of the forward pass.
+    Returns: dz, da, dW, db, and for a quadratic cost dp and (softmax) J.
+    Raises: IndexError if a label lies outside [0, K).
     Source: Nielsen, chapter 2, his BP1 to BP4; Sadowski and Bendersky for the softmax; derived in
-    checks/EQUATIONS.md.
+        checks/EQUATIONS.md.
     """
+    z = passed.z
     a = passed.a
     p = passed.p
     L = len(W)
     N = len(y)
-    Y = one_hot(y, p)
+    Y = targets(y, p)
+    activation = by_layer(hidden, L)
     dz = {}
     da = {}
     dW = {}
     db = {}
     dp = None
     J = None
-    match output, cost:
-        case ["softmax", "cross-entropy"]:
+    factor = 1 if head.cost == "half-quadratic" else 2
+    match head.is_softmax, head.cost:
+        case [True, "cross-entropy"]:
             dz[L] = (p - Y) / N  # (B1)
-        case ["softmax", "quadratic"]:
-            dp = 2 * (p - Y) / N  # (B7)
+        case [True, "binary-cross-entropy"]:
+            R = softmax_of_rest(z[L])
+            e = (p - Y) / N
+            dz[L] = e - (e[:, None, :] @ R)[:, 0, :]  # (B10)
+        case [True, _]:
+            dp = factor * (p - Y) / N  # (B7)
             J = softmax_jacobian(p)
             dz[L] = (J @ dp[:, :, None])[:, :, 0]  # (B7)
-        case ["sigmoid", "quadratic"]:
-            dp = 2 * (p - Y) / N  # (B8)
-            dz[L] = dp * p * (1 - p)  # (B8)
-        case ["sigmoid", "cross-entropy"]:
+        case [False, "cross-entropy"]:
             dz[L] = (p - Y) / N  # (B9)
-        case _:
-            raise ValueError(f"expected one of {HEADS}, got {(output, cost)}")
+        case [False, _]:
+            dp = factor * (p - Y) / N  # (B8)
+            dz[L] = dp * named(head.output).h_prime(z[L], p)  # (B8)
     for layer in range(L, 0, -1):
         dW[layer] = dz[layer].T @ a[layer - 1]  # (B2)
         db[layer] = dz[layer].sum(axis=0)  # (B3)
         if layer > 1:
+            h_prime = activation[layer - 1].h_prime
             da[layer - 1] = dz[layer] @ W[layer]  # (B4)
-            dz[layer - 1] = da[layer - 1] * a[layer - 1] * (1 - a[layer - 1])  # (B5)
+            dz[layer - 1] = da[layer - 1] * h_prime(z[layer - 1], a[layer - 1])  # (B5)
     return Backward(dz, da, dW, db, dp, J)
-
-
-def sigmoid(z: Inexact[np.ndarray, "*shape"]) -> Inexact[np.ndarray, "*shape"]:
-    """1 / (1 + exp(-z)), written for each sign of z so that no exponential overflows."""
-    positive = z.real >= 0
-    e = np.exp(np.where(positive, -z, z))
-    return np.where(positive, 1, e) / (1 + e)  # (F2)
 
 
 def softmax(z: Inexact[np.ndarray, "N K"]) -> Inexact[np.ndarray, "N K"]:
@@ -205,10 +225,40 @@ def log_sum_exp(z: Inexact[np.ndarray, "N K"]) -> Inexact[np.ndarray, " N"]:
     return m[:, 0] + np.log(np.exp(z - m).sum(axis=1))  # (F4)
 
 
+def log_sum_exp_of_rest(z: Inexact[np.ndarray, "N K"]) -> Inexact[np.ndarray, "N K"]:
+    """For each class the log of the row sum of exp(z) over all others: log(1 - p) but for
+    log_sum_exp."""
+    rest = _without_own(z)
+    m = rest.real.max(axis=2)
+    return m + np.log(np.exp(rest - m[:, :, None]).sum(axis=2))  # (F4)
+
+
+def softmax_of_rest(z: Inexact[np.ndarray, "N K"]) -> Inexact[np.ndarray, "N K K"]:
+    """R[n, i]: the softmax of all classes but i, in which i itself has 0: equation (B10)."""
+    rest = _without_own(z)
+    e = np.exp(rest - rest.real.max(axis=2, keepdims=True))
+    return e / e.sum(axis=2, keepdims=True)  # (B10)
+
+
+def _without_own(z: Inexact[np.ndarray, "N K"]) -> Inexact[np.ndarray, "N K K"]:
+    """Each row K times, the i-th time without its i-th logit."""
+    return np.where(np.eye(z.shape[1], dtype=bool), -np.inf, z[:, None, :])
+
+
 def log_one_plus_exp(z: Inexact[np.ndarray, "*shape"]) -> Inexact[np.ndarray, "*shape"]:
-    """log(1 + exp(z)), also known as softplus: z itself plus a correction where z is positive."""
+    """log(1 + exp(z)): z itself plus a correction where z is positive."""
     positive = z.real >= 0
     return np.where(positive, z, 0) + np.log1p(np.exp(np.where(positive, -z, z)))  # (F4)
+
+
+def targets(y: Answers, like: Inexact[np.ndarray, "N K"]) -> Inexact[np.ndarray, "N K"]:
+    """Y, one row a sample, in the real dtype of `like`: targets as they are, labels one-hot; of a
+    single output the label itself."""
+    if y.ndim == 2:
+        return y.astype(like.real.dtype)
+    if like.shape[1] == 1:
+        return y[:, None].astype(like.real.dtype)
+    return one_hot(y, like)
 
 
 def one_hot(

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backproof.checks import by_hand
-from backproof.checks.by_hand import HEADS, Forward
+from backproof.checks.activations import NAMES, SIGMOID, Activation, by_layer, named
+from backproof.checks.by_hand import SOFTMAX, Backward, Forward, Hidden
+from backproof.checks.heads import CLASSIC, HEADS, Head
 
 if TYPE_CHECKING:
     from backproof.checks.quantities import Quantities
@@ -22,25 +24,39 @@ if TYPE_CHECKING:
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Int64
 
+    from backproof.checks.by_hand import Answers
+
     Layers = dict[int, Float64[np.ndarray, "..."]]
 
 REGIMES = ("fresh", "mid-training", "converged", "stationary", "saturated", "extreme-logits")
-LABELS = ("any", "missing-class", "one-class")
+LABELS = ("any", "missing-class", "one-class", "values")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Inputs, labels and a network to differentiate; float64 always, rounded to float32 where
-    `dtype` says so."""
+    """Inputs, answers and a network to differentiate; float64 always, rounded to float32 where
+    `dtype` says so.
+
+    Attributes:
+        x: one sample a row.
+        y: class labels, or real-valued targets, one row a sample.
+        W, b: weights and biases by layer.
+        head: output and cost.
+        name: what tells it from others of its shape.
+        dtype: in which every number is representable.
+        hidden: the activation of all hidden layers, or one each.
+        levels: the target of a class that is not the label, and of the label.
+    """
 
     x: Float64[np.ndarray, "N n_0"]
-    y: Int64[np.ndarray, " N"]
+    y: Answers
     W: Layers
     b: Layers
-    output: str = "softmax"
-    cost: str = "cross-entropy"
+    head: Head = SOFTMAX
     name: str = "given"
     dtype: str = "float64"
+    hidden: Hidden = SIGMOID
+    levels: tuple[float, float] = (0.0, 1.0)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -56,11 +72,65 @@ class Problem:
     def id(self) -> str:
         """What a report prints, and what is needed to draw the problem again."""
         shape = "-".join(map(str, self.sizes))
-        return f"{shape} N={len(self.y)} {self.output}+{self.cost} {self.name} {self.dtype}"
+        said = [shape, f"N={len(self.y)}", str(self.head), *self._unusual, self.name, self.dtype]
+        return " ".join(said)
+
+    @property
+    def _unusual(self) -> list[str]:
+        """Words for hidden layers that are not all sigmoid, and for targets that are not 0 and
+        1."""
+        names = list(dict.fromkeys(str(h) for h in self.activation.values()))
+        if len(names) > 1:
+            names = [",".join(str(h) for h in self.activation.values())]
+        if names == [SIGMOID.name]:
+            names = []
+        if self.y.ndim == 1 and self.levels != (0, 1):
+            names.append("targets={:g},{:g}".format(*self.levels))
+        return names
+
+    @property
+    def output(self) -> str:
+        """The head's output, by name."""
+        return self.head.output
+
+    @property
+    def cost(self) -> str:
+        """The head's cost, by name."""
+        return self.head.cost
+
+    @property
+    def activation(self) -> dict[int, Activation]:
+        """The activation of each hidden layer."""
+        return by_layer(self.hidden, self.L)
+
+    @property
+    def Y(self) -> Float64[np.ndarray, "N K"]:
+        """The targets, one row a sample."""
+        if self.y.ndim == 2:
+            return np.asarray(self.y, dtype=np.float64)
+        low, high = self.levels
+        return low + (high - low) * targets(self.y, len(self.b[self.L]))
+
+    @property
+    def answers(self) -> Answers:
+        """What a network that is taught gets: the labels where their targets are 1 and 0, the
+        targets themselves elsewhere."""
+        if self.y.ndim == 1 and self.levels == (0, 1):
+            return self.y
+        return self.Y
 
     def forward(self) -> Forward:
         """Every z and a, and the output p, by hand."""
-        return by_hand.forward(self.x, self.W, self.b, output=self.output)
+        return by_hand.forward(self.x, self.W, self.b, head=self.head, hidden=self.hidden)
+
+    def backward(self, passed: Forward | None = None) -> Backward:
+        """Every gradient, by hand."""
+        settled = {"head": self.head, "hidden": self.hidden}
+        return by_hand.backward(passed or self.forward(), self.W, self.Y, **settled)
+
+    def losses(self) -> Float64[np.ndarray, " N"]:
+        """The loss of each sample, by hand."""
+        return by_hand.losses(self.forward().z[self.L], self.Y, head=self.head)
 
     def bounds(self, dtype: str = "float64") -> Quantities:
         """By how much rounding in `dtype` may miss each quantity of this problem, entry by
@@ -68,8 +138,8 @@ class Problem:
         # bound.py itself speaks of targets, which are defined here
         from backproof.checks import bound
 
-        settled = {"output": self.output, "cost": self.cost}
-        return bound.rounding(self.forward(), self.W, self.b, self.y, **settled, dtype=dtype)
+        settled = {"head": self.head, "hidden": self.hidden, "dtype": dtype}
+        return bound.rounding(self.forward(), self.W, self.b, self.Y, **settled)
 
     def rounded_to(self, dtype: str) -> Problem:
         """The same problem with every number representable in `dtype`, so that all precisions see
@@ -84,7 +154,8 @@ class Problem:
             {layer: rounded(array) for layer, array in layers.items()}
             for layers in (self.W, self.b)
         )
-        return replace(self, x=rounded(self.x), W=W, b=b, dtype=dtype)
+        y = rounded(self.y) if self.y.ndim == 2 else self.y
+        return replace(self, x=rounded(self.x), y=y, W=W, b=b, dtype=dtype)
 
 
 def classes(K: int) -> int:
@@ -104,8 +175,9 @@ def draw(
     *,
     regime: str = "fresh",
     labels: str = "any",
-    output: str = "softmax",
-    cost: str = "cross-entropy",
+    head: Head = SOFTMAX,
+    hidden: Hidden = SIGMOID,
+    levels: tuple[float, float] = (0.0, 1.0),
 ) -> Problem:
     """Draw a problem.
 
@@ -115,11 +187,15 @@ def draw(
         N: samples.
         seed: everything random comes from here.
         regime: "fresh" as initialised; "mid-training" and "converged" with a last layer fitted to
-            the labels, softly or hard; "stationary" answers the class frequencies whatever goes in,
-            so that gradients cancel over the batch; "saturated" has hidden units at 0 and 1;
+            the answers, softly or hard; "stationary" answers the mean target whatever goes in, so
+            that gradients cancel over the batch; "saturated" has hidden units at the ends of their
+            range, or, where it has no end above, a third of them out of work;
             "extreme-logits" has logits up to 1e4 in magnitude.
-        labels: "any", "missing-class" (one never occurs) or "one-class" (all samples alike).
-        output, cost: the head.
+        labels: "any", "missing-class" (one never occurs) or "one-class" (all samples alike), or
+            "values": real numbers that the output can reach, in place of labels.
+        head: output and cost.
+        hidden: the activation of all hidden layers, or one each.
+        levels: the targets of wrong classes and of the right one.
     Returns: the problem.
     Raises: ValueError for an unknown regime or kind of labels.
     """
@@ -129,18 +205,23 @@ def draw(
         )
     random = np.random.default_rng([seed, *sizes, N])
     x = random.normal(size=(N, sizes[0]))
-    occurring = {"any": classes(sizes[-1]), "missing-class": max(sizes[-1] - 1, 1), "one-class": 1}[
-        labels
-    ]
-    y = random.integers(occurring, size=N)
+    occurring = classes(sizes[-1])
+    if labels == "missing-class":
+        occurring = max(sizes[-1] - 1, 1)
+    elif labels == "one-class":
+        occurring = 1
+    y: Answers = random.integers(occurring, size=N)
     W = {}
     b = {}
     for layer in range(1, len(sizes)):
         W[layer] = random.normal(size=(sizes[layer], sizes[layer - 1])) / np.sqrt(sizes[layer - 1])
         b[layer] = random.normal(size=sizes[layer])
-    _enter(regime, x, y, W, b)
-    name = " ".join([regime] + ([labels] if labels != "any" else []) + [f"seed={seed}"])
-    return Problem(x, y, W, b, output, cost, name)
+    if labels == "values":
+        y = _values(head, N, sizes[-1], random)
+    name = " ".join([regime, *([] if labels == "any" else [labels]), f"seed={seed}"])
+    problem = Problem(x, y, W, b, head, name, hidden=hidden, levels=levels)
+    _enter(regime, problem, random)
+    return problem
 
 
 def standard(
@@ -163,16 +244,37 @@ def standard(
             shape = (int(random.integers(1, 12)), *map(int, hidden), int(random.integers(2, 12)))
             N = int(random.integers(1, 20))
             regime = str(random.choice(REGIMES))
-            labels = str(random.choice(LABELS, p=[0.8, 0.1, 0.1]))
-        output, cost = HEADS[i % len(HEADS)]
+            labels = str(random.choice(LABELS[:3], p=[0.8, 0.1, 0.1]))
+        head = CLASSIC[i % len(CLASSIC)]
+        yield draw(sizes or shape, batch or N, seed + i, regime=regime, labels=labels, head=head)
+
+
+def every_kind(
+    count: int, seed: int = 0, sizes: Sequence[int] | None = None, batch: int | None = None
+) -> Iterator[Problem]:
+    """The same with every head in turn, every activation in turn or one a layer, real-valued and
+    soft targets."""
+    for i, problem in enumerate(standard(count, seed, sizes, batch)):
+        random = np.random.default_rng([seed, i, len(NAMES)])
+        regime, labels = problem.name.split()[0], "any"
+        head = HEADS[i % len(HEADS)]
+        hidden: Hidden = named(NAMES[i % len(NAMES)])
+        if random.random() < 0.3:
+            hidden = [named(str(name)) for name in random.choice(NAMES, size=problem.L - 1)]
+        levels = (0.0, 1.0)
+        if head.is_quadratic and random.random() < 0.5:
+            labels = "values"
+        elif head != SOFTMAX and random.random() < 0.3:
+            levels = (0.1, 0.9)
         yield draw(
-            sizes or shape,
-            batch or N,
+            problem.sizes,
+            len(problem.y),
             seed + i,
             regime=regime,
             labels=labels,
-            output=output,
-            cost=cost,
+            head=head,
+            hidden=hidden,
+            levels=levels,
         )
 
 
@@ -200,25 +302,61 @@ HARD_KINDS: tuple[tuple[tuple[int, ...], int, str, str], ...] = (
 )
 
 
-def _enter(regime: str, x: np.ndarray, y: np.ndarray, W: Layers, b: Layers) -> None:
+def _values(head: Head, N: int, K: int, random: np.random.Generator) -> Float64[np.ndarray, "N K"]:
+    """Targets that the head's output can reach."""
+    low = 0.0
+    high = 1.0
+    if not head.is_softmax:
+        low = max(named(head.output).lowest, -2.0)
+        high = min(named(head.output).highest, 2.0)
+    inside = 0.05 * (high - low)
+    return random.uniform(low + inside, high - inside, size=(N, K))
+
+
+def _enter(regime: str, problem: Problem, random: np.random.Generator) -> None:
     """Change W and b in place until the network is in the regime."""
-    L = len(W)
+    L = problem.L
+    W = problem.W
+    b = problem.b
     if regime == "saturated":
-        for layer in range(1, L):
-            W[layer] *= 30
-    a = x
-    for layer in range(1, L):
-        a = 0.5 * (1 + np.tanh((a @ W[layer].T + b[layer]) / 2))
+        for layer, activation in problem.activation.items():
+            if activation.highest < np.inf:
+                W[layer] *= 30
+            else:
+                b[layer][::3] = -30.0
+    a = problem.x
+    for layer, activation in problem.activation.items():
+        # not by by_hand.forward, which is what the problem will test
+        a = activation.h(a @ W[layer].T + b[layer])
     if regime in ("mid-training", "converged"):
-        margin = {"mid-training": 2.0, "converged": 14.0}[regime]
-        logits = margin * (2 * np.eye(len(b[L]))[y] - 1)
-        fitted = np.linalg.lstsq(np.column_stack([a, np.ones(len(a))]), logits, rcond=1e-3)[0]
+        fitted = np.linalg.lstsq(
+            np.column_stack([a, np.ones(len(a))]), _fitting(regime, problem, random), rcond=1e-3
+        )[0]
         W[L] = fitted[:-1].T.copy()
         b[L] = fitted[-1].copy()
     elif regime == "stationary":
         W[L] *= 0
-        b[L] = np.log((np.bincount(y, minlength=len(b[L])) + 1e-3) / len(y))
+        b[L] = _mean_answer(problem)
     elif regime == "extreme-logits":
         largest = np.abs(a @ W[L].T + b[L]).max()
         W[L] = W[L] * (1e4 / largest)
         b[L] = b[L] * (1e4 / largest)
+
+
+def _fitting(
+    regime: str, problem: Problem, random: np.random.Generator
+) -> Float64[np.ndarray, "N K"]:
+    """Logits of a network that has learned its answers, softly or hard."""
+    if problem.head.tells_classes and problem.y.ndim == 1:
+        margin = {"mid-training": 2.0, "converged": 14.0}[regime]
+        return margin * (2 * np.eye(problem.sizes[-1])[problem.y] - 1)
+    error = {"mid-training": 0.3, "converged": 1e-4}[regime]
+    return problem.Y + error * random.normal(size=problem.Y.shape)
+
+
+def _mean_answer(problem: Problem) -> Float64[np.ndarray, " K"]:
+    """Logits of the mean target."""
+    K = problem.sizes[-1]
+    if problem.head.tells_classes and problem.y.ndim == 1:
+        return np.log((np.bincount(problem.y, minlength=K) + 1e-3) / len(problem.y))
+    return problem.Y.mean(axis=0)

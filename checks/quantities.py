@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from backproof.checks.by_hand import Backward, Forward
+from backproof.checks.heads import Head
 
 # by printed name, which is what reports, JSON and bounds have in common
 Quantities = dict[str, np.ndarray]
@@ -99,19 +100,13 @@ def layer_of(name: str) -> int:
     return layer
 
 
-def names(L: int, output: str, cost: str) -> list[str]:
+def names(L: int, head: Head) -> list[str]:
     """Every quantity of a network of L layers, each after all that it is computed from."""
     forward = [name for layer in range(1, L) for name in (f"z[{layer}]", f"a[{layer}]")]
-    if (output, cost) == ("softmax", "quadratic"):
-        head = ["dp", "J"]
-    elif cost == "quadratic":
-        head = ["dp"]
-    else:
-        head = []
     backward = [
         f"{name}[{layer}]" for layer in range(L, 0, -1) for name in ("da", "dz", "dW", "db")
     ]
-    return [*forward, f"z[{L}]", "p", "losses", *head, *backward[1:]]
+    return [*forward, f"z[{L}]", "p", "losses", *head.between, *backward[1:]]
 
 
 def of_parameters(L: int, kinds: tuple[str, ...] = ("dW", "db")) -> list[str]:
@@ -119,19 +114,10 @@ def of_parameters(L: int, kinds: tuple[str, ...] = ("dW", "db")) -> list[str]:
     return [f"{kind}[{layer}]" for layer in range(L, 0, -1) for kind in kinds]
 
 
-def equation(quantity: str, L: int, output: str, cost: str) -> str:
+def equation(quantity: str, L: int, head: Head) -> str:
     """The tag of the equation that computes a quantity, such as "(B4)" for "da[1]"."""
-    if quantity == f"dz[{L}]":
-        return {
-            ("softmax", "cross-entropy"): "(B1)",
-            ("softmax", "quadratic"): "(B7)",
-            ("sigmoid", "quadratic"): "(B8)",
-            ("sigmoid", "cross-entropy"): "(B9)",
-        }[output, cost]
-    if quantity == "dp":
-        if output == "softmax":
-            return "(B7)"
-        return "(B8)"
+    if quantity in (f"dz[{L}]", "dp"):
+        return head.equation
     fixed = {"z": "(F1)", "a": "(F2)", "p": "(F3)", "losses": "(F4)", "J": "(B6)"}
     in_a_layer = {"dz": "(B5)", "dW": "(B2)", "db": "(B3)", "da": "(B4)"}
     return (fixed | in_a_layer)[kind_of(quantity)]

@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 
 from backproof.checks import by_hand
+from backproof.checks.heads import CLASSIC, Head
 from backproof.checks.learning import descent
 from backproof.checks.learning.symptoms import look
 from backproof.checks.learning.vital_signs import vital_signs
@@ -43,7 +44,9 @@ def spread_table() -> str:
         "| output | cost | spread of output 0 | spread of output 1 |",
         "| --- | --- | ---: | ---: |",
     ]
-    for output, cost in by_hand.HEADS:
+    for head in CLASSIC:
+        output = head.output
+        cost = head.cost
         W, b = remedies.weights("row-constant", 0)
         W, b = descent.steps(W, b, X, Y, output=output, cost=cost, learning_rate=0.01, count=20_000)
         differences = " | ".join(map(str, spread.spread(W, b, X, output)))
@@ -92,7 +95,7 @@ def outputs_at_first() -> str:
     below = []
     for seed in SEEDS:
         W, b = remedies.train(ORIGINAL, seed, 100, 0.01)
-        below.append(1 - by_hand.forward(X, W, b, output="sigmoid").p)
+        below.append(1 - by_hand.forward(X, W, b, head=Head("sigmoid")).p)
     return f"{np.median(below):.1e}"
 
 
@@ -113,7 +116,7 @@ def cancelled_when_stuck() -> str:
 
 def answer_when_stuck() -> str:
     """What it answers there, for each picture."""
-    p = by_hand.forward(X, *_stuck(), output="softmax").p
+    p = by_hand.forward(X, *_stuck(), head=Head("softmax")).p
     return "[" + ", ".join(f"{value:.6f}" for value in p[0]) + "]"
 
 
@@ -160,7 +163,7 @@ def output_gradient(p_right: float, cost: str) -> float:
     passed = by_hand.Forward({1: z}, {0: np.zeros((1, 1))}, by_hand.softmax(z))
     return float(
         by_hand.backward(
-            passed, {1: np.zeros((2, 1))}, np.array([0]), output="softmax", cost=cost
+            passed, {1: np.zeros((2, 1))}, np.array([0]), head=Head("softmax", cost)
         ).dz[1][0, 0]
     )
 
@@ -183,7 +186,7 @@ def _steps_needed(remedy: Remedy, rate: float, every: int) -> int:
         W, b = descent.steps(
             W, b, X, Y, output=remedy.output, cost=remedy.cost, learning_rate=rate, count=every
         )
-        p = by_hand.forward(X, W, b, output=remedy.output).p
+        p = by_hand.forward(X, W, b, head=Head(remedy.output, remedy.cost)).p
         if np.abs(p - by_hand.one_hot(Y, p)).max() < 0.1:
             return count
     raise ValueError(f"expected {remedy.name} to learn within 200,000 steps, and it did not")
@@ -221,7 +224,7 @@ def _cancellation(W: Layers, b: Layers, output: str, cost: str) -> float:
 
 def softmax_problem(cost: str) -> Problem:
     """The problem of `python -m checks --explain --sizes 2 3 3`, under either cost."""
-    return replace(next(standard(1, 0, (2, 3, 3), 1)), cost=cost)
+    return replace(next(standard(1, 0, (2, 3, 3), 1)), head=Head("softmax", cost))
 
 
 def probabilities() -> np.ndarray:

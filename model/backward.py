@@ -1,6 +1,6 @@
 """The hand-written backward pass in torch, twice: `gradients` to be read, `Backward` to train with.
 
-Both compute (F1) to (B9) of checks/EQUATIONS.md and agree to rounding; `python -m checks` compares
+Both compute (F1) to (B10) of checks/EQUATIONS.md and agree to rounding; `python -m checks` compares
 the fast one with the other witnesses. Autograd computes the same products. What is saved here is
 everything around them: no graph is recorded, every operation is bound once to the memory that it
 reads and writes, and each gradient is left where the optimizer reads it. Where that would only take
@@ -13,6 +13,7 @@ memory, and softmax works on many samples at once.
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -20,17 +21,16 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
-from backproof.model.costs import cost_of, probabilities
+from backproof.model.activations import ACTIVATIONS, SLOPE, Activation
+from backproof.model.costs import cost_of, probabilities, targets
 from backproof.model.network import MLP
 from backproof.model.products import Run, product
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Float, Int64
+    from jaxtyping import Float
 
-# (da, a) -> da * a * (1 - a), in place where it is told to
-sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+    from backproof.model.costs import Answers
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Gradients:
 
 @torch.no_grad()
 def gradients(
-    network: MLP, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], *, output: str, cost: str
+    network: MLP, x: Float[Tensor, "N n_0"], y: Answers, *, output: str, cost: str
 ) -> Gradients:
     """The gradients as they are read on the page: one line an equation, a new tensor a line.
 
     Args:
         network: nothing of it is changed, not even a .grad.
-        x, y: a batch.
+        x, y: a batch; y are labels, or targets, one row a sample.
         output, cost: the head.
     Returns: dz, dW and db by layer.
     Raises: ValueError for an unknown head.
@@ -61,26 +61,58 @@ def gradients(
     b = network.b
     L = network.depth
     N = len(y)
+    z = {}
     a = {0: x}
     dz = {}
     dW = {}
     db = {}
-    for layer in range(1, L):
-        a[layer] = (a[layer - 1] @ W[layer].T + b[layer]).sigmoid()  # (F1), (F2)
-    p = probabilities(a[L - 1] @ W[L].T + b[L], output)  # (F1), (F3)
-    dz[L] = (p - one_hot(y, p.shape[1])) / N  # (B1), (B9)
-    if cost == "quadratic" and output == "softmax":
-        dp = 2 * dz[L]
-        dz[L] = p * (dp - (p * dp).sum(dim=1, keepdim=True))  # (B7): (diag(p) - p p^T) dp
-    elif cost == "quadratic":
-        dz[L] = 2 * dz[L] * p * (1 - p)  # (B8)
+    for layer in range(1, L + 1):
+        z[layer] = a[layer - 1] @ W[layer].T + b[layer]  # (F1)
+        if layer < L:
+            a[layer] = network.activation(layer)(z[layer])  # (F2)
+    dz[L] = output_dz(z[L], targets(y, z[L]), output, cost) / N  # (B1), (B7) to (B10)
     for layer in range(L, 0, -1):
         dW[layer] = dz[layer].T @ a[layer - 1]  # (B2)
         db[layer] = dz[layer].sum(dim=0)  # (B3)
         if layer > 1:
             da = dz[layer] @ W[layer]  # (B4)
-            dz[layer - 1] = da * a[layer - 1] * (1 - a[layer - 1])  # (B5)
+            h = network.fast(layer - 1)
+            dz[layer - 1] = times_h_prime(h, da, z[layer - 1], a[layer - 1], network.slope)  # (B5)
     return Gradients(dz, dW, db)
+
+
+def output_dz(
+    z_L: Float[Tensor, "N K"], Y: Float[Tensor, "N K"], output: str, cost: str
+) -> Float[Tensor, "N K"]:
+    """The gradient of each sample's loss with respect to its logits."""
+    p = probabilities(z_L, output)  # (F3)
+    if cost == "cross-entropy":
+        return p - Y  # (B1), (B9)
+    if cost == "binary-cross-entropy":
+        e = (p - Y)[:, None, :]
+        return p - Y - torch.bmm(e, softmax_of_rest(z_L))[:, 0, :]  # (B10)
+    dp = (p - Y) if cost == "half-quadratic" else 2 * (p - Y)
+    if output == "softmax":
+        return p * (dp - (p * dp).sum(dim=1, keepdim=True))  # (B7): (diag(p) - p p^T) dp
+    return times_h_prime(activation_of(output), dp, z_L, p, SLOPE)  # (B8)
+
+
+def softmax_of_rest(z: Float[Tensor, "N K"]) -> Float[Tensor, "N K K"]:
+    """R[n, i]: the softmax of all classes but i, in which i itself has 0."""
+    own = torch.eye(z.shape[1], dtype=torch.bool, device=z.device)
+    return z[:, None, :].masked_fill(own, -math.inf).softmax(dim=2)
+
+
+def times_h_prime(h: Activation, da: Tensor, z: Tensor, a: Tensor, slope: float) -> Tensor:
+    """da * h'(z), in memory of its own."""
+    dz = da.clone()
+    h.backward(dz, z if h.needs_z else a, slope)()
+    return dz
+
+
+def activation_of(output: str) -> Activation:
+    """What an output that is no softmax does, entry by entry."""
+    return ACTIVATIONS["identity" if output == "linear" else output]
 
 
 class Backward:
@@ -125,9 +157,18 @@ class Backward:
         self.a = {layer: like.new_empty(sizes[layer], N) for layer in range(1, self._L)}
         self.p = like.new_empty(sizes[-1], N)
         self.dz = {layer: like.new_empty(sizes[layer], N) for layer in W}
-        # z goes where a or p will be, da where dz will be, dW onto W or into memory of its own.
-        # Only the samples lie elsewhere.
-        z = {**self.a, self._L: self.p}
+        # z goes where a or p will be, unless h' asks for z; da where dz will be, dW onto W or into
+        # memory of its own. Only the samples lie elsewhere.
+        self._h = {layer: network.fast(layer) for layer in self.a}
+        if output != "softmax":
+            self._h[self._L] = activation_of(output)
+        self._slopes = dict.fromkeys(self.a, network.slope) | {self._L: SLOPE}
+        self._z = z = {**self.a, self._L: self.p}
+        for layer, h in self._h.items():
+            if h.needs_z:
+                z[layer] = torch.empty_like(z[layer])
+        if cost == "binary-cross-entropy":
+            z[self._L] = torch.empty_like(self.p)
         dW, db = (_like(W), _like(b)) if descend is None else (W, b)
         W_start, b_start, times = ({}, {}, 1.0) if descend is None else (W, b, -descend)
         self._F1 = {layer: product(W[layer], N, z[layer], b[layer][:, None]) for layer in W}
@@ -144,13 +185,12 @@ class Backward:
         ]
         self._gradients = pairs if descend is None else []
         self._scale = (2 if cost == "quadratic" else 1) / (mean_over or N)
-        one_hots = torch.eye(sizes[-1], dtype=like.dtype, device=like.device)
-        self._minus_one_hots = one_hots.mul_(-self._scale)
+        self._minus_one_hots = -self._scale * _one_hots(sizes[-1], like)
         self._classes = like.new_ones(sizes[-1])
         self._p_dp = torch.empty_like(self.p)
         self._dots = like.new_empty(N)
 
-    def __call__(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> None:
+    def __call__(self, x: Float[Tensor, "N n_0"], y: Answers) -> None:
         """Feed a batch forward and back.
 
         Args:
@@ -160,7 +200,7 @@ class Backward:
         """
         self.at(x, y)()
 
-    def at(self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"]) -> Run:
+    def at(self, x: Float[Tensor, "N n_0"], y: Answers) -> Run:
         """Both passes, bound to where a batch lies: binding takes as long as a step of a small
         network, so it is done once.
 
@@ -175,15 +215,13 @@ class Backward:
         operations: list[Run] = []
         for layer in range(1, L):
             operations.append(self._F1[layer](a[layer - 1]))  # (F1)
-            # (F2): nothing later needs z, so a takes its place
-            operations.append(partial(torch.sigmoid_, a[layer]))
+            operations.append(self._activate(layer, a[layer]))  # (F2)
         operations.append(self._F1[L](a[L - 1]))  # (F1)
         operations += [self._probabilities(), *self._output_dz(y)]  # (F3); (B1), (B7) to (B9)
         for layer in range(L, 1, -1):
             da = dz[layer - 1]  # needed only to make dz, which takes its place
             operations.append(self._B4[layer](dz[layer]))  # (B4)
-            # (B5): read once
-            operations.append(partial(sigmoid_backward, da, a[layer - 1], grad_input=dz[layer - 1]))
+            operations.append(self._times_h_prime(layer - 1, da, a[layer - 1]))  # (B5)
         # nothing above needs any W or b again, so each of them may change
         for layer in range(1, L + 1):
             operations += [self._B2[layer](a[layer - 1].t()), self._B3[layer]]  # (B2), (B3)
@@ -196,30 +234,40 @@ class Backward:
 
         return run
 
+    def _activate(self, layer: int, a: Tensor) -> Run:
+        """a, or p, where z lies or beside it."""
+        return self._h[layer].forward(self._z[layer], a, self._slopes[layer])
+
+    def _times_h_prime(self, layer: int, da: Tensor, a: Tensor) -> Run:
+        """dz in place of da, or of dp."""
+        h = self._h[layer]
+        return h.backward(da, self._z[layer] if h.needs_z else a, self._slopes[layer])
+
     def _probabilities(self) -> Run:
         """p in place of the logits."""
         if self._output == "softmax":
-            return partial(torch.softmax, self.p, 0, out=self.p)  # (F3)
-        return partial(torch.sigmoid_, self.p)  # (F3)
+            return partial(torch.softmax, self._z[self._L], 0, out=self.p)  # (F3)
+        return self._activate(self._L, self.p)  # (F3)
 
-    def _output_dz(self, y: Int64[Tensor, " N"]) -> list[Run]:
+    def _output_dz(self, y: Answers) -> list[Run]:
         """dz[L], the only lines that know the head: under the quadratic cost dp is made first, in
         the same place."""
         p = self.p
         dz = self.dz[self._L]
-        # column y[n]: -Y[n] / N
-        minus_Y = partial(torch.index_select, self._minus_one_hots, 1, y, out=dz)
+        if y.dim() == 1:
+            # column y[n]: -Y[n] / N
+            minus_Y: Run = partial(torch.index_select, self._minus_one_hots, 1, y, out=dz)
+        else:
+            minus_Y = partial(torch.mul, y.t(), -self._scale, out=dz)
         # (B1), (B9): p / N - Y / N; or dp of (B7), (B8)
         p_minus_Y = partial(torch.add, dz, p, alpha=self._scale, out=dz)
         if self._cost == "cross-entropy":
             return [minus_Y, p_minus_Y]
-        if self._output == "sigmoid":
-            # (B8): dp * p * (1 - p)
-            return [
-                minus_Y,
-                p_minus_Y,
-                partial(sigmoid_backward, dz, p, grad_input=dz),
-            ]
+        if self._cost == "binary-cross-entropy":
+            return [minus_Y, p_minus_Y, partial(_minus_rest, dz, self._z[self._L])]  # (B10)
+        if self._output != "softmax":
+            # (B8): dp * h'
+            return [minus_Y, p_minus_Y, self._times_h_prime(self._L, dz, p)]
         # J dp = p * (dp - p . dp): the (K, K) matrix of (B6) is never made. The dot product is one
         # number a sample.
         p_dp = partial(torch.mul, p, dz, out=self._p_dp)
@@ -227,6 +275,19 @@ class Backward:
         dp_minus_dots = partial(torch.sub, dz, self._dots, out=dz)
         times_p = partial(torch.mul, dz, p, out=dz)
         return [minus_Y, p_minus_Y, p_dp, dots, dp_minus_dots, times_p]  # (B7)
+
+
+def _one_hots(K: int, like: Tensor) -> Tensor:
+    """Column y: the targets of label y; a single output has the label itself."""
+    if K == 1:
+        return torch.tensor([[0.0, 1.0]], dtype=like.dtype, device=like.device)
+    return torch.eye(K, dtype=like.dtype, device=like.device)
+
+
+def _minus_rest(dz: Float[Tensor, "K N"], z: Float[Tensor, "K N"]) -> None:
+    """dz, which is (p - Y) / N, without what every class takes from the others."""
+    e = dz.t()[:, None, :]
+    dz.sub_(torch.bmm(e, softmax_of_rest(z.t()))[:, 0, :].t())
 
 
 def _like(tensors: dict[int, Tensor]) -> dict[int, Tensor]:

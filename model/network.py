@@ -1,17 +1,19 @@
-"""The network as PyTorch has it: an nn.Module whose hidden layers are sigmoid and whose output is
-logits."""
+"""The network as PyTorch has it: an nn.Module of linear layers with activations between them, whose
+output is logits."""
 
 from __future__ import annotations
 
 import math
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from backproof.model.activations import ACTIVATIONS, SLOPE, Activation, names_by_layer
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float
@@ -20,24 +22,28 @@ ROW_CONSTANTS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8)  # what the original network
 
 
 class MLP(nn.Module):
-    """x -> linear -> sigmoid -> ... -> linear -> logits; layers are numbered 1..L, as on the page.
+    """x -> linear -> h -> ... -> linear -> logits; layers are numbered 1..L, as on the page.
 
-    `W[layer]` and `b[layer]` are the parameters themselves, `linear(layer)` and `sigmoid(layer)`
-    the modules.
+    `W[layer]` and `b[layer]` are the parameters themselves, `linear(layer)` and
+    `activation(layer)` the modules.
 
     Args:
         sizes: units of the input and of every layer, such as (784, 16, 16, 10).
+        activation: h, by its name in ACTIVATIONS: one for all hidden layers, or one each.
+        slope: of leaky ReLUs below 0.
         init: how to draw the first weights: a key of INITS; None leaves the memory as it is, for
             whoever fills it.
         seed: the same seed gives the same weights on every device and in every dtype.
         dtype, device: where the parameters live.
-    Raises: ValueError for fewer than two sizes, a size below 1, or an unknown init.
+    Raises: ValueError for fewer than two sizes, a size below 1, or an unknown activation or init.
     """
 
     def __init__(
         self,
         sizes: Sequence[int],
         *,
+        activation: str | Sequence[str] = "sigmoid",
+        slope: float = SLOPE,
         init: str | None = "pytorch",
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
@@ -51,7 +57,9 @@ class MLP(nn.Module):
         if init not in (None, *INITS):
             raise ValueError(f"expected one of {', '.join(INITS)}, got {init!r}")
         self.sizes = tuple(sizes)
-        self.layers = nn.Sequential(OrderedDict(_modules(self.sizes, dtype, device)))
+        self.activations = names_by_layer(activation, len(self.sizes) - 2)
+        self.slope = slope
+        self.layers = nn.Sequential(OrderedDict(self._parts(dtype, device)))
         self._linear = tuple(module for module in self.layers if isinstance(module, nn.Linear))
         if init is not None:
             self._draw(INITS[init], torch.Generator().manual_seed(seed))
@@ -69,12 +77,15 @@ class MLP(nn.Module):
         W: Mapping[int, np.ndarray],
         b: Mapping[int, np.ndarray],
         *,
+        activation: str | Sequence[str] = "sigmoid",
+        slope: float = SLOPE,
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
     ) -> MLP:
         """The network with these weights and biases, each given by layer 1..L."""
         sizes = [W[1].shape[1], *(len(b[layer]) for layer in range(1, len(b) + 1))]
-        network = cls(sizes, init=None, dtype=dtype, device=device)
+        settings = {"activation": activation, "slope": slope, "dtype": dtype, "device": device}
+        network = cls(sizes, init=None, **settings)  # type: ignore[arg-type]
         network.fill(W, b)
         return network
 
@@ -127,9 +138,24 @@ class MLP(nn.Module):
         """The module that computes z[layer]."""
         return self._linear[layer - 1]
 
-    def sigmoid(self, layer: int) -> nn.Sigmoid:
+    def activation(self, layer: int) -> nn.Module:
         """The module that computes a[layer], for the hidden layers 1..L-1."""
-        return self.layers.get_submodule(f"sigmoid{layer}")  # type: ignore[return-value]
+        return self.layers[2 * layer - 1]
+
+    def fast(self, layer: int) -> Activation:
+        """What the fast passes do in its place."""
+        return ACTIVATIONS[self.activations[layer - 1]]
+
+    def _parts(
+        self, dtype: torch.dtype, device: torch.device | str
+    ) -> Iterator[tuple[str, nn.Module]]:
+        """linear1, activation1, ..., linearL: parameters not yet filled, so that no global random
+        state is touched."""
+        for layer in range(1, len(self.sizes)):
+            n, n_in = self.sizes[layer], self.sizes[layer - 1]
+            yield f"linear{layer}", _Linear(n_in, n, dtype=dtype, device=device)
+            if layer < len(self.sizes) - 1:
+                yield f"activation{layer}", self.fast(layer).module(self.slope)
 
 
 class _Linear(nn.Linear):
@@ -138,18 +164,6 @@ class _Linear(nn.Linear):
 
     def reset_parameters(self) -> None:
         """Leave the memory as it is: `MLP` fills it."""
-
-
-def _modules(
-    sizes: Sequence[int], dtype: torch.dtype, device: torch.device | str
-) -> list[tuple[str, nn.Module]]:
-    """linear1, sigmoid1, ..., linearL: parameters not yet filled, so that no global random state is
-    touched."""
-    modules: list[tuple[str, nn.Module]] = []
-    for layer in range(1, len(sizes)):
-        linear = _Linear(sizes[layer - 1], sizes[layer], dtype=dtype, device=device)
-        modules += [(f"linear{layer}", linear), (f"sigmoid{layer}", nn.Sigmoid())]
-    return modules[:-1]
 
 
 # Each draws one layer, W (n, n_in) and b (n,), in float64 on the CPU, so that a seed means the same
@@ -172,6 +186,12 @@ def _xavier(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tens
     return _uniform((n, n_in), math.sqrt(6 / (n_in + n)), generator), torch.zeros(
         n, dtype=torch.float64
     )
+
+
+def _he(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Uniform within sqrt(6 / n_in), so that ReLUs, half of which are silent, keep the size of what
+    goes through them; biases 0 (He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015)."""
+    return _uniform((n, n_in), math.sqrt(6 / n_in), generator), torch.zeros(n, dtype=torch.float64)
 
 
 def _normal(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -203,6 +223,7 @@ def _zeros(n: int, n_in: int, generator: torch.Generator) -> tuple[Tensor, Tenso
 INITS: dict[str, Init] = {
     "pytorch": _pytorch,
     "xavier": _xavier,
+    "he": _he,
     "normal": _normal,
     "row-constant": _row_constant,
     "constant": _constant,

@@ -12,8 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from backproof.checks import by_hand
 from backproof.checks.bound import rounding
-from backproof.checks.by_hand import HEADS
-from backproof.checks.problem import HARD_KINDS, draw, standard
+from backproof.checks.heads import CLASSIC, Head
+from backproof.checks.heads import HEADS as HEADS_ALL
+from backproof.checks.problem import HARD_KINDS, draw, every_kind, standard
 from backproof.checks.witnesses import by_fast_backward
 from backproof.checks.witnesses import verify as witnesses
 from backproof.checks.witnesses.verify import verify
@@ -22,6 +23,8 @@ from backproof.model.backward import Backward, gradients
 from backproof.model.evaluation import Samples
 from backproof.model.network import MLP
 from backproof.model.training import Settings, Training
+
+HEADS = [(head.output, head.cost) for head in CLASSIC]
 
 SOURCE = Path(backward.__file__).read_text()
 EPS = float(np.finfo(np.float64).eps)
@@ -44,7 +47,7 @@ def small_training(output="softmax", cost="cross-entropy", dtype=torch.float64, 
 def fast_failure(problems=None):
     """The first comparison with either fast witness that fails, on problems that their wrong
     versions must not survive."""
-    for problem in problems or standard(len(HARD_KINDS)):
+    for problem in problems or [*standard(len(HARD_KINDS)), *every_kind(len(HEADS_ALL))]:
         for verdict in verify(problem, differences=False):
             if verdict.outcome == "fail" and FAST & set(verdict.pair):
                 return verdict
@@ -54,7 +57,7 @@ def fast_failure(problems=None):
 @pytest.mark.parametrize(("output", "cost"), HEADS)
 def test_the_readable_version_agrees_with_numpy_within_rounding(output, cost):
     for seed, sizes in enumerate([(5, 3), (4, 6, 3), (3, 5, 4, 2)]):
-        problem = draw(sizes, 7, seed, output=output, cost=cost)
+        problem = draw(sizes, 7, seed, head=Head(output, cost))
         found = gradients(
             MLP.from_arrays(problem.W, problem.b),
             torch.from_numpy(problem.x),
@@ -62,9 +65,9 @@ def test_the_readable_version_agrees_with_numpy_within_rounding(output, cost):
             output=output,
             cost=cost,
         )
-        passed = by_hand.forward(problem.x, problem.W, problem.b, output=output)
-        expected = by_hand.backward(passed, problem.W, problem.y, output=output, cost=cost)
-        allowed = rounding(passed, problem.W, problem.b, problem.y, output=output, cost=cost)
+        passed = by_hand.forward(problem.x, problem.W, problem.b, head=Head(output))
+        expected = by_hand.backward(passed, problem.W, problem.y, head=Head(output, cost))
+        allowed = rounding(passed, problem.W, problem.b, problem.y, head=Head(output, cost))
         for name in ("dz", "dW", "db"):
             for layer in problem.W:
                 error = np.abs(getattr(found, name)[layer].numpy() - getattr(expected, name)[layer])
@@ -121,8 +124,10 @@ def test_the_fast_version_agrees_with_every_witness_in_every_regime(
 
 WRONG = [
     ("1, y, out=dz)", "1, y.flip(0), out=dz)"),
-    (".mul_(-self._scale)", ".mul_(self._scale)"),
-    (".mul_(-self._scale)", ".neg_()"),
+    ("-self._scale * _one_hots", "self._scale * _one_hots"),
+    ("-self._scale * _one_hots", "-1 * _one_hots"),
+    ("y.t(), -self._scale, out=dz", "y.t(), self._scale, out=dz"),
+    ("y.t(), -self._scale, out=dz", "y.t(), -1, out=dz"),
     ("partial(torch.add, dz, p, alpha=self._scale, out=dz)", "partial(torch.add, dz, p, out=dz)"),
     (
         "partial(torch.add, dz, p, alpha=self._scale, out=dz)",
@@ -130,9 +135,14 @@ WRONG = [
     ),
     ('(2 if cost == "quadratic" else 1)', "1"),
     ("(mean_over or N)", "1"),
-    ("torch.softmax, self.p, 0, out=self.p", "torch.softmax, self.p, 1, out=self.p"),
-    ("torch.sigmoid_, self.p", "torch.tanh_, self.p"),
-    ("torch.sigmoid_, a[layer]", "torch.tanh_, a[layer]"),
+    ("self._z[self._L], 0, out=self.p", "self._z[self._L], 1, out=self.p"),
+    ("return self._activate(self._L, self.p)", "return partial(torch.tanh_, self.p)"),
+    ("self._activate(layer, a[layer])", "partial(torch.tanh_, a[layer])"),
+    (", self._slopes[layer])\n\n    def _times", ", 0.3)\n\n    def _times"),
+    ("else a, self._slopes[layer])", "else a, 0.3)"),
+    ("self._z[layer] if h.needs_z else a", "a"),
+    ("partial(_minus_rest, dz, self._z[self._L])", "partial(_minus_rest, dz, self.p)"),
+    ("p_minus_Y, partial(_minus_rest, dz, self._z[self._L])]", "p_minus_Y]"),
     ("product(W[layer], N, z[layer], b[layer][:, None])", "product(W[layer], N, z[layer])"),
     ("self._F1[layer](a[layer - 1])", "self._F1[layer](a[layer - 1].flip(0))"),
     ("self._F1[L](a[L - 1])", "self._F1[L](a[L - 1].flip(0))"),
@@ -172,20 +182,14 @@ WRONG = [
     ("partial(torch.mv, dz, ones, out=into)", "partial(torch.mean, dz, 1, out=into)"),
     ("partial(torch.mv, dz, ones, out=into)", "partial(torch.mv, dz.flip(0), ones, out=into)"),
     ("partial(torch.addmv, start, dz, ones,", "partial(torch.addmv, start, dz, 2 * ones,"),
-    (
-        "sigmoid_backward, da, a[layer - 1], grad_input=dz[layer - 1]",
-        "sigmoid_backward, da, da, grad_input=dz[layer - 1]",
-    ),
-    (
-        "sigmoid_backward, da, a[layer - 1], grad_input=dz[layer - 1]",
-        "torch.add, da, 0, out=dz[layer - 1]",
-    ),
-    ("partial(sigmoid_backward, dz, p, grad_input=dz)", "partial(torch.add, dz, 0, out=dz)"),
+    ("(layer - 1, da, a[layer - 1])", "(layer - 1, da, da)"),
+    ("self._times_h_prime(layer - 1, da, a[layer - 1])", "partial(torch.add, da, 0, out=da)"),
+    ("self._times_h_prime(self._L, dz, p)", "partial(torch.add, dz, 0, out=dz)"),
     ("[minus_Y, p_minus_Y, p_dp, dots, dp_minus_dots, times_p]", "[minus_Y, p_minus_Y, times_p]"),
     ("partial(torch.sub, dz, self._dots, out=dz)", "partial(torch.add, dz, self._dots, out=dz)"),
     ("p_dp, dots, dp_minus_dots, times_p]", "p_dp, dots, dp_minus_dots]"),
     ("for layer in range(L, 1, -1)", "for layer in range(L, 2, -1)"),
-    ("for layer in range(1, L + 1)", "for layer in range(2, L + 1)"),
+    ("(1, L + 1):\n            operations", "(2, L + 1):\n            operations"),
 ]
 
 
@@ -207,7 +211,10 @@ def test_a_right_line_rewritten_is_not_caught(monkeypatch, tmp_path, nothing_lai
     """Meta-test: it is for what is wrong in it that a wrong line is caught, not for having been
     rewritten."""
     rewrite(
-        monkeypatch, tmp_path, "torch.sigmoid_, a[layer]", "torch.sigmoid, a[layer], out=a[layer]"
+        monkeypatch,
+        tmp_path,
+        "p_minus_Y = partial(torch.add, dz, p,",
+        "p_minus_Y = partial(torch.add, dz, self.p,",
     )
     assert fast_failure() is None
 
@@ -229,7 +236,15 @@ def rewrite(monkeypatch, tmp_path, right, wrong):
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "wrong_backward", module)
     spec.loader.exec_module(module)
-    for name in ("__init__", "__call__", "at", "_probabilities", "_output_dz"):
+    for name in (
+        "__init__",
+        "__call__",
+        "at",
+        "_activate",
+        "_times_h_prime",
+        "_probabilities",
+        "_output_dz",
+    ):
         monkeypatch.setattr(Backward, name, vars(module.Backward)[name])
 
 

@@ -8,22 +8,23 @@ import numpy as np
 import pytest
 
 from backproof.checks import bound, by_hand
-from backproof.checks.by_hand import HEADS
+from backproof.checks.heads import CLASSIC, Head
 from backproof.checks.problem import Problem, draw
 from backproof.checks.quantities import Quantities
 from backproof.checks.witnesses import by_differences
 from backproof.checks.witnesses.verify import hand, verify
 
+HEADS = [(head.output, head.cost) for head in CLASSIC]
+
 
 def bounds(problem: Problem, dtype: str = "float64") -> Quantities:
-    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
+    passed = by_hand.forward(problem.x, problem.W, problem.b, head=problem.head)
     return bound.rounding(
         passed,
         problem.W,
         problem.b,
         problem.y,
-        output=problem.output,
-        cost=problem.cost,
+        head=problem.head,
         dtype=dtype,
     )
 
@@ -72,7 +73,7 @@ CORRELATED = {
 def test_errors_stay_within_the_bound_where_they_are_correlated(kind, dtype):
     for seed, (output, cost) in enumerate(HEADS):
         problem = CORRELATED[kind](
-            draw((58, 30, 47, 11), 22, seed, output=output, cost=cost)
+            draw((58, 30, 47, 11), 22, seed, head=Head(output, cost))
         ).rounded_to(dtype)
         verdicts = verify(problem, dtype=dtype, differences=False)
         failed = [verdict for verdict in verdicts if verdict.outcome == "fail"]
@@ -117,7 +118,7 @@ def test_bound_of_a_wide_network_is_two_hundred_times_below_1e_10_of_an_entry():
 
 def test_bound_covers_every_quantity_in_its_shape_and_is_never_zero():
     for output, cost in HEADS:
-        problem = draw((3, 4, 5, 2), 6, 1, regime="saturated", output=output, cost=cost)
+        problem = draw((3, 4, 5, 2), 6, 1, regime="saturated", head=Head(output, cost))
         right, allowed = hand(problem), bounds(problem)
         assert set(right) == set(allowed)
         assert all(right[name].shape == allowed[name].shape for name in right)

@@ -44,10 +44,10 @@ def test_activation_that_underflows_to_zero_is_within_the_bar_of_dW(monkeypatch)
     assert (values["dW[2]"][:, 0] == 0).all()
     assert (error > 0).all()
     assert (error <= bars["dW[2]"][:, 0]).all()
-    true = by_differences._rounding
+    true = Problem.bounds
     monkeypatch.setattr(
-        by_differences,
-        "_rounding",
+        Problem,
+        "bounds",
         lambda *args: {n: v if n == "losses" else 0 * v for n, v in true(*args).items()},
     )
     assert (

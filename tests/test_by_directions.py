@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backproof.checks import by_hand
 from backproof.checks.black_box import slopes
+from backproof.checks.heads import CLASSIC
 from backproof.checks.problem import REGIMES, draw
 from backproof.checks.witnesses import by_directions
 from backproof.checks.witnesses.verify import hand, verify
@@ -17,8 +17,8 @@ SHAPES = ((4, 7, 6, 3), (6, 4), (5, 9, 1, 7), (8, 5, 3))
 
 def problems(regime: str):
     for seed, sizes in enumerate(SHAPES * 3):
-        output, cost = by_hand.HEADS[seed % len(by_hand.HEADS)]
-        yield draw(sizes, 1 + seed, seed, regime=regime, output=output, cost=cost)
+        head = CLASSIC[seed % len(CLASSIC)]
+        yield draw(sizes, 1 + seed, seed, regime=regime, head=head)
 
 
 def off_by(problem) -> tuple[np.ndarray, np.ndarray]:

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from backproof.checks import by_hand
+from backproof.checks.heads import Head
 from backproof.checks.problem import draw
 
 EPS = np.finfo(np.float64).eps
 
 
 def passes(problem):
-    head = {"output": problem.output, "cost": problem.cost}
-    passed = by_hand.forward(problem.x, problem.W, problem.b, output=problem.output)
-    return passed, by_hand.backward(passed, problem.W, problem.y, **head)
+    passed = by_hand.forward(problem.x, problem.W, problem.b, head=problem.head)
+    return passed, by_hand.backward(passed, problem.W, problem.y, head=problem.head)
 
 
 @pytest.mark.equation("F1")
@@ -59,7 +59,7 @@ def test_losses_are_finite_where_the_logarithm_of_p_is_not():
     z, y = np.array([[1000.0, 0.0]]), np.array([1])
     assert by_hand.softmax(z)[0, 1] == 0
     assert by_hand.losses(z, y) == [1000.0]
-    assert by_hand.losses(z, y, output="sigmoid") == [1000.0 + math.log(2)]
+    assert by_hand.losses(z, y, head=Head("sigmoid")) == [1000.0 + math.log(2)]
 
 
 @pytest.mark.equation("F4")
@@ -68,7 +68,7 @@ def test_quadratic_loss_is_the_sum_of_squares(output):
     z, y = np.array([[0.3, -1.2, 2.0]]), np.array([2])
     p = by_hand.softmax(z)[0] if output == "softmax" else by_hand.sigmoid(z)[0]
     expected = p[0] ** 2 + p[1] ** 2 + (p[2] - 1) ** 2
-    assert abs(by_hand.losses(z, y, output=output, cost="quadratic")[0] - expected) <= 4 * EPS
+    assert abs(by_hand.losses(z, y, head=Head(output, "quadratic"))[0] - expected) <= 4 * EPS
 
 
 @pytest.mark.equation("B1")
@@ -98,7 +98,7 @@ def test_softmax_jacobian_is_symmetric_and_its_rows_sum_to_zero():
 
 @pytest.mark.equation("B7")
 def test_quadratic_cost_on_softmax_goes_through_the_jacobian():
-    problem = draw((4, 6, 3), 5, seed=4, cost="quadratic")
+    problem = draw((4, 6, 3), 5, seed=4, head=Head(head=Head(cost="quadratic")))
     passed, gone_back = passes(problem)
     p, dp = passed.p, 2 * (passed.p - by_hand.one_hot(problem.y, passed.p)) / 5
     expected = p * (dp - (dp * p).sum(axis=1, keepdims=True))  # J @ dp, multiplied out
@@ -108,19 +108,59 @@ def test_quadratic_cost_on_softmax_goes_through_the_jacobian():
 @pytest.mark.equation("B8")
 def test_original_network_carries_the_two_of_its_cost():
     passed = by_hand.forward(
-        np.array([[0.0]]), {1: np.array([[1.0], [1.0]])}, {1: np.zeros(2)}, output="sigmoid"
+        np.array([[0.0]]), {1: np.array([[1.0], [1.0]])}, {1: np.zeros(2)}, head=Head("sigmoid")
     )
     dz = by_hand.backward(
-        passed, {1: np.ones((2, 1))}, np.array([0]), output="sigmoid", cost="quadratic"
+        passed, {1: np.ones((2, 1))}, np.array([0]), head=Head("sigmoid", "quadratic")
     ).dz[1]
     assert dz.tolist() == [[2 * (0.5 - 1) * 0.25, 2 * 0.5 * 0.25]]
 
 
 @pytest.mark.equation("B9")
 def test_sigmoid_with_cross_entropy_has_no_derivative_left():
-    problem = draw((3, 4), 6, seed=5, output="sigmoid")
+    problem = draw((3, 4), 6, seed=5, head=Head("sigmoid"))
     passed, gone_back = passes(problem)
     assert (gone_back.dz[1] == (passed.p - by_hand.one_hot(problem.y, passed.p)) / 6).all()
+
+
+@pytest.mark.equation("B10", "B6")
+def test_softmax_with_binary_cross_entropy_goes_through_the_jacobian():
+    problem = draw((3, 4), 6, seed=5, head=Head("softmax", "binary-cross-entropy"))
+    passed, gone_back = passes(problem)
+    p, Y = passed.p, by_hand.one_hot(problem.y, passed.p)
+    dp = (p - Y) / (p * (1 - p)) / 6
+    long_way = (by_hand.softmax_jacobian(p) @ dp[:, :, None])[:, :, 0]
+    # where no p is near 0 or 1, the quotient is as good as the stable form
+    assert np.abs(long_way - gone_back.dz[1]).max() <= 1e-12
+
+
+@pytest.mark.equation("B10", "F4")
+def test_softmax_with_binary_cross_entropy_stays_finite_and_right_where_p_rounds_to_one():
+    head = Head("softmax", "binary-cross-entropy")
+    z, y = np.array([[1000.0, 0.0, -1000.0]]), np.array([1])
+    # -ln p_1 is 1000, and so is -ln(1 - p_0); the third output is right
+    assert by_hand.losses(z, y, head=head) == [2000.0]
+    passed = by_hand.forward(z, {1: np.eye(3)}, {1: np.zeros(3)}, head=head)
+    dz = by_hand.backward(passed, {1: np.eye(3)}, y, head=head).dz[1]
+    assert dz.tolist() == [[2.0, -2.0, 0.0]]
+
+
+@pytest.mark.equation("B1", "F4")
+def test_two_classes_asked_on_their_own_are_one_question_asked_twice():
+    twice = Head("softmax", "binary-cross-entropy")
+    z, y = np.array([[0.3, -1.2], [2.0, 5.0]]), np.array([0, 0])
+    assert np.abs(by_hand.losses(z, y, head=twice) - 2 * by_hand.losses(z, y)).max() <= 8 * EPS
+
+
+@pytest.mark.equation("B8", "F3")
+def test_linear_output_with_half_the_quadratic_cost_is_output_minus_target():
+    head = Head("linear", "half-quadratic")
+    Y = np.array([[1.5, -2.0]])
+    passed = by_hand.forward(np.array([[1.0]]), {1: np.ones((2, 1))}, {1: np.zeros(2)}, head=head)
+    assert by_hand.losses(passed.z[1], Y, head=head) == [(0.5**2 + 3.0**2) / 2]
+    assert by_hand.backward(passed, {1: np.ones((2, 1))}, Y, head=head).dz[1].tolist() == [
+        [-0.5, 3]
+    ]
 
 
 @pytest.mark.equation("B2", "B3")
@@ -146,13 +186,13 @@ def test_error_goes_back_through_weights_and_sigmoid():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_passes_stay_in_the_dtype_that_came_in(dtype):
-    problem = draw((3, 4, 2), 5, seed=8, cost="quadratic")
+    problem = draw((3, 4, 2), 5, seed=8, head=Head(head=Head(cost="quadratic")))
     W, b = (
         {layer: array.astype(dtype) for layer, array in layers.items()}
         for layers in (problem.W, problem.b)
     )
     passed = by_hand.forward(problem.x.astype(dtype), W, b)
-    gone_back = by_hand.backward(passed, W, problem.y, cost="quadratic")
+    gone_back = by_hand.backward(passed, W, problem.y, head=Head(head=Head(cost="quadratic")))
     assert {array.dtype for array in (passed.p, gone_back.dW[1], gone_back.db[2], gone_back.J)} == {
         np.dtype(dtype)
     }
@@ -164,9 +204,10 @@ def test_label_outside_the_classes_is_refused():
 
 
 def test_unknown_head_is_refused():
-    passed = by_hand.forward(np.zeros((1, 2)), {1: np.zeros((2, 2))}, {1: np.zeros(2)})
-    with pytest.raises(ValueError, match="expected one of"):
-        by_hand.backward(passed, {1: np.zeros((2, 2))}, np.array([0]), cost="hinge")
+    with pytest.raises(ValueError, match="expected a cost of cross-entropy, binary-cross-entropy"):
+        Head(cost="hinge")
+    with pytest.raises(ValueError, match="beside the output linear"):
+        Head("linear", "cross-entropy")
 
 
 def torch_after(statement):

@@ -79,7 +79,7 @@ def test_logits_of_ten_thousand_keep_loss_and_gradient_finite(output, cost, righ
 
 
 @pytest.mark.parametrize(
-    ("output", "cost"), [("relu", "quadratic"), ("softmax", "hinge"), ("", "")]
+    ("output", "cost"), [("relu", "cross-entropy"), ("softmax", "hinge"), ("", "")]
 )
 def test_an_unknown_head_is_refused(output, cost):
     with pytest.raises(ValueError, match="expected an output of"):

@@ -1,4 +1,4 @@
-"""Equation, code and test carry the same tag: EQUATIONS.md, by_hand.py and the markers on tests
+"""Equation, code and test carry the same tag: EQUATIONS.md, by_hand.py, activations.py and the markers on tests
 have one set of them."""
 
 import ast
@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backproof.checks import by_hand
+from backproof.checks.activations import ACTIVATIONS
+from backproof.checks.heads import CLASSIC, HEADS
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import equation, names
 from backproof.checks.witnesses.verify import hand
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "checks/EQUATIONS.md").read_text()
-CODE = (ROOT / "checks/by_hand.py").read_text()
-ALL = {"F1", "F2", "F3", "F4", *(f"B{number}" for number in range(1, 10))}
+CODE = "\n".join((ROOT / "checks" / name).read_text() for name in ("by_hand.py", "activations.py"))
+ALL = {"F1", "F2", "F3", "F4", *(f"B{number}" for number in range(1, 11))}
+ALL |= {activation.tag.strip("()") for activation in ACTIVATIONS.values()}
 
 
 def markers():
@@ -31,7 +33,7 @@ def markers():
 
 
 def tags(text):
-    return set(re.findall(r"\(([FB]\d)\)", text))
+    return set(re.findall(r"\(([FBA]\d+)\)", text))
 
 
 def test_page_code_and_tests_have_the_same_tags():
@@ -41,8 +43,8 @@ def test_page_code_and_tests_have_the_same_tags():
 
 
 def test_every_quantity_points_to_an_equation_of_the_page():
-    for output, cost in by_hand.HEADS:
-        assert {equation(name, 3, output, cost)[1:-1] for name in names(3, output, cost)} <= ALL
+    for head in HEADS:
+        assert {equation(name, 3, head)[1:-1] for name in names(3, head)} <= ALL
 
 
 def test_code_on_the_page_is_the_code():
@@ -52,7 +54,7 @@ def test_code_on_the_page_is_the_code():
         line.strip()
         for block in blocks
         for line in block.splitlines()
-        if re.search(r"# \([FB]\d\)", line)
+        if re.search(r"# \([FBA]\d+\)", line)
     }
     assert len(shown) >= len(ALL)
     assert shown <= lines
@@ -71,15 +73,15 @@ def tables():
     return found
 
 
-@pytest.mark.parametrize("head", by_hand.HEADS, ids=" ".join)
+@pytest.mark.parametrize("head", CLASSIC, ids=str)
 def test_numbers_on_the_page_are_those_of_the_code(head):
     found = {tuple(word.split(" ")[0] for word in key): value for key, value in tables().items()}
-    shared, mine = found["softmax", "cross-entropy"], found[head]
+    shared, mine = found["softmax", "cross-entropy"], found[head.output, head.cost]
     W, b = (
         {layer: shared[f"{name}[{layer}]"].astype(float) for layer in (1, 2)} for name in ("W", "b")
     )
     problem = Problem(
-        np.atleast_2d(shared["x"]).astype(float), np.atleast_1d(shared["y"]), W, b, *head
+        np.atleast_2d(shared["x"]).astype(float), np.atleast_1d(shared["y"]), W, b, head
     )
     computed = {name: value for name, value in hand(problem).items() if name in mine}
     assert {"p", "dz[2]", "dW[1]", "dW[2]", "db[1]", "da[1]"} <= set(computed)

@@ -13,6 +13,7 @@ from planted import in_process
 from backproof.checks import by_hand
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.diagnose import Diagnosis, diagnose
+from backproof.checks.heads import Head
 
 HEAD = {"output": "sigmoid", "cost": "half-quadratic"}
 
@@ -24,7 +25,9 @@ def told(
 
     def gradients(W: list, b: list, x: Any, y: Any) -> tuple[list, list]:
         L = len(W)
-        passed = by_hand.forward(x, dict(enumerate(W, 1)), dict(enumerate(b, 1)), output="sigmoid")
+        passed = by_hand.forward(
+            x, dict(enumerate(W, 1)), dict(enumerate(b, 1)), head=Head("sigmoid")
+        )
         a, p = passed.a, passed.p
         dz, dW, db = (
             change(error(p, np.eye(p.shape[1])[y]) * p * (1 - p) / len(y)),

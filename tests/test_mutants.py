@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from backproof.checks import by_hand
-from backproof.checks.problem import HARD_KINDS, standard
+from backproof.checks.heads import HEADS, Head
+from backproof.checks.problem import HARD_KINDS, draw, every_kind, standard
 from backproof.checks.witnesses.verify import verify, verify_quickly
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,9 @@ RULES = {
         (r" \* ", " / "),
         (r"/ e\.sum", "* e.sum"),
         (r"= 1$", "= 2"),
+        (r"/ 2 ", "/ 3 "),
+        (r"\b1 if", "1.5 if"),
+        (r"else 2\b", "else 2.5"),
     ],
     "transpose": [(r"\.T\b", ""), (r"(W\[layer\])$", r"\1.T")],
     "index": [
@@ -46,16 +50,24 @@ RULES = {
         (r">= 0", "< 0"),
     ],
 }
+# the head with the most exponentials
+HARDEST = draw(
+    (5, 4, 3), 6, 0, regime="extreme-logits", head=Head("softmax", "binary-cross-entropy")
+)
 FUNCTIONS = (
     "forward",
     "through_layers",
     "losses",
     "backward",
-    "sigmoid",
+    "output_of",
     "softmax",
     "softmax_jacobian",
     "log_sum_exp",
+    "log_sum_exp_of_rest",
+    "softmax_of_rest",
+    "_without_own",
     "log_one_plus_exp",
+    "targets",
     "one_hot",
 )
 
@@ -121,7 +133,7 @@ def everything(problem):
 
 def first_failure(check=everything):
     """The first comparison that fails, on the first of the standard problems that has one."""
-    for problem in standard(len(HARD_KINDS)):
+    for problem in [*standard(len(HARD_KINDS)), *every_kind(len(HEADS)), HARDEST]:
         for verdict in check(problem):
             if verdict.outcome == "fail":
                 return verdict
@@ -137,7 +149,7 @@ def test_wrong_line_is_caught_and_its_equation_named(by_hand_with, number, line)
     by_hand_with(number, line)
     failure = first_failure()
     assert failure is not None, line
-    tags = set(re.findall(r"\([FB]\d\)", line))
+    tags = set(re.findall(r"\([FB]\d+\)", line))
     assert not tags or failure.equation in tags, (
         line,
         failure.quantity,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backproof.checks import by_hand
+from backproof.checks.heads import CLASSIC
 from backproof.checks.problem import HARD_KINDS, REGIMES, draw, standard
 from backproof.checks.witnesses.verify import hand
 
@@ -75,7 +75,7 @@ def test_standard_problems_cover_depths_regimes_heads_and_kinds():
         "missing-class",
         "one-class",
     }
-    assert {(problem.output, problem.cost) for problem in problems} == set(by_hand.HEADS)
+    assert {problem.head for problem in problems} == set(CLASSIC)
     assert any(len(problem.y) == 1 for problem in problems)
     assert any(len(set(problem.sizes)) == len(problem.sizes) > 3 for problem in problems)
     assert any(

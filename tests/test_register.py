@@ -16,6 +16,7 @@ from backproof.checks.bugs.hooked_pass import STEPS, layers_of, reach_of
 from backproof.checks.bugs.register import LAST, SUSPECTS, Suspect, all_in_shape, enter
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.diagnose import diagnose
+from backproof.checks.heads import Head
 
 PAGE = (ROOT / "checks" / "EQUATIONS.md").read_text()
 EXAMPLE = ROOT / "examples" / "bugs" / "rectified_delta.py"
@@ -94,7 +95,7 @@ def test_what_a_step_reads_is_what_changes_it() -> None:
     from backproof.checks.problem import draw
 
     for output, cost in (("softmax", "quadratic"), ("sigmoid", "quadratic")):
-        setting = Setting(draw((3, 4, 5, 2), 6, 1, output=output, cost=cost), 1.0)
+        setting = Setting(draw((3, 4, 5, 2), 6, 1, head=Head(output, cost)), 1.0)
         reach = reach_of(3, output, cost)
         correct = HookedPass(setting)
         for step, layer in reach.bit:

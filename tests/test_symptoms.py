@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from backproof.checks import by_hand
-from backproof.checks.by_hand import HEADS
+from backproof.checks.heads import CLASSIC, Head
 from backproof.checks.learning import descent
 from backproof.checks.learning.finding import NAMES, Progress
 from backproof.checks.learning.symptoms import look, measures
@@ -25,6 +25,8 @@ from backproof.model.data import load
 from backproof.model.network import MLP
 from benchmarks.spread import spread
 from benchmarks.symptoms import PROVOKED, healthy, network, provoke
+
+HEADS = [(head.output, head.cost) for head in CLASSIC]
 
 HEAD = {"output": "softmax", "cost": "cross-entropy"}
 ROOT = Path(__file__).parent.parent
@@ -162,15 +164,15 @@ def test_units_that_differ_only_in_what_goes_out_are_no_copies() -> None:
 
 @pytest.mark.parametrize("head", HEADS, ids=head_id)
 def test_cancellation_is_that_of_gradients_computed_sample_by_sample(head: tuple[str, str]) -> None:
-    problem = draw((4, 6, 5, 3), 12, seed=3, output=head[0], cost=head[1])
+    problem = draw((4, 6, 5, 3), 12, seed=3, head=Head(head[0], head[1]))
     found = measures(problem.W, problem.b, problem.x, problem.y, output=head[0], cost=head[1])
     for layer in problem.W:
         each = []
         for n in range(12):
-            passed = by_hand.forward(problem.x[n : n + 1], problem.W, problem.b, output=head[0])
+            passed = by_hand.forward(problem.x[n : n + 1], problem.W, problem.b, head=Head(head[0]))
             each.append(
                 by_hand.backward(
-                    passed, problem.W, problem.y[n : n + 1], output=head[0], cost=head[1]
+                    passed, problem.W, problem.y[n : n + 1], head=Head(head[0], head[1])
                 ).dW[layer]
             )
         expected = np.linalg.norm(np.mean(each, axis=0)) / np.mean(
@@ -190,7 +192,7 @@ def test_prior_loss_is_the_loss_of_answering_the_frequencies(head: tuple[str, st
     logits = (
         np.log(frequencies) if head[0] == "softmax" else np.log(frequencies / (1 - frequencies))
     )
-    losses = by_hand.losses(np.tile(logits, (8, 1)), y, output=head[0], cost=head[1])
+    losses = by_hand.losses(np.tile(logits, (8, 1)), y, head=Head(head[0], head[1]))
     # Both are sums of a few dozen terms of order 1, each rounded by at most a few eps.
     assert math.isclose(
         prior_loss(y, 3, output=head[0], cost=head[1]), losses.mean(), rel_tol=100 * 2.2e-16

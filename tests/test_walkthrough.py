@@ -11,7 +11,8 @@ import pytest
 
 from backproof.checks import by_hand
 from backproof.checks.__main__ import main
-from backproof.checks.by_hand import HEADS, Backward
+from backproof.checks.by_hand import Backward
+from backproof.checks.heads import CLASSIC, Head
 from backproof.checks.problem import draw, standard
 from backproof.checks.walkthrough.notation import BACKPROOF, NOTATIONS
 from backproof.checks.walkthrough.text import (
@@ -23,6 +24,8 @@ from backproof.checks.walkthrough.text import (
     walkthrough,
 )
 from backproof.checks.witnesses import by_autograd
+
+HEADS = [(head.output, head.cost) for head in CLASSIC]
 
 NUMBER = r"-?\d+\.\d+(?:e[+-]\d+)?"
 
@@ -44,7 +47,7 @@ def numbers(lines: list[str]) -> list[str]:
 def test_each_array_on_the_page_is_what_autograd_computes(
     sizes: tuple[int, ...], head: tuple[str, str]
 ) -> None:
-    problem = draw(sizes, 1, seed=5, output=head[0], cost=head[1])
+    problem = draw(sizes, 1, seed=5, head=Head(head[0], head[1]))
     witness, page = by_autograd.witness(problem), "\n".join(walkthrough(problem, BACKPROOF))
     compared = 0
     for name, values in witness.items():
@@ -77,7 +80,7 @@ def test_each_sum_and_the_loss_end_in_what_autograd_computes() -> None:
 
 @pytest.mark.parametrize("head", HEADS, ids=head_id)
 def test_every_notation_has_the_same_numbers(head: tuple[str, str]) -> None:
-    problem = draw((3, 4, 2), 1, seed=7, output=head[0], cost=head[1])
+    problem = draw((3, 4, 2), 1, seed=7, head=Head(head[0], head[1]))
     pages = [numbers(walkthrough(problem, notation)) for notation in NOTATIONS.values()]
     assert len(pages[0]) > 50
     assert pages[0] == pages[1] == pages[2]
@@ -89,7 +92,7 @@ def test_every_notation_has_the_same_numbers(head: tuple[str, str]) -> None:
 )
 def test_no_line_is_longer_than_a_screen_is_wide(sizes: tuple[int, ...], notation: object) -> None:
     for head in HEADS:
-        for line in walkthrough(draw(sizes, 1, seed=1, output=head[0], cost=head[1]), notation):  # type: ignore[arg-type]
+        for line in walkthrough(draw(sizes, 1, seed=1, head=Head(head[0], head[1])), notation):  # type: ignore[arg-type]
             assert len(line) <= COLUMNS
 
 
@@ -144,7 +147,7 @@ def quoting(tag: str, output: str) -> str:
 
 def test_every_tag_on_the_page_quotes_a_line_of_by_hand() -> None:
     for output, cost in HEADS:
-        page = walkthrough(draw((2, 3, 2), 1, seed=0, output=output, cost=cost), BACKPROOF)
+        page = walkthrough(draw((2, 3, 2), 1, seed=0, head=Head(output, cost)), BACKPROOF)
         for at, line in enumerate(page):
             if tag := re.match(r"\([FB]\d\)", line):
                 quoted = " ".join(page[at + 1 : at + 3]).replace("code: ", "").split()

@@ -18,6 +18,7 @@ import numpy as np
 
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.by_hand import sigmoid, softmax, softmax_jacobian
+from backproof.checks.heads import Head
 from backproof.checks.problem import draw, targets
 from backproof.checks.quantities import Quantity
 
@@ -276,7 +277,7 @@ def reach_of(L: int, output: str, cost: str) -> Reach:
     """Found by watching a correct pass compute every step of a small problem with that head."""
     nodes = [(step, layer) for step in STEPS for layer in layers_of(step, L)]
     bit = {node: 1 << index for index, node in enumerate(nodes)}
-    watched = _Watched(Setting(draw((2,) * (L + 1), 2, 0, output=output, cost=cost), 1.0), bit)
+    watched = _Watched(Setting(draw((2,) * (L + 1), 2, 0, head=Head(output, cost)), 1.0), bit)
     for node in nodes:
         watched.get(*node)
     return Reach(bit, watched.read)

@@ -164,7 +164,7 @@ def _first_step(
     if name is None:
         return None
     problem = answered[0].setting.problem
-    tag = equation(name, problem.L, problem.output, problem.cost)
+    tag = equation(name, problem.L, problem.head)
     return Step(tag, Quantity.parse(name))
 
 
@@ -197,7 +197,7 @@ def _verdicts(evidence: list[Evidence]) -> list[Verdict]:
     for item in evidence:
         problem = item.setting.problem
         for name, given in item.compared.items():
-            tag = equation(name, problem.L, problem.output, problem.cost)
+            tag = equation(name, problem.L, problem.head)
             if given is None:
                 reason = f"the candidate gave no {name}"
                 found.append(missing(problem.id, name, tag, PAIR, reason))

@@ -20,6 +20,7 @@ from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.probes import Probe, setting_of
 from backproof.checks.diagnosis.readings import Reading
 from backproof.checks.diagnosis.rounding import CLOSE, CLOSE_FLOAT32
+from backproof.checks.heads import Head
 
 OTHER = {  # what is translated, and its two values
     "layout": ("out,in", "in,out"),
@@ -206,7 +207,7 @@ def asked_as(declared: Conventions, other: Conventions, item: Evidence) -> Evide
     rate = asked
     if other.learning_rate is not None and asked is not None:
         rate = other.learning_rate
-    problem = replace(item.setting.problem, output=output, cost=cost)
+    problem = replace(item.setting.problem, head=Head(output, cost))
     setting = setting_of(other, problem, rate)
     times = asked / rate if asked and rate else 1.0
     if other.averages != declared.averages:

@@ -262,7 +262,7 @@ def _of_intermediates(item: Evidence) -> str | None:
     steps = item.answer.steps or {}
     problem = item.setting.problem
     run = HookedPass(item.setting)
-    for name in names(problem.L, problem.output, problem.cost):
+    for name in names(problem.L, problem.head):
         quantity = Quantity.parse(name)
         if name not in steps or quantity.kind not in ("z", "a", "p", "da", "dz"):
             continue

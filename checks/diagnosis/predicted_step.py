@@ -37,7 +37,7 @@ def first_predicted(explanation: Explanation, evidence: list[Evidence]) -> str |
             run = HookedPass(item.setting, variant.hooks, correct=item.correct).shifted(rate)
             found.add(_first(run, item))
     problem = evidence[0].setting.problem
-    for name in names(problem.L, problem.output, problem.cost):
+    for name in names(problem.L, problem.head):
         if name in found:
             return name
     return None
@@ -52,7 +52,7 @@ def _computed(run: HookedPass, name: str) -> np.ndarray:
 def _first(run: HookedPass, item: Evidence) -> str | None:
     """The first quantity that is off by more than rounding explains, or cannot be computed."""
     problem = item.setting.problem
-    for name in names(problem.L, problem.output, problem.cost):
+    for name in names(problem.L, problem.head):
         kind = kind_of(name)
         if kind in NOT_IN_PASS or (kind == "db" and not item.setting.bias):
             continue

@@ -19,6 +19,7 @@ from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Question
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.role import Role
+from backproof.checks.heads import Head
 from backproof.checks.problem import Problem, classes, draw
 
 DEFAULT_SIZES = (4, 8, 6, 3)
@@ -180,7 +181,7 @@ def _problem(conventions: Conventions, sizes: Sequence[int], N: int, seed: int) 
     """Fresh weights, every class among the labels as far as the samples go, biases 0 where there
     are none."""
     output, cost = conventions.head
-    problem = draw(sizes, N, seed, output=output, cost=cost)
+    problem = draw(sizes, N, seed, head=Head(output, cost))
     y = np.random.default_rng([seed, N]).permutation(N) % classes(sizes[-1])
     if conventions.bias:
         b = problem.b

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backproof.checks import by_hand
+from backproof.checks.heads import Head
 from backproof.checks.learning.finding import Progress
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
@@ -61,8 +62,8 @@ def step(
     learning_rate: float,
 ) -> tuple[Layers, Layers]:
     """One step on one batch, W and b changed in place; returns dW and db."""
-    passed = by_hand.forward(x, W, b, output=output)
-    back = by_hand.backward(passed, W, y, output=output, cost=cost)
+    passed = by_hand.forward(x, W, b, head=Head(output))
+    back = by_hand.backward(passed, W, y, head=Head(output, cost))
     for layer in W:
         W[layer] -= learning_rate * back.dW[layer]
         b[layer] -= learning_rate * back.db[layer]
@@ -129,8 +130,8 @@ def evaluate(
     W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, *, output: str, cost: str
 ) -> tuple[float, float]:
     """Mean loss, and the part of the samples whose largest output is that of their class."""
-    passed = by_hand.forward(x, W, b, output=output)
-    losses = by_hand.losses(passed.z[len(W)], y, output=output, cost=cost)
+    passed = by_hand.forward(x, W, b, head=Head(output))
+    losses = by_hand.losses(passed.z[len(W)], y, head=Head(output, cost))
     return float(losses.mean()), float((passed.p.argmax(axis=1) == y).mean())
 
 

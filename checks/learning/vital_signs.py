@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backproof.checks import by_hand
+from backproof.checks.heads import Head
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Inexact, Int64, Integer
@@ -218,9 +219,9 @@ def _directions(count: int) -> Float64[np.ndarray, "count D"]:
 def _measure(
     W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, output: str, cost: str, of_x: Reads
 ) -> VitalSigns:
-    passed = by_hand.forward(x, W, b, output=output)
-    back = by_hand.backward(passed, W, y, output=output, cost=cost)
-    loss = float(by_hand.losses(passed.z[len(W)], y, output=output, cost=cost).mean())
+    passed = by_hand.forward(x, W, b, head=Head(output))
+    back = by_hand.backward(passed, W, y, head=Head(output, cost))
+    loss = float(by_hand.losses(passed.z[len(W)], y, head=Head(output, cost)).mean())
     reads = {layer: of_x if layer == 1 else Reads.of(passed.a[layer - 1]) for layer in W}
     layers = tuple(_layer(layer, W, b, passed, back, reads[layer]) for layer in W)
     p = passed.p

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from backproof.checks.activations import named
+from backproof.checks.heads import Head
 from backproof.checks.problem import Problem
 from backproof.checks.report.text import Report
 from backproof.checks.witnesses.verify import verify, verify_quickly
@@ -101,7 +103,8 @@ def check_network(
     few = samples_for(network.sizes)
     x = _array(batch.x[:few])
     y = batch.y[:few].cpu().numpy()
-    problem = Problem(x, y, W, b, output, cost, name, dtype)
+    hidden = [named(activation, network.slope) for activation in network.activations]
+    problem = Problem(x, y, W, b, Head(output, cost), name, dtype, hidden)
     how = partial(verify, differences=False) if everything else verify_quickly
     verdicts = how(problem, device=device, dtype=dtype)
     parameters = sum(parameter.numel() for parameter in network.parameters())

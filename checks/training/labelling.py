@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backproof.checks import by_hand
+from backproof.checks.heads import Head
 from backproof.model.checkpoint import SavedModel
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
@@ -37,7 +38,7 @@ def probabilities(model: SavedModel, x: Real[np.ndarray, "M n_0"]) -> Inexact[np
     """
     with np.errstate(over="ignore", invalid="ignore"):
         inputs = model.preprocessing(x, model.W[1].dtype)
-        p = by_hand.forward(inputs, model.W, model.b, output=model.output).p
+        p = by_hand.forward(inputs, model.W, model.b, head=Head(model.output, model.cost)).p
     wrong = np.flatnonzero(~np.isfinite(p).all(axis=1))
     if len(wrong):
         raise Overflow(int(wrong[0]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backproof.checks.heads import Head
 from backproof.checks.learning.finding import Symptom
 from backproof.checks.learning.symptoms import look
 from backproof.checks.problem import Problem
@@ -74,7 +75,6 @@ def _problem_of_run(
         y[rows],
         wide[0],
         wide[1],
-        output,
-        cost,
+        Head(output, cost),
         f"{run.name} seed={seed}",
     )

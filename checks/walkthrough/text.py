@@ -309,11 +309,7 @@ class _Page:
 
 def _loss(problem: Problem) -> float:
     passed = problem.forward()
-    return float(
-        by_hand.losses(
-            passed.z[problem.L], problem.y, output=problem.output, cost=problem.cost
-        ).mean()
-    )
+    return float(by_hand.losses(passed.z[problem.L], problem.y, head=problem.head).mean())
 
 
 def _signed(value: float) -> str:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities, by_name
-from backproof.model.costs import cost_of, probabilities
+from backproof.checks.witnesses.in_torch import batch_of, network_of
+from backproof.model.costs import cost_of, probabilities, targets
 from backproof.model.network import MLP
 
 
@@ -33,7 +34,7 @@ def witness(problem: Problem, *, device: str = "cpu", dtype: str = "float64") ->
     found |= by_name("z", _arrays(z)) | by_name("a", _arrays(a))
     found |= by_name("dz", _gradients(z)) | by_name("da", _gradients(a))
     found |= by_name("dW", _gradients(network.W)) | by_name("db", _gradients(network.b))
-    if problem.cost == "quadratic":
+    if problem.head.is_quadratic:
         return found | _through_output(logits.detach(), y, problem)
     return found
 
@@ -47,9 +48,8 @@ def parameters(problem: Problem, *, device: str = "cpu", dtype: str = "float64")
 
 def _placed(problem: Problem, device: str, dtype: str) -> tuple[MLP, Tensor, Tensor]:
     """The network of a problem and its batch, on a device and in a precision."""
-    network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
-    x = torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device)
-    return network, x, torch.as_tensor(problem.y, device=device)
+    where = {"device": device, "dtype": dtype}
+    return network_of(problem, **where), *batch_of(problem, **where)
 
 
 def _record(network: MLP) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
@@ -67,7 +67,7 @@ def _record(network: MLP) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     for layer in range(1, network.depth + 1):
         keep(z, layer, network.linear(layer))
         if layer < network.depth:
-            keep(a, layer, network.sigmoid(layer))
+            keep(a, layer, network.activation(layer))
     return z, a
 
 
@@ -91,9 +91,9 @@ def _through_output(logits: Tensor, y: Tensor, problem: Problem) -> Quantities:
     z = logits.requires_grad_()
     p = probabilities(z, problem.output)
     leaf = p.detach().requires_grad_()
-    Y = torch.nn.functional.one_hot(y, p.shape[1])
-    (dp,) = torch.autograd.grad(((leaf - Y) ** 2).sum(dim=1).mean(), leaf)
-    if problem.output == "sigmoid":
+    squares = cost_of("linear", problem.cost)
+    (dp,) = torch.autograd.grad(squares(leaf, targets(y, leaf)), leaf)
+    if not problem.head.is_softmax:
         return {"dp": _array(dp)}
     rows = [torch.autograd.grad(p[:, i].sum(), z, retain_graph=True)[0] for i in range(p.shape[1])]
     return {"dp": _array(dp), "J": _array(torch.stack(rows, dim=1))}

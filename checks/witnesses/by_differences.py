@@ -6,9 +6,10 @@ sum of n_l batch-forwards reaches every parameter.
 
 Two kinds of nudge. The *complex step* moves z along the imaginary axis: Im f(z + ih) / h has
 neither truncation (h = 1e-30, the error is of order h**2) nor cancellation (nothing is subtracted),
-because sigmoid and softmax are analytic (Squire and Trapp, Using Complex Variables to Estimate
-Derivatives of Real Functions, SIAM Review 40, 1998). *Central differences* of the torch forward
-come with an error bar from two step sizes; a difference without one is no evidence.
+because the activations and softmax are analytic (Squire and Trapp, Using Complex Variables to
+Estimate Derivatives of Real Functions, SIAM Review 40, 1998), or are so on either side of 0.
+*Central differences* of the torch forward come with an error bar from two step sizes; a difference
+without one is no evidence. Neither ever asks for an activation's derivative.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ import torch
 from torch import Tensor, nn
 
 from backproof.checks import by_hand
+from backproof.checks.activations import IDENTITY, Activation, named
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities, by_name
+from backproof.checks.witnesses.in_torch import batch_of, network_of
 from backproof.model.costs import cost_of
-from backproof.model.network import MLP
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Complex128, Float64
@@ -43,15 +45,17 @@ def complex_step(problem: Problem, *, activations: bool = True) -> tuple[Quantit
         activations: False leaves da out, which takes half of the time and reaches no parameter.
     Returns: the gradients, and how far each may be off beyond rounding, one number a quantity:
         products below the smallest float64 underflow to 0 before they are divided by the step, so
-        at most tiny / h (2e-278) for each term of a sum.
+        at most tiny / h (2e-278) for each term of a sum; and h**2 of the third derivative, which
+        only shows where the first is 0.
     """
     passed = problem.forward()
     dz = {}
     da = {}
     for layer in range(1, problem.L):
-        # a sigmoid looks at its own unit alone, so all units of z are nudged in one call, and each
-        # stack takes one of them
-        nudges = {"z": by_hand.sigmoid(passed.z[layer] + 1j * IMAGINARY_STEP)}
+        # an activation looks at its own unit alone, so all units of z are nudged in one call, and
+        # each stack takes one of them
+        h = problem.activation[layer].h
+        nudges = {"z": h(passed.z[layer] + 1j * IMAGINARY_STEP)}
         if activations:
             nudges["a"] = passed.a[layer] + 1j * IMAGINARY_STEP
         found = _complex_columns(problem, layer, passed.a[layer], nudges)
@@ -62,12 +66,18 @@ def complex_step(problem: Problem, *, activations: bool = True) -> tuple[Quantit
     dz[problem.L] = _complex_columns(
         problem, problem.L, logits, {"z": logits + 1j * IMAGINARY_STEP}
     )["z"]
-    return _assemble(dz, da, passed.a), _underflow(passed.a, da)
+    return _assemble(dz, da, passed.a), _lost(problem, passed, da)
 
 
-def _underflow(a: dict[int, np.ndarray], da: dict[int, np.ndarray]) -> Quantities:
-    """What a complex step may lose of each quantity below the smallest float64."""
+def _lost(problem: Problem, passed: by_hand.Forward, da: dict[int, np.ndarray]) -> Quantities:
+    """What a complex step may lose of each quantity: what is below the smallest float64, and, of an
+    output that can meet its target exactly, where the gradient is 0, the third derivative."""
+    a = passed.a
     lost = float(np.finfo(np.float64).tiny) / IMAGINARY_STEP
+    if not problem.head.tells_classes:
+        steepest = max(float(reach.max()) for reach in _reach(problem).values())
+        summed = float(np.abs(passed.p).max() + np.abs(problem.Y).max())
+        lost += IMAGINARY_STEP**2 * steepest**3 * (1 + summed)
     N = len(a[0])
     layers = [layer + 1 for layer in a]
     dW = {layer: np.asarray(lost * N * np.abs(a[layer - 1]).max()) for layer in layers}
@@ -97,11 +107,11 @@ def central_differences(
         truncation of D(h), so it is an error bar with a factor of 3 in hand; the rounding of the
         two losses over the distance between them is added. (B2) multiplies dz by activations that
         are rounded, too, or have underflowed to 0: what they may be off by, times the largest that
-        dz can be, belongs to the bar of dW.
+        dz can be, belongs to the bar of dW. Where a nudge may carry a unit over a kink, its own or
+        one further on, a difference says nothing, and the bar is as large as the gradient can be.
     """
-    network = MLP.from_arrays(problem.W, problem.b, dtype=getattr(torch, dtype), device=device)
-    x = torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device)
-    y = torch.as_tensor(problem.y, device=device)
+    network = network_of(problem, device=device, dtype=dtype)
+    x, y = batch_of(problem, device=device, dtype=dtype)
     cost = cost_of(problem.output, problem.cost, reduction="none")
     bounds = problem.bounds(dtype)
     rounding = torch.as_tensor(bounds["losses"], device=device)
@@ -110,18 +120,21 @@ def central_differences(
     given = {0: problem.x}
     a = x
     reach = _reach(problem)
+    passed = problem.forward()
     with torch.no_grad():
         for layer in problem.W:
             z = network.linear(layer)(a)
-            nudged = {"z": z} if layer == problem.L else {"z": z, "a": network.sigmoid(layer)(z)}
+            nudged = {"z": z} if layer == problem.L else {"z": z, "a": network.activation(layer)(z)}
             for name, at in nudged.items():
                 losses = _rest_of(network.after(name, layer), cost, y)
                 reached = torch.as_tensor(reach[name, layer], dtype=at.dtype, device=device)
-                values[name][layer], bars[name][layer] = _central_columns(
-                    losses, at, reached, rounding
-                )
+                steps = _steps(at, reached)
+                column, bar = _central_columns(losses, at, steps, rounding)
+                over = _over_kinks(problem, passed, name, layer, _float64(steps))
+                values[name][layer] = column
+                bars[name][layer] = bar + over
             a = nudged.get("a", z)
-            given[layer] = a.cpu().to(torch.float64).numpy()
+            given[layer] = _float64(a)
     del values["a"][0]
     errors = _assemble(bars["z"], bars["a"], _magnitudes(given))
     for layer in range(2, problem.L + 1):
@@ -164,51 +177,113 @@ def _losses_from(
 ) -> Complex128[np.ndarray, " M"]:
     """The losses of M samples given their a[layer], or z[L]: the rest of the network is itself a
     network."""
-    y = np.tile(problem.y, len(at) // len(problem.y))
+    Y = np.tile(problem.Y, (len(at) // len(problem.y), 1))
     if layer < problem.L:
         W = {deeper - layer: problem.W[deeper] for deeper in problem.W if deeper > layer}
         b = {deeper - layer: problem.b[deeper] for deeper in problem.b if deeper > layer}
-        at = by_hand.through_layers(at, W, b)[0][len(W)]
-    return by_hand.losses(at, y, output=problem.output, cost=problem.cost)
+        hidden = list(problem.activation.values())[layer:]
+        at = by_hand.through_layers(at, W, b, hidden)[0][len(W)]
+    return by_hand.losses(at, Y, head=problem.head)
 
 
 def _rest_of(rest: nn.Module, cost: nn.Module, y: Tensor) -> Callable[[Tensor], Tensor]:
     """From stacked copies of all samples' z[layer] or a[layer] to the loss of each row."""
-    return lambda moved: cast(Tensor, cost(rest(moved), y.repeat(len(moved) // len(y))))
+    return lambda moved: cast(Tensor, cost(rest(moved), _repeated(y, len(moved))))
+
+
+def _repeated(y: Tensor, rows: int) -> Tensor:
+    """Labels or targets as often as it takes to fill so many rows."""
+    return y.repeat(rows // len(y), *[1] * (y.dim() - 1))
 
 
 def _reach(problem: Problem) -> dict[tuple[str, int], np.ndarray]:
     """By how much a unit of z[layer] or a[layer] can move any logit, per unit of its own (1 at
-    least): sigmoid' is at most 1/4."""
+    least): an activation is nowhere steeper than its steepest."""
     to_logits = np.eye(problem.sizes[-1])
     reach = {("z", problem.L): np.ones(problem.sizes[-1])}
     for layer in range(problem.L - 1, 0, -1):
         to_logits = to_logits @ np.abs(problem.W[layer + 1])
         reach["a", layer] = np.maximum(to_logits.max(axis=0), 1)
-        to_logits = to_logits / 4
+        to_logits = to_logits * problem.activation[layer].steepest
         reach["z", layer] = np.maximum(to_logits.max(axis=0), 1)
     return reach
 
 
+def _over_kinks(
+    problem: Problem, passed: by_hand.Forward, name: str, layer: int, steps: np.ndarray
+) -> Float64[np.ndarray, "N n"]:
+    """How far off differences may be whose nudges may carry a unit over a kink; 0 elsewhere.
+
+    Args:
+        problem: whose network goes on from here.
+        passed: its forward pass.
+        name, layer: z or a, and of which layer, is nudged.
+        steps: by how much, entry by entry; and twice that.
+    """
+    n = steps.shape[1]
+    moved = np.eye(n)
+    crossed = np.zeros(steps.shape, dtype=bool)
+    for further in range(layer, problem.L + 1):
+        if further > layer:
+            moved = np.abs(problem.W[further]) @ moved
+        if further > layer or name == "z":
+            h = _activation_after(problem, further)
+            if h.in_pieces:
+                # (N, n_further, 1) against (N, n_further, n): may any unit be carried over 0?
+                reached = 2 * steps[:, None, :] * moved
+                crossed |= (np.abs(passed.z[further])[:, :, None] <= reached).any(axis=1)
+            moved = moved * h.steepest
+    if not crossed.any():
+        return np.zeros(steps.shape)
+    N = len(steps)
+    return np.where(crossed, 2 * _steepest_loss(problem, passed) @ moved / N, 0)
+
+
+def _activation_after(problem: Problem, layer: int) -> Activation:
+    """What z[layer] goes through."""
+    if layer < problem.L:
+        return problem.activation[layer]
+    if problem.head.is_softmax:
+        return IDENTITY
+    return named(problem.head.output)
+
+
+def _steepest_loss(problem: Problem, passed: by_hand.Forward) -> Float64[np.ndarray, "N K"]:
+    """The most by which a sample's loss can change per unit of its outputs; of its logits, where
+    the cost is no square."""
+    summed = np.abs(passed.p) + np.abs(problem.Y)
+    if problem.head.is_quadratic:
+        return 2 * summed
+    return problem.sizes[-1] + summed
+
+
+def _float64(tensor: Tensor) -> Float64[np.ndarray, ...]:
+    return np.asarray(tensor.cpu().to(torch.float64).numpy())
+
+
+def _steps(at: Tensor, reach: Tensor) -> Tensor:
+    """By how much each entry is nudged."""
+    eps = torch.finfo(at.dtype).eps
+    return torch.maximum(eps ** (1 / 3) / reach, 8 * eps * at.abs())
+
+
 def _central_columns(
-    losses: Callable[[Tensor], Tensor], at: Tensor, reach: Tensor, rounding: Tensor
+    losses: Callable[[Tensor], Tensor], at: Tensor, steps: Tensor, rounding: Tensor
 ) -> tuple[np.ndarray, np.ndarray]:
     """Column j: the central difference of every sample's loss in unit j, and its error bar, both
     over N."""
-    (N, n), eps = at.shape, torch.finfo(at.dtype).eps
+    N, n = at.shape
     together = max(1, LARGEST_STACK // at.numel())
     columns = []
     bars = []
     for first in range(0, n, together):
         units = torch.arange(first, min(first + together, n), device=at.device)
-        step = torch.maximum(eps ** (1 / 3) / reach[units], 8 * eps * at[:, units].abs())
+        step = steps[:, units]
         near, distance = _difference(losses, at, units, step)
         far, _ = _difference(losses, at, units, 2 * step)
         columns.append(near / N)
         bars.append(((near - far).abs() + 2 * rounding[:, None] / distance) / N)
-    return tuple(
-        torch.cat(found, dim=1).cpu().to(torch.float64).numpy() for found in (columns, bars)
-    )  # type: ignore[return-value]
+    return _float64(torch.cat(columns, dim=1)), _float64(torch.cat(bars, dim=1))
 
 
 def _difference(

@@ -21,8 +21,8 @@ from backproof.checks.black_box import noise, slopes
 from backproof.checks.black_box.rungs import NOISE_BAR, Slope
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities
+from backproof.checks.witnesses.in_torch import batch_of, network_of
 from backproof.model.costs import cost_of
-from backproof.model.network import MLP
 
 DIRECTIONS = 2
 EPS = float(np.finfo(np.float64).eps)
@@ -108,8 +108,8 @@ def _differences(problem: Problem, u: Quantities, rounding: float, device: str) 
     that is more. The steps are measured by the weights' size, but by 1 at most: what a unit adds up
     bends its activation over about 1.
     """
-    network = MLP.from_arrays(problem.W, problem.b, device=device)
-    x, y = (torch.as_tensor(array, device=device) for array in (problem.x, problem.y))
+    network = network_of(problem, device=device)
+    x, y = batch_of(problem, device=device)
     cost = cost_of(problem.output, problem.cost)
     parameters = [
         (f"d{name}[{layer}]", p) for name in "Wb" for layer, p in getattr(network, name).items()
@@ -146,10 +146,8 @@ def _complex(problem: Problem, u: Quantities) -> float:
         }
         for name in "Wb"
     )
-    passed = by_hand.forward(problem.x, W, b, output=problem.output)
-    losses = by_hand.losses(
-        passed.z[problem.L], problem.y, output=problem.output, cost=problem.cost
-    )
+    passed = by_hand.forward(problem.x, W, b, head=problem.head, hidden=problem.hidden)
+    losses = by_hand.losses(passed.z[problem.L], problem.Y, head=problem.head)
     return float(losses.imag.mean() / IMAGINARY_STEP)
 
 

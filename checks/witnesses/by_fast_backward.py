@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backproof.checks.heads import Head
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities, by_name
+from backproof.checks.witnesses.in_torch import activations_of, batch_of
 from backproof.model.backward import Backward
 from backproof.model.network import MLP
 
@@ -75,16 +77,12 @@ def _run(
     problem: Problem, device: str, dtype: str, descend: float | None = None
 ) -> tuple[MLP, Backward]:
     """The problem's network after one forward and backward pass, and these passes."""
-    network, passes = _laid_out(
-        problem.sizes, len(problem.y), problem.output, problem.cost, device, dtype, descend
-    )
+    shape = problem.sizes, len(problem.y), problem.head, *activations_of(problem)
+    network, passes = _laid_out(*shape, device, dtype, descend)
     network.fill(problem.W, problem.b)
     for memory in (passes.p, *passes.a.values(), *passes.dz.values()):
         memory.fill_(float("nan"))  # whatever is not overwritten shows
-    passes(
-        torch.as_tensor(problem.x, dtype=getattr(torch, dtype), device=device),
-        torch.as_tensor(problem.y, device=device),
-    )
+    passes(*batch_of(problem, device=device, dtype=dtype))
     return network, passes
 
 
@@ -92,16 +90,24 @@ def _run(
 def _laid_out(
     sizes: tuple[int, ...],
     N: int,
-    output: str,
-    cost: str,
+    head: Head,
+    activation: tuple[str, ...],
+    slope: float,
     device: str,
     dtype: str,
     descend: float | None,
 ) -> tuple[MLP, Backward]:
     """A network and its passes; used again for the next problem of the same shape, as training uses
     them for the next batch."""
-    network = MLP(sizes, init=None, dtype=getattr(torch, dtype), device=device)
-    return network, Backward(network, N, output, cost, descend=descend)
+    network = MLP(
+        sizes,
+        activation=activation,
+        slope=slope,
+        init=None,
+        dtype=getattr(torch, dtype),
+        device=device,
+    )
+    return network, Backward(network, N, head.output, head.cost, descend=descend)
 
 
 def _gradients(parameters: Mapping[int, Tensor]) -> dict[int, np.ndarray]:

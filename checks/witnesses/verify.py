@@ -123,7 +123,7 @@ def cross_examine(
         heard = [_with_slopes(problem, testimony) for testimony in testimonies]
     else:
         heard = testimonies
-    order = names(problem.L, problem.output, problem.cost) + ["slopes"] * slopes
+    order = names(problem.L, problem.head) + ["slopes"] * slopes
     return _compare(problem, list(combinations(heard, 2)), order) + _compare_retraced(
         problem, testimonies, dtype
     )
@@ -171,13 +171,12 @@ def hand(problem: Problem, dtype: str = "float64") -> Quantities:
     def cast(layers: Layers) -> dict[int, np.ndarray]:
         return {layer: array.astype(dtype, copy=False) for layer, array in layers.items()}
 
-    head = {"output": problem.output, "cost": problem.cost}
     W = cast(problem.W)
-    passed = by_hand.forward(
-        problem.x.astype(dtype, copy=False), W, cast(problem.b), output=problem.output
-    )
-    losses = by_hand.losses(passed.z[problem.L], problem.y, **head)
-    found = collect(passed, losses, by_hand.backward(passed, W, problem.y, **head))
+    x = problem.x.astype(dtype, copy=False)
+    settled = {"head": problem.head, "hidden": problem.hidden}
+    passed = by_hand.forward(x, W, cast(problem.b), **settled)
+    losses = by_hand.losses(passed.z[problem.L], problem.answers, head=problem.head)
+    found = collect(passed, losses, by_hand.backward(passed, W, problem.answers, **settled))
     return {quantity: np.asarray(value, dtype=np.float64) for quantity, value in found.items()}
 
 
@@ -270,7 +269,7 @@ def _tag(problem: Problem, quantity: str) -> str:
     """The equation to look at; slopes come from all of them."""
     if quantity == "slopes":
         return ""
-    return equation(quantity, problem.L, problem.output, problem.cost)
+    return equation(quantity, problem.L, problem.head)
 
 
 def _shape(testimony: Testimony, quantity: str) -> tuple[int, ...] | None:

@@ -13,6 +13,7 @@ from planted import InProcess
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import CONSTANTS, read
 from backproof.checks.candidates.file import CandidateFile
+from backproof.checks.heads import Head
 from backproof.checks.problem import Problem, draw
 from planting.spec import Spec
 from planting.writing import Edit, compiled, write
@@ -65,18 +66,17 @@ def answers(written: Written, L: int, seed: int) -> list[Answer]:
     output, cost = conventions.head
     found: list[Answer] = []
     for shape in shapes:
-        problem = draw(shape, N, seed, output=output, cost=cost)
+        problem = draw(shape, N, seed, head=Head(output, cost))
         if not spec.bias:
             problem = Problem(
                 problem.x,
                 problem.y,
                 problem.W,
                 {k: 0 * v for k, v in problem.b.items()},
-                output,
-                cost,
+                Head(output, cost),
             )
         extreme = Problem(
-            problem.x, problem.y, problem.W | {L: 25 * problem.W[L]}, problem.b, output, cost
+            problem.x, problem.y, problem.W | {L: 25 * problem.W[L]}, problem.b, Head(output, cost)
         )
         rates = (
             [conventions.learning_rate or 0.7] * 3 if conventions.learning_rate else [0.7, 0.7, 1.9]
