@@ -43,6 +43,7 @@ class Activation:
         words: what a sentence calls it.
         latex: h as it is written on the page.
         latex_prime: h' on the page, in z or in a = h(z).
+        plain, plain_prime: the same in a line of text, {z} and {a} standing for their symbols.
         tag: of its section in checks/EQUATIONS.md.
         steepest: the largest |h'|.
         in_pieces: whether it is another formula on either side of 0.
@@ -53,6 +54,8 @@ class Activation:
     words: ClassVar[str]
     latex: ClassVar[str]
     latex_prime: ClassVar[str]
+    plain: ClassVar[str]
+    plain_prime: ClassVar[str]
     tag: ClassVar[str]
     steepest: ClassVar[float] = 1.0
     in_pieces: ClassVar[bool] = False
@@ -99,6 +102,8 @@ class Sigmoid(Activation):
     words = "sigmoid"
     latex = r"\frac{1}{1 + e^{-z}}"
     latex_prime = r"a (1 - a)"
+    plain = "1 / (1 + exp(-{z}))"
+    plain_prime = "{a} (1 - {a})"
     tag = "(A1)"
     steepest = 0.25
     lowest = 0.0
@@ -132,6 +137,8 @@ class Tanh(Activation):
     words = "tanh"
     latex = r"\tanh z"
     latex_prime = r"1 - a^2"
+    plain = "tanh({z})"
+    plain_prime = "1 - {a}²"
     tag = "(A2)"
     lowest = -1.0
     highest = 1.0
@@ -161,6 +168,8 @@ class ReLU(Activation):
     words = "ReLU"
     latex = r"\max(0, z)"
     latex_prime = r"1 \text{ if } z \gt 0, \text{ else } 0"
+    plain = "max(0, {z})"
+    plain_prime = "1 if {z} > 0 else 0"
     tag = "(A3)"
     in_pieces = True
     lowest = 0.0
@@ -205,6 +214,8 @@ class LeakyReLU(Activation):
     words = "leaky ReLU"
     latex = r"\max(0, z) + s \min(0, z)"
     latex_prime = r"1 \text{ if } z \gt 0, \text{ else } s"
+    plain = "max(0, {z}) + s min(0, {z})"
+    plain_prime = "1 if {z} > 0 else s"
     tag = "(A4)"
     in_pieces = True
 
@@ -242,6 +253,8 @@ class ELU(Activation):
     words = "ELU"
     latex = r"z \text{ if } z \gt 0, \text{ else } e^z - 1"
     latex_prime = r"1 \text{ if } z \gt 0, \text{ else } a + 1"
+    plain = "{z} if {z} > 0 else exp({z}) - 1"
+    plain_prime = "1 if {z} > 0 else {a} + 1"
     tag = "(A5)"
     in_pieces = True
     lowest = -1.0
@@ -272,6 +285,8 @@ class Softplus(Activation):
     words = "softplus"
     latex = r"\ln(1 + e^z)"
     latex_prime = r"\sigma(z)"
+    plain = "log(1 + exp({z}))"
+    plain_prime = "1 / (1 + exp(-{z}))"
     tag = "(A6)"
     lowest = 0.0
 
@@ -304,6 +319,8 @@ class SiLU(Activation):
     words = "SiLU"
     latex = r"z \sigma(z)"
     latex_prime = r"\sigma(z) + a (1 - \sigma(z))"
+    plain = "{z} σ({z})"
+    plain_prime = "σ({z}) + {a} (1 - σ({z}))"
     tag = "(A7)"
     steepest = 1.1
     lowest = -0.2785
@@ -336,6 +353,8 @@ class GELU(Activation):
     words = "GELU"
     latex = r"z \Phi(z), \quad \Phi(z) = \frac{1 + \operatorname{erf}(z / \sqrt 2)}{2}"
     latex_prime = r"\Phi(z) + \frac{z e^{-z^2 / 2}}{\sqrt{2 \pi}}"
+    plain = "{z} Φ({z})"
+    plain_prime = "Φ({z}) + {z} exp(-{z}²/2) / √(2π)"
     tag = "(A8)"
     steepest = 1.13
     lowest = -0.17
@@ -369,6 +388,8 @@ class GELUByTanh(Activation):
     words = "GELU by tanh"
     latex = r"\frac{z}{2} (1 + \tanh u), \quad u = \sqrt{2 / \pi} (z + 0.044715 z^3)"
     latex_prime = r"\frac{1 + t}{2} + \frac{z}{2} (1 - t^2) u', \quad t = \tanh u"
+    plain = "{z} (1 + tanh u) / 2"
+    plain_prime = "(1 + t) / 2 + {z} (1 - t²) u' / 2"
     tag = "(A9)"
     steepest = 1.13
     lowest = -0.171
@@ -409,6 +430,8 @@ class Identity(Activation):
     words = "no activation"
     latex = r"z"
     latex_prime = r"1"
+    plain = "{z}"
+    plain_prime = "1"
     tag = "(A10)"
 
     def h(self, z: Array) -> Array:

@@ -29,6 +29,8 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     Layers = dict[int, Float64[np.ndarray, "..."]]
 
 REGIMES = ("fresh", "mid-training", "converged", "stationary", "saturated", "extreme-logits")
+# the targets of a class that is not the label, and of the label
+PLAIN = (0.0, 1.0)
 LABELS = ("any", "missing-class", "one-class", "values")
 
 
@@ -56,7 +58,7 @@ class Problem:
     name: str = "given"
     dtype: str = "float64"
     hidden: Hidden = SIGMOID
-    levels: tuple[float, float] = (0.0, 1.0)
+    levels: tuple[float, float] = PLAIN
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -84,7 +86,7 @@ class Problem:
             names = [",".join(str(h) for h in self.activation.values())]
         if names == [SIGMOID.name]:
             names = []
-        if self.y.ndim == 1 and self.levels != (0, 1):
+        if self.y.ndim == 1 and self.levels != PLAIN:
             names.append("targets={:g},{:g}".format(*self.levels))
         return names
 
@@ -115,9 +117,9 @@ class Problem:
     def answers(self) -> Answers:
         """What a network that is taught gets: the labels where their targets are 1 and 0, the
         targets themselves elsewhere."""
-        if self.y.ndim == 1 and self.levels == (0, 1):
-            return self.y
-        return self.Y
+        if self.y.ndim == 2 or self.levels != PLAIN:
+            return self.Y
+        return self.y
 
     def forward(self) -> Forward:
         """Every z and a, and the output p, by hand."""
@@ -125,8 +127,9 @@ class Problem:
 
     def backward(self, passed: Forward | None = None) -> Backward:
         """Every gradient, by hand."""
-        settled = {"head": self.head, "hidden": self.hidden}
-        return by_hand.backward(passed or self.forward(), self.W, self.Y, **settled)
+        if passed is None:
+            passed = self.forward()
+        return by_hand.backward(passed, self.W, self.Y, head=self.head, hidden=self.hidden)
 
     def losses(self) -> Float64[np.ndarray, " N"]:
         """The loss of each sample, by hand."""
@@ -138,8 +141,15 @@ class Problem:
         # bound.py itself speaks of targets, which are defined here
         from backproof.checks import bound
 
-        settled = {"head": self.head, "hidden": self.hidden, "dtype": dtype}
-        return bound.rounding(self.forward(), self.W, self.b, self.Y, **settled)
+        return bound.rounding(
+            self.forward(),
+            self.W,
+            self.b,
+            self.Y,
+            head=self.head,
+            hidden=self.hidden,
+            dtype=dtype,
+        )
 
     def rounded_to(self, dtype: str) -> Problem:
         """The same problem with every number representable in `dtype`, so that all precisions see
@@ -177,7 +187,7 @@ def draw(
     labels: str = "any",
     head: Head = SOFTMAX,
     hidden: Hidden = SIGMOID,
-    levels: tuple[float, float] = (0.0, 1.0),
+    levels: tuple[float, float] = PLAIN,
 ) -> Problem:
     """Draw a problem.
 
@@ -261,7 +271,7 @@ def every_kind(
         hidden: Hidden = named(NAMES[i % len(NAMES)])
         if random.random() < 0.3:
             hidden = [named(str(name)) for name in random.choice(NAMES, size=problem.L - 1)]
-        levels = (0.0, 1.0)
+        levels = PLAIN
         if head.is_quadratic and random.random() < 0.5:
             labels = "values"
         elif head != SOFTMAX and random.random() < 0.3:

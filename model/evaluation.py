@@ -78,9 +78,18 @@ def evaluate(
     return Score(loss / len(samples.y), right / len(samples.y))
 
 
+def _activated(network: MLP, layer: int, z: Float[Tensor, "N n"]) -> Float[Tensor, "N n"]:
+    """a[layer], in place of z where that is not needed for it."""
+    h = network.fast(layer)
+    a = torch.empty_like(z) if h.needs_z else z
+    h.forward(z, a, network.slope)()
+    return a
+
+
 def _logits(network: MLP, x: Float[Tensor, "N n_0"]) -> Float[Tensor, "N K"]:
     """What `network(x)` says, by the faster products."""
     for layer, W in network.W.items():
         x = linear(x, W, network.b[layer])
-        x = x.sigmoid_() if layer < network.depth else x
+        if layer < network.depth:
+            x = _activated(network, layer, x)
     return x

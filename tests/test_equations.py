@@ -1,5 +1,5 @@
-"""Equation, code and test carry the same tag: EQUATIONS.md, by_hand.py, activations.py and the markers on tests
-have one set of them."""
+"""Equation, code and test carry the same tag: EQUATIONS.md, by_hand.py, activations.py and the
+markers on tests have one set of them."""
 
 import ast
 import re

@@ -15,7 +15,7 @@ import torch
 from train_command import BARS, run, tree, weights
 
 from backproof import label, train
-from backproof.checks import by_hand
+from backproof.checks.activations import Sigmoid
 from backproof.model.training import Training
 
 ROOT = Path(__file__).parents[1]
@@ -258,9 +258,9 @@ def test_ctrl_c_before_training_leaves_nothing(monkeypatch, capsys):
 
 
 def test_a_wrong_gradient_stops_training_with_exit_code_1(monkeypatch, capsys):
-    original = by_hand.sigmoid
+    original = Sigmoid.h
     # autograd has the right one
-    monkeypatch.setattr(by_hand, "sigmoid", lambda z: original(z) * 1.001)
+    monkeypatch.setattr(Sigmoid, "h", lambda self, z: original(self, z) * 1.001)
     assert run(*BARS, "--epochs", 4, "--json") == 1
     out = capsys.readouterr().out
     answer = json.loads(out.splitlines()[-1])

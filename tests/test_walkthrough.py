@@ -11,14 +11,16 @@ import pytest
 
 from backproof.checks import by_hand
 from backproof.checks.__main__ import main
+from backproof.checks.activations import NAMES, named
 from backproof.checks.by_hand import Backward
 from backproof.checks.heads import CLASSIC, Head
+from backproof.checks.heads import HEADS as HEADS_ALL
 from backproof.checks.problem import draw, standard
+from backproof.checks.walkthrough.code import lines_that_compute
 from backproof.checks.walkthrough.notation import BACKPROOF, NOTATIONS
 from backproof.checks.walkthrough.text import (
     COLUMNS,
     MOST_SHOWN,
-    code_lines,
     nudged,
     number,
     walkthrough,
@@ -140,21 +142,55 @@ def test_a_wrong_gradient_is_seen_beside_its_nudge(monkeypatch: pytest.MonkeyPat
     assert len(after) > 1
 
 
-def quoting(tag: str, output: str) -> str:
-    """A sigmoid output is computed by the very line of a sigmoid layer."""
-    return "(F2)" if (tag, output) == ("(F3)", "sigmoid") else tag
+@pytest.mark.parametrize("head", HEADS_ALL, ids=str)
+def test_every_tag_on_the_page_quotes_a_line_that_computes_it(head: Head) -> None:
+    problem = draw((2, 3, 2), 1, seed=0, head=head)
+    lines = lines_that_compute(problem)
+    page = walkthrough(problem, BACKPROOF)
+    tags = 0
+    for at, line in enumerate(page):
+        if tag := re.match(r"\([FB]\d+\)", line):
+            tags += 1
+            quoted = " ".join(page[at + 1 : at + 3]).replace("code: ", "").split()
+            of_tag = [line.text.split() for line in lines if line.tag == tag[0]]
+            assert any(quoted[: len(code)] == code for code in of_tag), line
+    assert tags >= 10
 
 
-def test_every_tag_on_the_page_quotes_a_line_of_by_hand() -> None:
-    for output, cost in HEADS:
-        page = walkthrough(draw((2, 3, 2), 1, seed=0, head=Head(output, cost)), BACKPROOF)
-        for at, line in enumerate(page):
-            if tag := re.match(r"\([FB]\d\)", line):
-                quoted = " ".join(page[at + 1 : at + 3]).replace("code: ", "").split()
-                assert any(
-                    quoted[: len(code.split())] == code.split()
-                    for code in code_lines(quoting(tag[0], output))
-                ), line
+def test_the_lines_are_those_that_run_and_no_others() -> None:
+    relu = lines_that_compute(draw((2, 3, 2), 1, seed=0, hidden=named("relu")))
+    assert {line.tag for line in relu} >= {"(F1)", "(F2)", "(A3)", "(B1)", "(B5)"}
+    assert not {line.tag for line in relu} & {"(A1)", "(B7)", "(B8)", "(B9)", "(B10)"}
+    assert [line.function for line in relu if line.tag == "(A3)"] == ["h", "h_prime"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_activation_is_explained_in_every_notation(name: str) -> None:
+    problem = draw((3, 4, 4, 2), 1, seed=7, hidden=named(name))
+    pages = [walkthrough(problem, notation) for notation in NOTATIONS.values()]
+    assert numbers(pages[0]) == numbers(pages[1]) == numbers(pages[2])
+    assert all(len(line) <= COLUMNS for page in pages for line in page)
+    assert sum(line.startswith("(B5)") for line in pages[0]) == 2
+
+
+def test_a_relu_network_shows_its_kink_and_what_is_dead() -> None:
+    problem = draw((2, 4, 2), 1, seed=1, hidden=named("relu"))
+    page = " ".join(" ".join(walkthrough(problem, BACKPROOF)).split())
+    z = problem.forward().z[1][0]
+    nearest = int(np.abs(z).argmin())
+    assert "(B5) dz[1] = da[1] h'(z[1]), h' = 1 if z[1] > 0 else 0" in page
+    assert f"nearest to it is z[1][{nearest}] = {number(float(z[nearest])).strip()}." in page
+    off = [f"z[1][{j}]" for j in np.flatnonzero(z < 0)]
+    assert off
+    assert f"Nothing goes back through {', '.join(off)}, which" in page
+
+
+def test_values_in_place_of_a_class_are_shown_as_they_are() -> None:
+    head = Head("linear", "quadratic")
+    problem = draw((2, 3, 2), 1, seed=1, head=head, labels="values")
+    page = "\n".join(walkthrough(problem, BACKPROOF))
+    assert "the class is" not in page
+    assert f"    Y            {number(float(problem.Y[0, 0]))}" in page
 
 
 def test_explain_walks_through_the_problem_that_the_same_flags_verify(

@@ -33,7 +33,10 @@ class Notation:
     entry: str
 
     def symbol(self, name: str, layer: int = 0) -> str:
-        """The author's symbol for our `name` at `layer`."""
+        """The author's symbol for our `name` at `layer`; that of an activation's derivative is the
+        same for all."""
+        if name == "h'":
+            return name
         return self.symbols[name].format(l=layer + self.first_layer)
 
     def at(self, name: str, layer: int, indices: tuple[int, ...]) -> str:
@@ -41,35 +44,46 @@ class Notation:
         written = ",".join(str(index + self.first_unit) for index in indices)
         return self.entry.format(s=self.symbol(name, layer), i=written)
 
-    def equation(self, key: str, layer: int, L: int) -> str:
+    def through(self, key: str, layer: int, L: int, name: str, formula: str) -> str:
+        """The equation of `key` with an activation in it: its name, and h or h' as a formula."""
+        a = self.symbol("a" if layer < L else "p", layer)
+        h = formula.format(z=self.symbol("z", layer), a=a)
+        return self.equation(key, layer, L, name=name, h=h)
+
+    def equation(self, key: str, layer: int, L: int, **more: str) -> str:
         """The equation of `key`, such as "F1" or "F4 quadratic", at a layer of a network of L."""
         here = {name: self.symbol(name, layer) for name in self.symbols}
         before = {f"{name}_before": self.symbol(name, layer - 1) for name in self.symbols}
         after = {f"{name}_after": self.symbol(name, layer + 1) for name in self.symbols}
         output = {name: self.symbol(name, L) for name in ("p", "Y", "loss")}
         before["a_before"] = self.symbol("x" if layer == 1 else "a", layer - 1)
-        return self.equations[key].format(**(here | before | after | output))
+        return self.equations[key].format(**(here | before | after | output | more))
 
 
 _COLUMNS = {
     "F1": "{z} = {W} {a_before} + {b}",
-    "F2": "{a} = σ({z})",
+    "F2": "{a} = h({z}) = {h}",
     "F3 softmax": "{p} = exp({z}) / Σ exp({z})",
-    "F3 sigmoid": "{p} = σ({z})",
-    "F4 softmax cross-entropy": "{loss} = -ln {p}, at the class y",
-    "F4 sigmoid cross-entropy": "{loss} = -Σ ({Y} ln {p} + (1 - {Y}) ln (1 - {p}))",
+    "F3": "{p} = h({z}) = {h}",
+    "F4 softmax+cross-entropy": "{loss} = -ln {p}, at the class y",
+    "F4 softmax+binary-cross-entropy": "{loss} = -Σ ({Y} ln {p} + (1 - {Y}) ln (1 - {p}))",
+    "F4 sigmoid+cross-entropy": "{loss} = -Σ ({Y} ln {p} + (1 - {Y}) ln (1 - {p}))",
     "F4 quadratic": "{loss} = Σ ({p} - {Y})²",
+    "F4 half-quadratic": "{loss} = Σ ({p} - {Y})² / 2",
     "B1": "{dz} = {p} - {Y}",
     "B6": "{J} = diag({p}) - {p} {p}ᵀ",
-    "B7 dp": "{dp} = 2 ({p} - {Y})",
+    "B7 dp quadratic": "{dp} = 2 ({p} - {Y})",
+    "B7 dp half-quadratic": "{dp} = {p} - {Y}",
     "B7": "{dz} = {J} {dp}",
-    "B8 dp": "{dp} = 2 ({p} - {Y})",
-    "B8": "{dz} = {dp} σ'({z})",
+    "B8 dp quadratic": "{dp} = 2 ({p} - {Y})",
+    "B8 dp half-quadratic": "{dp} = {p} - {Y}",
+    "B8": "{dz} = {dp} h'({z}),  h'({z}) = {h}",
     "B9": "{dz} = {p} - {Y}",
+    "B10": "{dz} = {p} - {Y} - Σ R ({p} - {Y}), R the softmax of the rest",
     "B2": "{dW} = {dz} ({a_before})ᵀ",
     "B3": "{db} = {dz}",
     "B4": "{da_before} = ({W})ᵀ {dz}",
-    "B5": "{dz} = {da} σ'({z}),  σ'({z}) = {a} (1 - {a})",
+    "B5": "{dz} = {da} h'({z}),  h'({z}) = {h}",
 }
 
 BACKPROOF = Notation(
@@ -80,23 +94,28 @@ BACKPROOF = Notation(
     | {name: name for name in ("x", "p", "Y", "loss", "dp", "J")},
     {
         "F1": "{z} = {a_before} {W}ᵀ + {b}",
-        "F2": "{a} = sigmoid({z})",
+        "F2": "{a} = {name}({z}) = {h}",
         "F3 softmax": "{p} = softmax({z}) = exp({z}) / Σ exp({z})",
-        "F3 sigmoid": "{p} = sigmoid({z})",
-        "F4 softmax cross-entropy": "{loss} = -log {p}[y] = log Σ exp({z}) - {z}[y]",
-        "F4 sigmoid cross-entropy": "{loss} = Σ (log(1 + exp({z})) - {Y} {z})",
+        "F3": "{p} = {name}({z}) = {h}",
+        "F4 softmax+cross-entropy": "{loss} = -log {p}[y] = log Σ exp({z}) - {z}[y]",
+        "F4 softmax+binary-cross-entropy": "{loss} = -Σ ({Y} log {p} + (1 - {Y}) log (1 - {p}))",
+        "F4 sigmoid+cross-entropy": "{loss} = Σ (log(1 + exp({z})) - {Y} {z})",
         "F4 quadratic": "{loss} = Σ ({p} - {Y})²",
+        "F4 half-quadratic": "{loss} = Σ ({p} - {Y})² / 2",
         "B1": "{dz} = ({p} - {Y}) / N",
         "B6": "{J} = diag({p}) - {p} {p}ᵀ",
-        "B7 dp": "{dp} = 2 ({p} - {Y}) / N",
+        "B7 dp quadratic": "{dp} = 2 ({p} - {Y}) / N",
+        "B7 dp half-quadratic": "{dp} = ({p} - {Y}) / N",
         "B7": "{dz} = {J} {dp}",
-        "B8 dp": "{dp} = 2 ({p} - {Y}) / N",
-        "B8": "{dz} = {dp} {p} (1 - {p})",
+        "B8 dp quadratic": "{dp} = 2 ({p} - {Y}) / N",
+        "B8 dp half-quadratic": "{dp} = ({p} - {Y}) / N",
+        "B8": "{dz} = {dp} h'({z}), h' = {h}",
         "B9": "{dz} = ({p} - {Y}) / N",
+        "B10": "{dz} = e - Σ R e, e = ({p} - {Y}) / N, R the softmax of the rest",
         "B2": "{dW} = {dz}ᵀ {a_before}",
         "B3": "{db} = Σ {dz} over the samples",
         "B4": "{da_before} = {dz} {W}",
-        "B5": "{dz} = {da} {a} (1 - {a})",
+        "B5": "{dz} = {da} h'({z}), h' = {h}",
     },
     "{s}[{i}]",
 )

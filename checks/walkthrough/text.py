@@ -8,16 +8,15 @@ page shows a part, and says which.
 
 from __future__ import annotations
 
-import inspect
 import textwrap
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 
-from backproof.checks import by_hand
+from backproof.checks.activations import Activation, named
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities
+from backproof.checks.walkthrough.code import lines_that_compute
 from backproof.checks.walkthrough.notation import NOTATIONS, Notation
 from backproof.checks.witnesses.verify import hand
 
@@ -58,7 +57,7 @@ def shown_units(problem: Problem) -> dict[int, np.ndarray]:
     if problem.sizes[0] > MOST_SHOWN:
         shown[0] = np.sort(np.argsort(-np.abs(problem.x[0]), kind="stable")[:MOST_SHOWN])
     last = len(problem.sizes) - 1
-    if problem.y[0] not in shown[last]:
+    if problem.y.ndim == 1 and problem.y[0] not in shown[last]:
         shown[last][-1] = problem.y[0]
     return shown
 
@@ -76,14 +75,6 @@ def nudged(problem: Problem, name: str, layer: int, index: tuple[int, ...]) -> f
     arrays[name][layer] = arrays[name][layer].copy()
     arrays[name][layer][index] += NUDGE
     return _loss(replace(problem, W=arrays["W"], b=arrays["b"])) - _loss(problem)
-
-
-@cache
-def code_lines(tag: str) -> list[str]:
-    """The lines of by_hand.py that end with a tag such as "(F1)", without it and without
-    indentation."""
-    lines = inspect.getsource(by_hand).splitlines()
-    return [line.rsplit("  #", 1)[0].strip() for line in lines if line.endswith(f"# {tag}")]
 
 
 def number(value: float) -> str:
@@ -104,6 +95,10 @@ class _Page:
         self.values: Quantities = hand(problem)
         self.shown = shown_units(problem)
         self.lines = list[str]()
+        self.code_lines = lines_that_compute(problem)
+        self.activations = dict(problem.activation)
+        if not problem.head.is_softmax:
+            self.activations[self.L] = named(problem.output)
 
     def given(self) -> None:
         """What the walk starts from."""
@@ -128,25 +123,27 @@ class _Page:
         for layer in problem.W:
             self.matrix("W", layer, problem.W[layer])
             self.vector("b", layer, problem.b[layer])
-        self.say(f"    the class is {problem.y[0] + notation.first_unit}, so")
-        self.vector("Y", self.L, (np.arange(problem.sizes[-1]) == problem.y[0]).astype(np.float64))
+        if problem.y.ndim == 1:
+            self.say(f"    the class is {problem.y[0] + notation.first_unit}, so")
+        self.vector("Y", self.L, problem.Y[0])
 
     def forward(self) -> None:
         """(F1) to (F4)."""
         problem = self.problem
-        cost = self.problem.cost
+        head = problem.head
         self.heading("Forward")
         for layer in problem.W:
             self.equation("F1", layer)
             self.sums(layer)
             if layer < self.L:
-                self.equation("F2", layer)
+                self.activation("F2", layer, "h")
                 self.vector("a", layer, self.values[f"a[{layer}]"][0])
-        self.equation(f"F3 {problem.output}", self.L)
+        if head.is_softmax:
+            self.equation("F3 softmax", self.L)
+        else:
+            self.activation("F3", self.L, "h")
         self.vector("p", self.L, self.values["p"][0])
-        self.equation(
-            "F4 quadratic" if cost == "quadratic" else f"F4 {problem.output} {cost}", self.L
-        )
+        self.equation(f"F4 {head.cost}" if head.is_quadratic else f"F4 {head}", self.L)
         self.say(
             f"    {self.notation.symbol('loss')} = "
             f"{number(float(self.values['losses'][0])).strip()}"
@@ -157,16 +154,19 @@ class _Page:
         self.heading("Backward")
         problem = self.problem
         L = self.L
-        if problem.cost == "quadratic":
-            tag = "B7" if problem.output == "softmax" else "B8"
-            self.equation(f"{tag} dp", L)
-            self.vector("dp", L, self.values["dp"][0])
-            if problem.output == "softmax":
-                self.equation("B6", L)
-                self.matrix("J", L, self.values["J"][0])
+        head = problem.head
+        tag = head.equation.strip("()")
+        if not head.is_quadratic:
             self.equation(tag, L)
         else:
-            self.equation("B1" if problem.output == "softmax" else "B9", L)
+            self.equation(f"{tag} dp {head.cost}", L)
+            self.vector("dp", L, self.values["dp"][0])
+            if head.is_softmax:
+                self.equation("B6", L)
+                self.matrix("J", L, self.values["J"][0])
+                self.equation(tag, L)
+            else:
+                self.activation(tag, L, "h_prime")
         self.vector("dz", L, self.values[f"dz[{L}]"][0])
 
     def backward(self) -> None:
@@ -180,7 +180,8 @@ class _Page:
             if layer > 1:
                 self.equation("B4", layer)
                 self.vector("da", layer - 1, self.values[f"da[{layer - 1}]"][0])
-                self.equation("B5", layer - 1)
+                self.activation("B5", layer - 1, "h_prime")
+                self.kink(layer - 1)
                 self.vector("dz", layer - 1, self.values[f"dz[{layer - 1}]"][0])
 
     def nudges(self, layer: int) -> None:
@@ -239,31 +240,59 @@ class _Page:
         tag = f"({key.split()[0]})"
         self.lines.append("")
         self.say(f"{tag} {self.notation.equation(key, layer, self.L)}")
-        for line in self.code(key, tag):
-            self.say(f"     code: {line}" if len(line) <= COLUMNS - 11 else f"     {line}")
+        self.quote(self.code(key, tag))
+
+    def quote(self, lines: list[str]) -> None:
+        """Lines of code, as they are."""
+        for line in lines:
+            label = "code: " if len(line) <= COLUMNS - 11 else ""
+            self.say(f"     {label}{line}")
+
+    def activation(self, key: str, layer: int, function: str) -> None:
+        """(F2), (F3) or (B5), whose right side is that of the layer's own activation."""
+        h = self.activations[layer]
+        tag = f"({key})"
+        formula = h.plain if function == "h" else h.plain_prime
+        self.lines.append("")
+        self.say(f"{tag} {self.notation.through(key, layer, self.L, h.name, formula)}")
+        self.quote([*self.code(key, tag), *self.of_activation(h, function)])
+
+    def kink(self, layer: int) -> None:
+        """Of an activation with a kink: which units are on which side of it, and how near."""
+        h = self.activations[layer]
+        if not h.jump:
+            return
+        z = self.values[f"z[{layer}]"][0]
+        prime = h.h_prime(z, self.values[f"a[{layer}]"][0])
+        self.vector("h'", layer, prime)
+        nearest = int(np.abs(z).argmin())
+        where = self.notation.at("z", layer, (nearest,))
+        self.say(
+            f"    h' jumps from {prime_below(h):g} to 1 at the kink, z = 0; nearest to it is "
+            f"{where} = {number(float(z[nearest])).strip()}."
+        )
+        dead = [self.notation.at("z", layer, (int(j),)) for j in np.flatnonzero(prime == 0)]
+        if dead:
+            self.say(
+                f"    Nothing goes back through {', '.join(dead[:MOST_SHOWN])}"
+                f"{' and others' * (len(dead) > MOST_SHOWN)}, which "
+                f"{'is' if len(dead) == 1 else 'are'} negative."
+            )
 
     def code(self, key: str, tag: str) -> list[str]:
-        """Those of the tag's lines that compute this: a tag has one line for each head that
-        differs."""
-        lines = code_lines(tag)
-        output = self.problem.output
-        cost = self.problem.cost
-        if tag in ("(F2)", "(F3)"):
-            inner = "return np.where" if tag == "(F2)" or output == "sigmoid" else "return e /"
-            return [
-                line
-                for line in (code_lines("(F2)") if output == "sigmoid" and tag == "(F3)" else lines)
-                if line.startswith(inner)
-            ]
-        if tag == "(F4)":
-            if cost != "quadratic":
-                start = {"softmax": "return log_sum_exp", "sigmoid": "return (log_one"}[output]
-            else:
-                start = "return ((p"
-            return [line for line in lines if line.startswith(start)]
-        if tag in ("(B7)", "(B8)"):
-            return [line for line in lines if line.startswith("dp =") == key.endswith("dp")]
-        return lines
+        """The lines that compute this: of (B7) and (B8) the first makes dp, what follows makes
+        dz."""
+        of_tag = [line.text for line in self.code_lines if line.tag == tag]
+        if tag == "(B7)" or tag == "(B8)":
+            dp, *dz = of_tag
+            return [dp] if "dp" in key.split() else dz
+        return of_tag
+
+    def of_activation(self, h: Activation, function: str) -> list[str]:
+        """The line that computes h or h_prime of an activation."""
+        return [
+            line.text for line in self.code_lines if line.tag == h.tag and line.function == function
+        ]
 
     def vector(self, name: str, layer: int, values: np.ndarray) -> None:
         """A name and its numbers; dots where the layer has more."""
@@ -307,9 +336,13 @@ class _Page:
         )
 
 
+def prime_below(h: Activation) -> float:
+    """h' on the lower side of its kink."""
+    return 1.0 - h.jump
+
+
 def _loss(problem: Problem) -> float:
-    passed = problem.forward()
-    return float(by_hand.losses(passed.z[problem.L], problem.y, head=problem.head).mean())
+    return float(problem.losses().mean())
 
 
 def _signed(value: float) -> str:

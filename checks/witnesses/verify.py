@@ -173,10 +173,12 @@ def hand(problem: Problem, dtype: str = "float64") -> Quantities:
 
     W = cast(problem.W)
     x = problem.x.astype(dtype, copy=False)
-    settled = {"head": problem.head, "hidden": problem.hidden}
-    passed = by_hand.forward(x, W, cast(problem.b), **settled)
-    losses = by_hand.losses(passed.z[problem.L], problem.answers, head=problem.head)
-    found = collect(passed, losses, by_hand.backward(passed, W, problem.answers, **settled))
+    y = problem.answers
+    head = problem.head
+    hidden = problem.hidden
+    passed = by_hand.forward(x, W, cast(problem.b), head=head, hidden=hidden)
+    losses = by_hand.losses(passed.z[problem.L], y, head=head)
+    found = collect(passed, losses, by_hand.backward(passed, W, y, head=head, hidden=hidden))
     return {quantity: np.asarray(value, dtype=np.float64) for quantity, value in found.items()}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backproof.model.costs import probabilities
 from backproof.model.evaluation import KEPT, LARGEST_EVALUATION
 from backproof.model.training import Training
 
@@ -79,11 +80,11 @@ def take(training: Training, logits: Float[Tensor, "M K"] | None = None) -> Snap
         logits = torch.cat([network(part) for part in torch.split(x, LARGEST_EVALUATION)])
     # along a class's samples everything is ten times as fast as across few classes
     by_class = logits[: len(y)].T.contiguous()
-    p = by_class.softmax(dim=0) if output == "softmax" else by_class.sigmoid()
+    p = by_class.softmax(dim=0) if output == "softmax" else probabilities(by_class, output)
     a = {}
     inputs = x[:FEW]
     for layer in range(1, network.depth):
-        inputs = network.sigmoid(layer)(network.linear(layer)(inputs))
+        inputs = network.activation(layer)(network.linear(layer)(inputs))
         a[layer] = _array(inputs)
     return Snapshot(a, _array(p).T, y.cpu().numpy())
 
