@@ -98,7 +98,7 @@ def test_softmax_jacobian_is_symmetric_and_its_rows_sum_to_zero():
 
 @pytest.mark.equation("B7")
 def test_quadratic_cost_on_softmax_goes_through_the_jacobian():
-    problem = draw((4, 6, 3), 5, seed=4, head=Head(head=Head(cost="quadratic")))
+    problem = draw((4, 6, 3), 5, seed=4, head=Head(cost="quadratic"))
     passed, gone_back = passes(problem)
     p, dp = passed.p, 2 * (passed.p - by_hand.one_hot(problem.y, passed.p)) / 5
     expected = p * (dp - (dp * p).sum(axis=1, keepdims=True))  # J @ dp, multiplied out
@@ -186,13 +186,13 @@ def test_error_goes_back_through_weights_and_sigmoid():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_passes_stay_in_the_dtype_that_came_in(dtype):
-    problem = draw((3, 4, 2), 5, seed=8, head=Head(head=Head(cost="quadratic")))
+    problem = draw((3, 4, 2), 5, seed=8, head=Head(cost="quadratic"))
     W, b = (
         {layer: array.astype(dtype) for layer, array in layers.items()}
         for layers in (problem.W, problem.b)
     )
     passed = by_hand.forward(problem.x.astype(dtype), W, b)
-    gone_back = by_hand.backward(passed, W, problem.y, head=Head(head=Head(cost="quadratic")))
+    gone_back = by_hand.backward(passed, W, problem.y, head=Head(cost="quadratic"))
     assert {array.dtype for array in (passed.p, gone_back.dW[1], gone_back.db[2], gone_back.J)} == {
         np.dtype(dtype)
     }
