@@ -277,6 +277,9 @@ def train(run: Run, given: Namespace, start: float, program: str) -> int:
     except LostProcess as error:
         complain(program, f"{lost(run, error)} Go on with --resume {shlex.quote(str(run.folder))}.")
         code = WRONG
+    except BadInput:  # a card that cannot do it
+        run.discard()
+        raise
     finally:
         run.end()
     run.training.leave()
@@ -294,13 +297,15 @@ def train(run: Run, given: Namespace, start: float, program: str) -> int:
 def follow(run: Run, program: str) -> int:
     """Do this process's part of a run that another one leads: its rows of every batch, and not a
     word."""
+    from backproof.model.device import full_precision
     from backproof.model.distributed import LostProcess
 
     code = GOOD
     try:
-        for record in run.training.fit(run.configuration.epochs):
-            if record.diverged or run.training.processes.any(False):
-                break
+        with full_precision():
+            for record in run.training.fit(run.configuration.epochs):
+                if record.diverged or run.training.processes.any(False):
+                    break
     except LostProcess as error:
         complain(program, lost(run, error))
         code = WRONG

@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -24,6 +25,47 @@ def usable(name: str) -> str:
             "sees none. Use --device cpu."
         )
     return name
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Multiply float32 as float32 while this lasts: TF32, which NVIDIA's containers switch on,
+    keeps 10 of 23 bits, and right gradients would be called wrong."""
+    before = torch.get_float32_matmul_precision()
+    if before == "highest":
+        yield
+        return
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def answering_for(device: str, sizes: Sequence[int]) -> Iterator[None]:
+    """Tell what a card cannot do in one line: it has too little memory, or something else is wrong
+    with it.
+
+    Args:
+        device: where the arithmetic is.
+        sizes: of the network.
+    Raises: BadInput in place of what torch raises.
+    """
+    shape = "-".join(map(str, sizes))
+    memory_line = (
+        f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units, or a "
+        "smaller --batch-size."
+    )
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise BadInput(memory_line) from error
+    except torch.AcceleratorError as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(
+            f"--device: expected a {device} device that works, got: {reason}. Use --device cpu."
+        ) from error
 
 
 # multiply-adds of a forward pass; with less, threads wait for each other longer than they compute

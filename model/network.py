@@ -62,12 +62,13 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(OrderedDict(self._parts(dtype, device)))
         self._linear = tuple(module for module in self.layers if isinstance(module, nn.Linear))
         if init is not None:
-            self._draw(INITS[init], torch.Generator().manual_seed(seed))
+            self._draw(INITS[init], torch.Generator("cpu").manual_seed(seed))
 
     @torch.no_grad()
     def _draw(self, init: Init, generator: torch.Generator) -> None:
         for layer in self.W:
-            W, b = init(self.sizes[layer], self.sizes[layer - 1], generator)
+            with torch.device("cpu"):  # whatever somebody's default device is
+                W, b = init(self.sizes[layer], self.sizes[layer - 1], generator)
             self.W[layer].copy_(W)
             self.b[layer].copy_(b)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from backproof.model.products import Run
 
@@ -33,6 +34,9 @@ class Replay:
     Args:
         steps: each bound to the memory of its batch; they must find everything else where it was
             the time before.
+        parameters: whose .grad the steps leave: what they left while they were recorded is where
+            every replay leaves it, whoever put another tensor there in between.
+        device: where all of it is, which need not be the current card.
         aside: runs steps away from the stream that recording must not disturb.
         record: turns a run of steps into one that can be replayed. It does not run it.
     """
@@ -41,12 +45,16 @@ class Replay:
         self,
         steps: Sequence[Run],
         *,
+        parameters: Sequence[Tensor] = (),
+        device: torch.device | None = None,
         aside: Callable[[Run], None] | None = None,
         record: Callable[[Run], Run] | None = None,
     ) -> None:
         self._steps = steps
-        self._aside = aside or _aside
-        self._record = record or _record
+        self._parameters = parameters
+        self._gradients: list[Tensor | None] = []
+        self._aside = aside or partial(_aside, device)
+        self._record = record or partial(_record, device)
         self._warm = 0
         self._recorded = dict[int, Run]()
 
@@ -59,22 +67,29 @@ class Replay:
             return
         if count not in self._recorded:
             self._recorded[count] = self._record(run)
+            self._gradients = [parameter.grad for parameter in self._parameters]
         self._recorded[count]()
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
 
 
-def _aside(run: Run) -> None:
+def _aside(device: torch.device | None, run: Run) -> None:
     """On a stream of its own, which waits for what came before and is waited for by what comes
     after."""
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        run()
-    torch.cuda.current_stream().wait_stream(stream)
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            run()
+        torch.cuda.current_stream().wait_stream(stream)
 
 
-def _record(run: Run) -> Run:
+def _record(device: torch.device | None, run: Run) -> Run:
     """Into a CUDA graph."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
+    with torch.cuda.device(device):
+        graph = torch.cuda.CUDAGraph()
+        # torch's own stream for this is made once, on whichever card was the first
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        with torch.cuda.graph(graph, stream=stream):
+            run()
     return graph.replay

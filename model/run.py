@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from backproof.model.checkpoint import (
 from backproof.model.command_line import BadInput
 from backproof.model.configuration import CHANGEABLE, Configuration, resume
 from backproof.model.data import Dataset, load
-from backproof.model.device import bytes_for, memory, threads_for
+from backproof.model.device import answering_for, bytes_for, memory, threads_for
 from backproof.model.distributed import Processes
 from backproof.model.evaluation import Samples
 from backproof.model.folders import (
@@ -105,6 +106,16 @@ class Run:
         finally:
             if self.claim is not None:
                 self.claim.release()
+
+    def discard(self) -> None:
+        """Remove what a new run has written, if it never saved anything: nobody will go on with
+        it."""
+        if self.claim is None or self.resumed_after is not None or self.last is not None:
+            return
+        clear_unfinished(self.folder)
+        (self.folder / CONFIG).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else's files are in it
+            self.folder.rmdir()
 
     def _saved_model(self, record: Record, arrays: dict[str, np.ndarray]) -> SavedModel:
         settings = self.configuration
@@ -293,18 +304,16 @@ def _training(
             f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units."
         )
     try:
-        network = MLP(
-            sizes, init=configuration.init, seed=configuration.seed, dtype=dtype, device=device
-        )
-        train, test = (
-            _samples(*part, device)
-            for part in (
-                dataset.training(configuration.dtype),
-                dataset.testing(configuration.dtype),
+        with answering_for(device, sizes):
+            network = MLP(
+                sizes, init=configuration.init, seed=configuration.seed, dtype=dtype, device=device
             )
-        )
-    except (RuntimeError, MemoryError) as error:
-        raise BadInput(
+            train = _samples(*dataset.training(configuration.dtype), device)
+            test = _samples(*dataset.testing(configuration.dtype), device)
+    except RuntimeError as error:
+        if device != "cpu":  # a card's errors have been told apart
+            raise
+        raise BadInput(  # the CPU's allocator has no error of its own
             f"--hidden: expected a network that fits into memory, got {shape}. Give fewer units."
         ) from error
     settings = Settings(

@@ -195,7 +195,8 @@ class Training:
             and self.processes.world == 1
         )
         if replays:
-            return Replay(self._steps)
+            parameters = list(self.network.parameters())
+            return Replay(self._steps, parameters=parameters, device=self.train.x.device)
         return partial(in_turn, self._steps)
 
     def step(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from backproof.model import device
+from backproof.model import device, distributed
 from backproof.model.command_line import BadInput
 from backproof.model.device import A_THREADS_SHARE, bytes_for, memory, threads_for, usable
 from backproof.model.network import MLP
@@ -54,3 +54,50 @@ def test_memory_is_known_or_without_limit(monkeypatch):
     assert memory() >= 2**28  # less could not have imported torch
     monkeypatch.delattr(device.os, "sysconf_names")
     assert memory() == 2**63
+
+
+def test_products_are_in_full_precision_for_a_while(monkeypatch):
+    """As under TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1, which NVIDIA's containers set."""
+    torch.set_float32_matmul_precision("high")
+    try:
+        with device.full_precision():
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+CARD_ERRORS = [
+    (torch.OutOfMemoryError("CUDA out of memory. Tried"), "--hidden: expected a network that fits"),
+    (MemoryError(), "--hidden: expected a network that fits into memory, got 4-8-2."),
+    (
+        torch.AcceleratorError("CUDA error: unspecified launch failure\nmore"),
+        "--device: expected a cuda device that works, got: CUDA error: unspecified launch failure.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "line"), CARD_ERRORS, ids=lambda part: type(part).__name__)
+def test_an_error_of_a_card_is_called_by_its_name(error, line):
+    with pytest.raises(BadInput) as told, device.answering_for("cuda", (4, 8, 2)):
+        raise error
+    assert str(told.value).startswith(line)
+
+
+def test_any_other_error_is_left_alone():
+    with pytest.raises(RuntimeError, match="a fault"), device.answering_for("cuda", (4, 8, 2)):
+        raise RuntimeError("a fault of our own")
+
+
+def test_more_processes_than_cards_are_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert distributed._own_card() == 0
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(BadInput) as told:
+        distributed._own_card()
+    assert str(told.value) == (
+        "torchrun: expected a CUDA device for each of 2 processes, got 1. Start "
+        "--nproc-per-node=1, or use --device cpu."
+    )

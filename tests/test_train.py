@@ -244,6 +244,19 @@ def test_ctrl_c_before_the_first_epoch_does_not_claim_to_have_saved(monkeypatch,
     assert not Path("runs/bars-1/model.safetensors").exists()
 
 
+def test_a_card_without_memory_is_one_line_and_leaves_no_folder(monkeypatch, capsys):
+    def fail(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Training, "next_batch", fail)
+    assert run(*BARS) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(
+        "train.py: --hidden: expected a network that fits into memory, got 4-5-2."
+    )
+    assert os.listdir("runs") == []
+
+
 def test_ctrl_c_before_training_leaves_nothing(monkeypatch, capsys):
     def interrupt(_):
         raise KeyboardInterrupt

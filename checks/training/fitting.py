@@ -184,6 +184,9 @@ def fit(
             for epoch in epochs:
                 for symptom in epoch.symptoms if not quiet else ():
                     print(f"warning: {symptom.line}")
+    except BadInput:
+        run.discard()
+        raise
     finally:
         run.end()
     symptoms = session.conclude()

@@ -13,6 +13,7 @@ from backproof.checks.report.markdown import as_page
 from backproof.checks.report.text import Report
 from backproof.checks.training.checker import Checker
 from backproof.model.dashboard import Dashboard
+from backproof.model.device import answering_for, full_precision
 from backproof.model.run import Run
 from backproof.model.training import Record
 
@@ -58,7 +59,12 @@ class Session:
         Args:
             records: of its training, one an epoch; the first is of the state as it is.
         """
-        with Dashboard(self.run) as dashboard:
+        device = self.run.training.train.x.device.type
+        with (
+            full_precision(),
+            answering_for(device, self.run.sizes),
+            Dashboard(self.run) as dashboard,
+        ):
             remarks = dashboard.remarks
             for record in records:
                 symptoms = self.watcher.look(record)
