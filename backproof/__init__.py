@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from backproof.checks.black_box.suite import assert_gradients, check_gradients
     from backproof.checks.grading.door import check
     from backproof.checks.training.fitting import fit, load
+    from backproof.checks.learning.why import assert_learns, why
 
 __version__ = "0.2.0.dev0"
 __all__ = [
     "assert_function",
     "assert_gradients",
+    "assert_learns",
     "check",
     "check_function",
     "check_gradients",
     "fit",
     "load",
+    "why",
 ]
 
 _HOMES = {  # where each public name is defined
@@ -38,6 +41,8 @@ _HOMES = {  # where each public name is defined
     "fit": "backproof.checks.training.fitting",
     "load": "backproof.checks.training.fitting",
     "check": "backproof.checks.grading.door",
+    "assert_learns": "backproof.checks.learning.why",
+    "why": "backproof.checks.learning.why",
 }
 
 _here = Path(__file__).resolve().parent

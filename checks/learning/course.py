@@ -3,6 +3,7 @@ before it had begun."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backproof.checks.learning.finding import Progress, Symptom
-from backproof.checks.learning.vital_signs import VitalSigns, agreement
+from backproof.checks.learning.related import agreement
+from backproof.checks.learning.vital_signs import VitalSigns
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Integer
@@ -36,6 +38,8 @@ ENOUGH = 50  # samples for that
 # standard deviations above the commonest class: test samples that know nothing exceed it once in
 # 700
 AT_CHANCE = 3.0
+# of the first loss is all that a history of losses gained while it fell without a break
+CRAWLING = 0.02
 LEARNT = 0.9  # of the prior's loss: whoever is below it knows something of the labels
 
 
@@ -61,13 +65,14 @@ def diverged(signs: VitalSigns, history: Sequence[Progress]) -> Iterator[Symptom
                 else f"one epoch moved the weights by {jump:.1f} times their length"
             ),
             "was thrown far away by steps that are too large",
-            "Start again with a smaller --lr: a tenth.",
+            "Start again with a smaller learning rate: a tenth.",
             {
                 "loss": lately[-1] if lately else signs.loss,
                 "prior_loss": signs.prior_loss,
                 "jump": jump,
             },
             hopeless=True,
+            flag="a smaller --lr",
         )
 
 
@@ -134,14 +139,53 @@ def too_few_steps(signs: VitalSigns, history: Sequence[Progress]) -> Iterator[Sy
             f"{last.epoch}, while the weights moved by {path:.1e} of their length, "
             f"{last.relative_update:.1e} in the last",
             "stopped before it had begun",
-            "Raise --epochs, or --lr: a healthy epoch moves the weights by a hundredth of their "
-            "length or more.",
+            "Take more steps, or a larger learning rate: a healthy epoch moves the weights by a "
+            "hundredth of their length or more.",
             {
                 "path": path,
                 "relative_update": last.relative_update,
                 "loss": signs.loss,
                 "prior_loss": signs.prior_loss,
             },
+            hopeless=False,
+            flag="--epochs, or --lr",
+        )
+
+
+def of_losses(history: Sequence[Progress], signs: VitalSigns) -> Iterator[Symptom]:
+    """What a bare list of losses says of the learning rate: it broke or rose, or it hardly fell and
+    falls on."""
+    losses = [epoch.train_loss for epoch in history]
+    if len(losses) < LATELY or any(math.isfinite(epoch.relative_update) for epoch in history):
+        return
+    broken = [at for at, loss in enumerate(losses) if not math.isfinite(loss)]
+    lately = losses[-max(LATELY, len(losses) // 4) :]
+    risen = not broken and min(lately) > max(2 * losses[0], signs.prior_loss)
+    if broken or risen:
+        where = f"is not finite from number {broken[0]} on" if broken else "stays above its start"
+        yield Symptom(
+            "rate-too-large",
+            "the training",
+            f"of {len(losses)} losses, the first {losses[0]:.4g}, the last {losses[-1]:.4g}: it "
+            f"{where}",
+            "takes steps so long that they jump over what they aim at",
+            "Start again with a learning rate of a tenth.",
+            {"loss": losses[-1], "first": losses[0]},
+            hopeless=True,
+        )
+        return
+    fell = losses[0] - losses[-1]
+    steadily = all(after < before for before, after in itertools.pairwise(losses))
+    if steadily and fell < CRAWLING * losses[0] and losses[-1] > LEARNT * signs.prior_loss:
+        yield Symptom(
+            "rate-too-small",
+            "the training",
+            f"{len(losses)} losses fall steadily, from {losses[0]:.6g} to {losses[-1]:.6g}, where "
+            f"knowing nothing costs {signs.prior_loss:.4g}",
+            "takes steps so short that it hardly moves",
+            "Take a learning rate ten times as large, again and again until the loss no longer "
+            "falls steadily; or many more steps.",
+            {"loss": losses[-1], "first": losses[0]},
             hopeless=False,
         )
 
@@ -157,4 +201,6 @@ def _at_start(history: Sequence[Progress]) -> str:
 def _path(history: Sequence[Progress]) -> float:
     """How far the weights moved in all epochs, in units of their length; an epoch that began at
     zero weights has no such unit."""
-    return sum(epoch.relative_update for epoch in history if math.isfinite(epoch.relative_update))
+    return math.fsum(
+        epoch.relative_update for epoch in history if math.isfinite(epoch.relative_update)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NAMES = (
     "input-blind",
@@ -14,6 +14,23 @@ NAMES = (
     "unlearnable-labels",
     "diverged",
 )
+# the same with what needs more than weights and epochs to be seen: data, other activations, a step
+ALL_NAMES = (
+    *NAMES,
+    "vanishing",
+    "exploding",
+    "dead-units",
+    "inputs-unscaled",
+    "targets-out-of-range",
+    "labels-shuffled",
+    "duplicate-rows",
+    "class-imbalance",
+    "poor-minimum",
+    "leak",
+    "rate-too-large",
+    "rate-too-small",
+    "overflow",
+)
 
 
 @dataclass(frozen=True)
@@ -21,13 +38,15 @@ class Symptom:
     """One reason why the network does not learn.
 
     Attributes:
-        name: one of NAMES.
+        name: one of ALL_NAMES.
         where: such as "layer 1".
         evidence: the numbers that say so.
         meaning: what it means, a sentence whose subject is `where`.
         remedy: what to do about it.
         measures: the numbers of the evidence, by name.
         hopeless: whether more training, as it is, can never mend it.
+        flag: what to change of a command of ours, such as "--init pytorch"; empty where there is no
+            such flag.
     """
 
     name: str
@@ -37,11 +56,19 @@ class Symptom:
     remedy: str
     measures: dict[str, float]
     hopeless: bool
+    flag: str = ""
 
     @property
     def line(self) -> str:
-        """All of it in one line."""
+        """The name, where, what it means, the evidence and the remedy, in one line."""
         return f"{self.name}: {self.where} {self.meaning}: {self.evidence}. {self.remedy}"
+
+    @property
+    def of_our_run(self) -> Symptom:
+        """The same, told to somebody who trains with this project: with the flag that helps."""
+        if self.flag:
+            return replace(self, remedy=f"{self.remedy} Here: {self.flag}.", flag="")
+        return self
 
     def as_json(self) -> dict[str, object]:
         """For `--json`; numbers that are not finite become null."""

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backproof.checks.learning.activations import ACTIVATIONS, Activation
 from backproof.checks.learning.course import diverged, too_few_steps, unlearnable_labels
 from backproof.checks.learning.finding import Progress, Symptom
+from backproof.checks.learning.flow import dead_units, exploding, overflow, vanishing
 from backproof.checks.learning.vital_signs import FLAT, LayerSigns, VitalSigns, vital_signs
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
@@ -51,6 +53,8 @@ NEAR_PRIOR = 1.1
 # steps
 DEAD = 1e-6
 ABOVE_PRIOR = 1.2
+# what a remedy tells people to write: W keeps sizes as they are from layer to layer
+DRAW = "W = rng.normal(size=(n, n_in)) / np.sqrt(n_in)"
 
 
 def look(
@@ -61,6 +65,7 @@ def look(
     *,
     output: str,
     cost: str,
+    hidden: str | Sequence[str] = "sigmoid",
     history: Sequence[Progress] = (),
     ended: bool = False,
     tested: int = 200,
@@ -73,6 +78,7 @@ def look(
         x, y: training samples as the network sees them, and their labels; at most 256 rows, taken
             evenly, are looked at.
         output, cost: the head.
+        hidden: the hidden activation, or one for each hidden layer.
         history: the epochs so far, the first one being epoch 0; what only time shows
             (too-few-steps, unlearnable-labels, diverged) is looked for if it is given.
         ended: whether training is over: only then can it have been too short.
@@ -81,7 +87,7 @@ def look(
     Raises: ValueError for no samples.
     """
     return judge(
-        vital_signs(W, b, x, y, output=output, cost=cost),
+        vital_signs(W, b, x, y, output=output, cost=cost, hidden=hidden),
         x,
         y,
         history=history,
@@ -107,9 +113,13 @@ def judge(
     if thrown := list(diverged(signs, history)):
         return thrown
     found = [
+        *overflow(signs),
         *_input_blind(signs),
         *_symmetric_units(signs),
         *_saturated(signs),
+        *dead_units(signs),
+        *vanishing(signs),
+        *exploding(signs),
         *_stuck_at_prior(signs),
     ]
     found += unlearnable_labels(signs, x, y, history, ended, tested)
@@ -167,14 +177,15 @@ def _input_blind(signs: VitalSigns) -> Iterator[Symptom]:
                 f"what the layer makes of it by {layer.spread:.1e}, the outputs by "
                 f"{signs.output_spread:.1e}",
                 f"cannot tell its inputs apart, {stays}",
-                "Draw each weight on its own, around zero (--init pytorch); another cost or "
-                "output does not help.",
+                f"Draw each weight on its own, around zero: {DRAW}. Another cost or output does "
+                "not help.",
                 {
                     "spread": layer.spread,
                     "input_spread": layer.input_spread,
                     "output_spread": signs.output_spread,
                 },
                 hopeless=for_ever,
+                flag="--init pytorch",
             )
             return
 
@@ -189,45 +200,65 @@ def _symmetric_units(signs: VitalSigns) -> Iterator[Symptom]:
                 f"{layer.units} units, {layer.distinct} distinct",
                 "has units that are copies: same weights in, same bias, same weights out, so they "
                 "get the same gradient for ever",
-                "Draw each weight on its own, around zero (--init pytorch): equal numbers stay "
-                "equal.",
+                f"Draw each weight on its own, around zero: {DRAW}; equal numbers stay equal.",
                 {"units": float(layer.units), "distinct": float(layer.distinct)},
                 hopeless=True,
+                flag="--init pytorch",
             )
 
 
 def _saturated(signs: VitalSigns) -> Iterator[Symptom]:
-    """Layers that sit at 0 or 1 while there is still something to learn."""
+    """Layers that sit at the flat ends of their activation while there is still something to
+    learn."""
     if signs.loss < UNLEARNED * signs.prior_loss:
         return
     *hidden, last = signs.layers
     for layer in hidden:
+        activation = signs.shape.activation(layer.layer)
+        if activation.flat != "both":
+            continue
         if layer.saturation >= MOSTLY and layer.passed < PASSED_ON:
             yield _saturated_at(
-                layer,
-                f"{layer.saturation:.0%} of its a(1 - a) are below {FLAT:g}",
-                "weights or inputs",
+                layer, activation, _how_flat(layer, activation), "weights or inputs"
             )
     dead = signs.loss > ABOVE_PRIOR * signs.prior_loss and last.passed < DEAD
+    if signs.shape.output_activation.flat == "left":
+        return
     if dead or (signs.wrong >= MOSTLY and last.passed < PASSED_ON):
         yield _saturated_at(
             last,
+            _activation_of_output(signs),
             f"{signs.wrong:.0%} of the samples have an output that is flat and wrong",
             "weights",
         )
 
 
-def _saturated_at(layer: LayerSigns, evidence: str, what: str) -> Symptom:
+def _activation_of_output(signs: VitalSigns) -> Activation:
+    if signs.shape.output == "softmax":
+        return ACTIVATIONS["sigmoid"]
+    return signs.shape.output_activation
+
+
+def _how_flat(layer: LayerSigns, activation: Activation) -> str:
+    if activation.name == "sigmoid":
+        return f"{layer.saturation:.0%} of its a(1 - a) are below {FLAT:g}"
+    below = 4 * FLAT
+    return f"{layer.saturation:.0%} of its slopes are below {below:.0%} of the steepest"
+
+
+def _saturated_at(layer: LayerSigns, activation: Activation, evidence: str, what: str) -> Symptom:
+    ends = f"{activation.low:g} or {activation.high:g}"
     return Symptom(
         "saturated",
         f"layer {layer.layer}",
         f"{evidence}; it passes on {layer.passed:.1e} of the error that arrives, "
         f"|dW[{layer.layer}]| is {layer.gradient:.1e}",
-        "sits where its sigmoid is flat, at 0 or 1, so almost no gradient gets through",
+        f"sits where its {activation.name} is flat, at {ends}, so almost no gradient gets through",
         f"Its {what} are too large or all of one sign: scale inputs to 0..1, draw weights around "
-        "zero (--init pytorch).",
+        f"zero: {DRAW}.",
         {"saturation": layer.saturation, "passed": layer.passed, "gradient": layer.gradient},
         hopeless=False,
+        flag="--init pytorch",
     )
 
 
@@ -256,8 +287,8 @@ def _stuck_at_prior(signs: VitalSigns) -> Iterator[Symptom]:
             f"{cancellation:.1e} of their length",
             "answers the class frequencies whatever goes in",
             "Averaging gradients is not the cause; what keeps inputs from reaching the output is: "
-            "see the other findings, or, if "
-            "there are none, fewer layers and weights drawn wider (--init xavier).",
+            "see the other findings, or, if there are none, take fewer layers and draw weights "
+            f"wider: {DRAW}.",
             {
                 "loss": signs.loss,
                 "prior_loss": signs.prior_loss,
@@ -265,4 +296,5 @@ def _stuck_at_prior(signs: VitalSigns) -> Iterator[Symptom]:
                 "cancellation": cancellation,
             },
             hopeless=cancellation < CANCELLED,
+            flag="--init xavier",
         )

@@ -10,15 +10,18 @@ samples: a sample's dW[l] is the outer product of its dz[l] and its a[l-1], so i
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backproof.checks import by_hand
-from backproof.checks.heads import Head
+from backproof.checks.learning import passes
+from backproof.checks.learning.passes import Passes, Shape
+from backproof.checks.learning.related import agreement
+
+__all__ = ["agreement"]
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64, Inexact, Int64, Integer
@@ -39,7 +42,9 @@ DIRECTIONS = 16
 # of a response: layers as drawn have one of 1/sqrt(n_in), and blind ones less than a hundredth of
 # this
 SEES = 0.01
-DEALS = 200  # random deals of the labels: their standard deviation is then known to 5%
+# the slope of silu and gelu dips to -0.10 and -0.13 before it dies: only below all of that is a
+# unit dead
+DIP = 0.15
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,17 @@ class LayerSigns:
         units: how many it has.
         distinct: how many of them differ in the weights that come in, the bias or the weights that
             go out; None for the output.
-        saturation: which part of its a(1 - a), or of its p(1 - p), is below FLAT.
-        passed: how much of the error that arrives the sigmoids pass on, from 0 to 1 (at a = 1/2):
-            sum |dz| over sum |da|/4; of
-            the output sum |dz| over sum |dp|/4, and 1 under cross-entropy, which cancels the slope.
+        saturation: which part of its slopes is below FLAT, in units in which the steepest is 1/4: a
+            sigmoid's is a(1 - a); of a softmax, p(1 - p).
+        passed: how much of the error that arrives the slopes pass on, from 0 to 1 (all at their
+            steepest): sum |dz| over sum |da| times the steepest slope; of the output the same of
+            dp, and 1 under cross-entropy, which cancels the slope.
+        dead: how many hidden units are flat for every sample on their left, so that no sample can
+            teach them; 0 where nothing is flat on the left alone.
+        share: the length of all samples' dz over that of the last layer's; where that is 0, of what
+            a unit gradient at the outputs would make.
+        size: the largest |z|.
+        drawn: the root mean square of W in units of 1/sqrt(n_in), which keeps sizes as they are.
         spread: the largest difference that any two samples make to any of its units, a or p.
         input_spread: the same of what the layer reads.
         response: |W d| over |W||d| where d is how samples differ in what the layer
@@ -74,6 +86,10 @@ class LayerSigns:
     distinct: int | None
     saturation: float
     passed: float
+    dead: int
+    share: float
+    size: float
+    drawn: float
     spread: float
     input_spread: float
     response: float
@@ -116,7 +132,11 @@ class VitalSigns:
         prior_loss: the loss of answering the class frequencies whatever goes in, the best of all
             constant answers.
         output_spread: the largest difference that any two samples make to any output.
-        wrong: which part of the samples has an output that is both flat and wrong by more than 0.9.
+        wrong: which part of the samples has an output that is both flat and wrong by more than 0.9
+            of its range.
+        pull: |mean of the samples' gradients of all weights and biases| over the mean of their
+            lengths: near 0 where the network is at rest; NaN where all are 0.
+        shape: its activations and its head.
     """
 
     layers: tuple[LayerSigns, ...]
@@ -126,24 +146,28 @@ class VitalSigns:
     prior_loss: float
     output_spread: float
     wrong: float
+    pull: float
+    shape: Shape
 
 
 def vital_signs(
     W: Mapping[int, Inexact[np.ndarray, "_ _"]],
     b: Mapping[int, Inexact[np.ndarray, " _"]],
     x: Inexact[np.ndarray, "N n_0"],
-    y: Integer[np.ndarray, " N"],
+    y: Integer[np.ndarray, " N"] | Inexact[np.ndarray, "N K"],
     *,
     output: str,
     cost: str,
+    hidden: str | Sequence[str] = "sigmoid",
     of_x: Reads | None = None,
 ) -> VitalSigns:
     """Measure a network on at most MOST_ROWS samples, taken evenly from all of x.
 
     Args:
         W, b: weights and biases by layer, 1..L.
-        x, y: samples as the network sees them, and their labels.
+        x, y: samples as the network sees them, and their labels, or their targets, a row each.
         output, cost: the head.
+        hidden: the hidden activation, or one for each hidden layer.
         of_x: what was measured of these samples before, if they are no more than that.
     Returns: the numbers, in float64.
     Raises: ValueError for no samples.
@@ -153,13 +177,26 @@ def vital_signs(
     if len(x) > MOST_ROWS:
         x, y = (array[evenly(len(y))] for array in (x, y))
     x = np.asarray(x, np.float64)
-    y = np.asarray(y, np.int64)
-    W64, b64 = (
-        {layer: np.asarray(array, np.float64) for layer, array in arrays.items()}
-        for arrays in (W, b)
-    )
+    W = wide(W)
+    b = wide(b)
+    shape = Shape.of(len(W), hidden, output, cost)
+    Y = targets(y, len(b[len(b)]))
     with np.errstate(all="ignore"):  # a network that has diverged is measured like any other
-        return _measure(W64, b64, x, y, output, cost, of_x or Reads.of(x))
+        return _measure(W, b, x, Y, shape, of_x or Reads.of(x))
+
+
+def wide(arrays: Mapping[int, Inexact[np.ndarray, ...]]) -> Layers:
+    """The same in float64."""
+    return {layer: np.asarray(array, np.float64) for layer, array in arrays.items()}
+
+
+def targets(y: np.ndarray, K: int) -> Float64[np.ndarray, "N K"]:
+    """One row of targets a sample: of a label, 1 in its column; of a single output, the label."""
+    if y.ndim == 2:
+        return np.asarray(y, np.float64)
+    if K == 1:
+        return np.asarray(y[:, None], np.float64)
+    return np.asarray(np.arange(K) == np.asarray(y, np.int64)[:, None], np.float64)
 
 
 def evenly(N: int) -> Int64[np.ndarray, " M"]:
@@ -177,11 +214,7 @@ def prior_loss(y: Integer[np.ndarray, " N"], classes: int, *, output: str, cost:
     Returns: the entropy of the frequencies in nats (cross-entropy; the sigmoid's is summed over K
         yes-or-no questions), or the sum of f(1 - f) (quadratic): the mean of sum (f - Y)**2.
     """
-    f = np.bincount(y, minlength=classes) / len(y)
-    if cost == "quadratic":
-        return float((f * (1 - f)).sum())
-    entropy = -_times_log(f).sum()
-    return float(entropy if output == "softmax" else entropy - _times_log(1 - f).sum())
+    return passes.constant_loss(targets(y, classes), Shape.of(1, (), output, cost))
 
 
 def distinct_units(
@@ -217,53 +250,61 @@ def _directions(count: int) -> Float64[np.ndarray, "count D"]:
 
 
 def _measure(
-    W: Layers, b: Layers, x: np.ndarray, y: np.ndarray, output: str, cost: str, of_x: Reads
+    W: Layers, b: Layers, x: np.ndarray, Y: np.ndarray, shape: Shape, of_x: Reads
 ) -> VitalSigns:
-    passed = by_hand.forward(x, W, b, head=Head(output))
-    back = by_hand.backward(passed, W, y, head=Head(output, cost))
-    loss = float(by_hand.losses(passed.z[len(W)], y, head=Head(output, cost)).mean())
-    reads = {layer: of_x if layer == 1 else Reads.of(passed.a[layer - 1]) for layer in W}
-    layers = tuple(_layer(layer, W, b, passed, back, reads[layer]) for layer in W)
-    p = passed.p
-    wrong = np.abs(p - by_hand.one_hot(y, p)).max(axis=1) > 0.9
+    passed = passes.run(x, Y, W, b, shape)
+    loss = float(passed.losses.mean())
+    flow = passed.dz
+    if not 0 < _length(flow[len(W)]) < np.inf:
+        flow = passes.probe(passed.z, W, shape)
+    of_last = _length(flow[len(W)])
+    layers = []
+    for layer in W:
+        reads = of_x if layer == 1 else Reads.of(passed.a[layer - 1])
+        share = _length(flow[layer]) / of_last
+        layers.append(_layer(layer, W, b, passed, shape, reads, share))
     return VitalSigns(
-        layers,
-        samples=len(y),
+        tuple(layers),
+        samples=len(Y),
         finite=all(layer.finite for layer in layers),
         loss=loss,
-        prior_loss=prior_loss(y, p.shape[1], output=output, cost=cost),
-        output_spread=_spread(p),
-        wrong=float((_flat(p, y) & wrong).mean()),
+        prior_loss=passes.constant_loss(Y, shape),
+        output_spread=_spread(passed.p),
+        wrong=_wrong(passed.p, Y, shape),
+        pull=_pull(passed),
+        shape=shape,
     )
 
 
 def _layer(
-    layer: int, W: Layers, b: Layers, passed: by_hand.Forward, back: by_hand.Backward, reads: Reads
+    layer: int, W: Layers, b: Layers, passed: Passes, shape: Shape, reads: Reads, share: float
 ) -> LayerSigns:
     hidden = layer < len(W)
     z = passed.z[layer]
-    a = passed.a[layer] if hidden else passed.p
-    dz = back.dz[layer]
-    dW = back.dW[layer]
-    arriving = back.da[layer] if hidden else back.dp
+    a = passed.a[layer]
+    dz = passed.dz[layer]
+    dW = passed.dW[layer]
     lengths = float((np.sqrt((dz**2).sum(axis=1)) * reads.lengths).sum())
     # z differs by W d: b is the same for all
     response = _over(_length(z - z.mean(axis=0)), reads.variation * _length(W[layer]))
-    asked = lengths and response <= SEES
+    gradient_response = np.nan
+    if lengths and response <= SEES:
+        gradient_response = _gradient_response(passed.a[layer - 1], dW, reads, lengths)
+    slopes = _slopes(layer, passed, shape, hidden)
     return LayerSigns(
         layer,
         units=a.shape[1],
         distinct=distinct_units(W[layer], b[layer], W[layer + 1]) if hidden else None,
-        saturation=float((a * (1 - a) < FLAT).mean()),
-        passed=1.0
-        if arriving is None
-        else _over(4 * float(np.abs(dz).sum()), float(np.abs(arriving).sum())),
+        saturation=float((slopes < FLAT).mean()),
+        passed=_passed(layer, passed, shape, hidden),
+        dead=_dead(z, slopes, shape.activation(layer).flat) if hidden else 0,
+        share=share,
+        size=float(np.abs(z).max()),
+        drawn=_length(W[layer]) / np.sqrt(len(W[layer])),
         spread=_spread(a),
         input_spread=reads.spread,
         response=response,
-        gradient_response=_gradient_response(passed.a[layer - 1], dW, reads, lengths)
-        if asked
-        else np.nan,
+        gradient_response=gradient_response,
         cancellation=_length(dW) / lengths if lengths else np.nan,
         gradient=_length(dW),
         zero=not W[layer].any(),
@@ -271,14 +312,68 @@ def _layer(
     )
 
 
+def _pull(passed: Passes) -> float:
+    """How much of the samples' gradients is left when they are added up."""
+    squares = np.zeros(len(passed.p))
+    total = 0.0
+    for layer, dz in passed.dz.items():
+        inputs = np.einsum("ij,ij->i", passed.a[layer - 1], passed.a[layer - 1])
+        squares += np.einsum("ij,ij->i", dz, dz) * (1 + inputs)
+        total += _length(passed.dW[layer]) ** 2 + _length(passed.db[layer]) ** 2
+    lengths = float(np.sqrt(squares).sum())
+    return float(np.sqrt(total)) / lengths if lengths else np.nan
+
+
+def _slopes(layer: int, passed: Passes, shape: Shape, hidden: bool) -> np.ndarray:
+    """How steep every unit is at every sample, in units in which the steepest is 1/4."""
+    if not hidden and shape.output == "softmax":
+        return passed.p * (1 - passed.p)
+    activation = shape.activation(layer) if hidden else shape.output_activation
+    if activation.name == "sigmoid":
+        return passed.a[layer] * (1 - passed.a[layer])
+    return np.abs(activation.slope(passed.z[layer])) / (4 * activation.steepest)
+
+
+def _passed(layer: int, passed: Passes, shape: Shape, hidden: bool) -> float:
+    """How much of what arrives gets through the slopes of a layer."""
+    if layer not in passed.da:
+        return 1.0
+    steepest = 0.25
+    if hidden:
+        steepest = shape.activation(layer).steepest
+    elif shape.output != "softmax":
+        steepest = shape.output_activation.steepest
+    arrives = steepest * float(np.abs(passed.da[layer]).sum())
+    return _over(float(np.abs(passed.dz[layer]).sum()), arrives)
+
+
+def _dead(z: np.ndarray, slopes: np.ndarray, flat: str) -> int:
+    """How many units no sample can move out of the flat left side of their activation."""
+    if flat != "left":
+        return 0
+    return int(((4 * slopes.max(axis=0) < DIP) & (z.max(axis=0) <= 0)).sum())
+
+
+def _wrong(p: np.ndarray, Y: np.ndarray, shape: Shape) -> float:
+    """Which part of the samples has an output that is both flat and wrong."""
+    activation = shape.output_activation
+    if shape.output != "softmax" and activation.flat != "both":
+        return 0.0
+    reach = activation.high - activation.low if shape.output != "softmax" else 1.0
+    low = activation.low if shape.output != "softmax" else 0.0
+    scaled = (p - low) / reach
+    off = np.abs(scaled - (Y - low) / reach).max(axis=1) > 0.9
+    return float((_flat(scaled, (Y - low) / reach) & off).mean())
+
+
 def _gradient_response(a: np.ndarray, dW: np.ndarray, reads: Reads, lengths: float) -> float:
     return _over(_length((a - a.mean(axis=0)) @ dW.T), reads.variation * lengths)
 
 
-def _flat(p: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _flat(p: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """Which samples' p(1 - p) are flat, also compared to those at the class frequencies, which many
     classes make small."""
-    f = np.bincount(y, minlength=p.shape[1]) / len(y)
+    f = Y.mean(axis=0)
     at_prior = float((f * (1 - f)).max())
     return (p * (1 - p)).max(axis=1) < min(FLAT, at_prior / 5)
 
@@ -304,37 +399,3 @@ def _over(part: float, whole: float) -> float:
     if whole > 0:
         return part / whole
     return 0.0
-
-
-def _times_log(f: np.ndarray) -> np.ndarray:
-    """f log f, which is 0 at 0."""
-    return f * np.log(np.where(f > 0, f, 1))
-
-
-def agreement(x: Float64[np.ndarray, "N n_0"], y: Integer[np.ndarray, " N"]) -> float:
-    """How much more often a sample's nearest neighbour has its label than if labels had been dealt
-    out at random.
-
-    Args:
-        x, y: samples and labels; at most MOST_ROWS, taken evenly, are used.
-    Returns: the excess in standard deviations: about 0 where labels do not depend on inputs,
-        whatever the dependence looks like. Samples are counted alike, or classes are, whichever
-        shows more: a rare class is lost among samples.
-    """
-    rows = evenly(len(x))
-    x = x[rows].astype(np.float64)
-    y = y[rows]
-    square = (x**2).sum(axis=1)
-    distance = square[:, None] + square - 2 * x @ x.T
-    np.fill_diagonal(distance, np.inf)
-    nearest = distance.argmin(axis=1)
-    random = np.random.default_rng(0)
-    often = np.maximum(np.bincount(y), 1)
-
-    def shares(labels: np.ndarray) -> tuple[float, float]:
-        agrees = labels == labels[nearest]
-        return float(agrees.mean()), float((np.bincount(labels, agrees) / often).mean())
-
-    dealt = np.array([shares(random.permutation(y)) for _ in range(DEALS)])
-    excess = (np.array(shares(y)) - dealt.mean(axis=0)) / np.maximum(dealt.std(axis=0), 1 / len(y))
-    return float(excess.max())

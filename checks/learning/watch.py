@@ -78,7 +78,8 @@ class Watcher:
     def _look(self, *, ended: bool) -> list[Symptom]:
         signs = self._signs(self._training.epoch)
         tested = len(self._training.test.y)
-        return judge(signs, self._x, self._y, history=self._history, ended=ended, tested=tested)
+        found = judge(signs, self._x, self._y, history=self._history, ended=ended, tested=tested)
+        return [symptom.of_our_run for symptom in found]
 
     def _note(self, record: Record) -> None:
         """Add an epoch to the history, with how far it moved the weights."""

@@ -1,0 +1,157 @@
+"""What a training that was run and watched shows: a judgement on its course and on a range test of
+rates.
+
+Every threshold stands in the table below beside its reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from backproof.checks.learning.by_doing import Course
+from backproof.checks.learning.data_signs import DataSigns
+from backproof.checks.learning.finding import Symptom
+from backproof.checks.learning.given import Given
+from backproof.checks.learning.rates import RangeTest
+from backproof.checks.learning.vital_signs import VitalSigns
+
+UNLEARNED = 0.9  # of the loss of knowing nothing
+# half a power of ten is the distance of two tested rates: anything nearer is the same rate
+OTHER_RATE = 3.0
+# of what the best rate gains in as many steps: twenty times the patience is a reason to give up
+HARDLY = 0.05
+# a smaller rate must do better by that part of the loss of knowing nothing, so that jitter does not
+# decide
+BETTER = 0.02
+AT_REST = 0.01  # of the loss is what the second half of the steps gained
+ENOUGH_STEPS = 500  # for "at rest" to mean anything
+# of the samples' own gradients is left when they are added: at a minimum they cancel
+CANCELLED = 0.05
+WRONG_SOMEWHERE = 0.05  # of the loss of knowing nothing: below it there is next to nothing to gain
+SIGMA = 3.0  # standard deviations of a share of that many samples
+
+
+def rate_too_large(course: Course, tested: RangeTest | None) -> Iterator[Symptom]:
+    """The loss rose or broke at this rate, and falls at a smaller one."""
+    if tested is None or not course.rate > 0:
+        return
+    best = _best_below(tested, course.rate / OTHER_RATE)
+    if not math.isfinite(best):
+        return
+    thrown = course.over == "diverged" or course.last.loss > course.first.loss
+    here = tested.fall(course.rate)
+    better = tested.fall(best) - max(here, 0.0)
+    if not (thrown or here < 0) or better < BETTER * course.prior:
+        return
+    if course.last.loss < tested.losses[best] + BETTER * course.prior:
+        return
+    yield Symptom(
+        "rate-too-large",
+        "the training",
+        f"at the learning rate {course.rate:g} the loss goes from {course.first.loss:.4g} to "
+        f"{course.last.loss:.4g} in {course.last.step} steps; at {best:.2g} it falls to "
+        f"{tested.losses[best]:.4g} in {tested.steps}",
+        "takes steps so long that they jump over what they aim at",
+        f"Take a smaller learning rate: {best:.2g} is what a short test suggests.",
+        {"rate": course.rate, "suggested": best, "loss": course.last.loss},
+        hopeless=True,
+        flag=f"--lr {best:.2g}",
+    )
+
+
+def rate_too_small(course: Course, tested: RangeTest | None) -> Iterator[Symptom]:
+    """The loss hardly fell at this rate, and falls at a larger one."""
+    if tested is None or not course.rate > 0:
+        return
+    best = tested.best
+    if not best >= OTHER_RATE * course.rate:
+        return
+    gained = tested.fall(course.rate)
+    if gained < 0 or gained > HARDLY * tested.fall(best):
+        return
+    if tested.fall(best) < BETTER * course.prior:
+        return
+    if course.first.loss - course.last.loss > tested.fall(best):
+        return
+    yield Symptom(
+        "rate-too-small",
+        "the training",
+        f"at the learning rate {course.rate:g} the loss goes from {course.first.loss:.6g} to "
+        f"{course.last.loss:.6g} in {course.last.step} steps; at {best:.2g} it falls to "
+        f"{tested.losses[best]:.4g} in {tested.steps}",
+        "takes steps so short that it hardly moves",
+        f"Take a larger learning rate: {best:.2g} is what a short test suggests.",
+        {"rate": course.rate, "suggested": best, "loss": course.last.loss},
+        hopeless=False,
+        flag=f"--lr {best:.2g}",
+    )
+
+
+def poor_minimum(
+    given: Given, signs: VitalSigns, data: DataSigns, right: float
+) -> Iterator[Symptom]:
+    """The gradient is at rest, and less is right than the data allow.
+
+    Args:
+        given, signs: the network as it is now, and its numbers.
+        data: of the samples.
+        right: its accuracy on them.
+    """
+    if not given.classes or len(data.frequencies) < 2 or not math.isfinite(signs.loss):
+        return
+    known = signs.loss / signs.prior_loss
+    if not signs.pull < CANCELLED or not WRONG_SOMEWHERE < known < UNLEARNED:
+        return
+    allowed = data.attained
+    N = min(len(data.x), 400)
+    noise = SIGMA * math.sqrt(allowed * (1 - allowed) / N) if allowed < 1 else 0.0
+    if right >= allowed - max(noise, 0.03):
+        return
+    yield Symptom(
+        "poor-minimum",
+        "the training",
+        f"{right:.1%} of the samples are right, {allowed:.1%} could be; the samples' gradients "
+        f"cancel to {signs.pull:.1e} of their length, at a loss of {signs.loss:.4g} where knowing "
+        f"nothing costs {signs.prior_loss:.4g}",
+        "has come to rest where no small step helps, though a better answer exists",
+        "Start again from other first weights, and give the hidden layer more units: with few, "
+        "many starts end there.",
+        {"accuracy": right, "attainable": allowed, "pull": signs.pull},
+        hopeless=True,
+        flag="--seed and --hidden",
+    )
+
+
+def came_to_rest(course: Course) -> bool:
+    """Whether the second half of the steps gained next to nothing."""
+    if course.last.step < ENOUGH_STEPS or not math.isfinite(course.last.loss):
+        return False
+    halfway = next(one for one in course.glances if 2 * one.step >= course.last.step)
+    return abs(halfway.loss - course.last.loss) < AT_REST * max(halfway.loss, 1e-300)
+
+
+def overflowed(course: Course) -> Iterator[Symptom]:
+    """NumPy warned of an overflow in their step."""
+    said = [text for text in course.warnings if "overflow" in text or "invalid" in text]
+    if said and course.over == "diverged":
+        yield Symptom(
+            "overflow",
+            "the training",
+            f"NumPy warned in step: {'; '.join(said)}; the loss is {course.last.loss:.4g} after "
+            f"{course.last.step} steps",
+            "computes numbers that are too large for floating point, and then NaN",
+            "Scale the inputs, draw smaller weights, take a smaller learning rate, and subtract "
+            "the row's maximum before a softmax.",
+            {"loss": course.last.loss},
+            hopeless=True,
+        )
+
+
+def _best_below(tested: RangeTest, most: float) -> float:
+    """The best of the tested rates that are no larger; NaN if none lowers the loss."""
+    lower = {rate: loss for rate, loss in tested.losses.items() if rate <= most}
+    rate = min(lower, key=lambda one: lower[one], default=math.nan)
+    if math.isfinite(rate) and lower[rate] < tested.start:
+        return rate
+    return math.nan
