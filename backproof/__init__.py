@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from backproof.checks.black_box.function import assert_function, check_function
     from backproof.checks.black_box.suite import assert_gradients, check_gradients
     from backproof.checks.grading.door import check
-    from backproof.checks.training.fitting import fit, load
     from backproof.checks.learning.why import assert_learns, why
+    from backproof.checks.training.fitting import fit, load
 
 __version__ = "0.2.0.dev0"
 __all__ = [

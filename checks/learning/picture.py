@@ -33,7 +33,7 @@ def picture(course: Course) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
         f'width="{width:g}" role="img" aria-label="loss and updates, step by step" '
-        'font-family="sans-serif"         'font-size="11" fill="currentColor">'
+        'font-family="sans-serif" font-size="11" fill="currentColor">'
     ]
     parts += _panel(LEFT, "loss (dashed: knowing nothing)", steps, [losses], course.prior)
     second = LEFT + PANEL[0] + GAP
