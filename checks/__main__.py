@@ -21,7 +21,6 @@ from backproof.model.command_line import (
     BadInput,
     Parser,
     complain,
-    finite,
     importing,
     one_of,
     unwritable,
@@ -35,6 +34,7 @@ if __name__ == "__main__":
 
 try:
     with importing():
+        from backproof.checks.grading.flags import add_flags, refused
         from backproof.checks.learning.finding import Symptom
         from backproof.checks.problem import HARD_KINDS, Problem, standard
         from backproof.checks.report import junit
@@ -90,8 +90,8 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         type=Path,
         nargs="*",
         metavar="CANDIDATE.py",
-        help="somebody's own gradients(W, b, x, y) or step(W, b, x, y, learning_rate); several "
-        "are checked in parallel",
+        help="somebody's own gradients(W, b, x, y), step(W, b, x, y, learning_rate) or make(W, b), "
+        "in a Python file or a notebook; several, or all in a folder, are checked in parallel",
     )
     parser.add_argument(
         "--run", type=Path, metavar="DIR", help="verify the weights of this run on its own data"
@@ -135,13 +135,7 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
     parser.add_argument(
         "--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML, too"
     )
-    parser.add_argument(
-        "--time-limit",
-        type=finite(above=0.0),
-        metavar="S",
-        help="seconds that a candidate has for one call; three times that for its import, six "
-        "times for all calls (default: 10)",
-    )
+    add_flags(parser)
     parser.add_argument(
         "--explain",
         action="store_true",
@@ -176,10 +170,10 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         parser.error(
             "--notation: expected --explain beside it, whose symbols it chooses. Add --explain."
         )
-    if args.time_limit and not args.candidates:
-        parser.error("--time-limit: expected a candidate, whose calls it limits. Name a file.")
+    why_not = refused(args)
+    if why_not:
+        parser.error(why_not)
     args.notation = args.notation or "backproof"
-    args.time_limit = args.time_limit or 10.0
     return args
 
 
@@ -194,13 +188,15 @@ of what rounding explains (above 1 fails), the quantity where it is, how many co
 problem. Tags such as (B2) are equations of checks/EQUATIONS.md.
 
 exit code: 0 everything is right, 1 something is wrong (a candidate that is no valid Python or
-           defines neither function, too), 2 bad usage, or a file that is not there or is no .py
-           file, 130 interrupted
+           defines none of the functions, too), 2 bad usage, or nothing wrong but something that
+           could not be checked, such as a file that is not there, 130 interrupted
 
 examples:
   python -m checks
   python -m checks my_backprop.py
   python -m checks SUBMISSIONS/*.py --json --junit verdicts.xml
+  python -m checks SUBMISSIONS --html verdicts.html
+  python -m checks ada.py --gradescope results.json --no-fix
   python -m checks --sizes 784 16 16 10 --batch 16 --problems 4
   python -m checks --run runs/digits-1 --dtype float32
 """

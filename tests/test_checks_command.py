@@ -70,7 +70,7 @@ def test_sizes_and_batch_are_taken_for_every_problem(capsys):
             ["--notation", "nielsen"],
             "--notation: expected --explain beside it, whose symbols it chooses.",
         ),
-        (["--time-limit", "3"], "--time-limit: expected a candidate, whose calls it limits."),
+        (["--time-limit", "3"], "--time-limit: expected a candidate beside it, got none."),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_two(capsys, argv, line):

@@ -167,12 +167,18 @@ def test_a_path_that_is_no_file_is_bad_input_but_others_are_checked(
 ) -> None:
     printed = checks("right.py", "nothing.py", "--json", folder=folder)
     assert printed.code == 2
-    assert [one["verdict"] for one in printed.objects] == ["pass", "fail"]
+    assert [one["verdict"] for one in printed.objects] == ["pass", "untested"]
     assert (
         printed.err
-        == "python -m checks: expected a Python file (.py), got nothing.py, nothing there. Check "
-        "the name.\n"
+        == "python -m checks: expected a Python file (.py) or a notebook (.ipynb), got nothing.py, "
+        "nothing there. Check the name.\n"
     )
+
+
+def test_what_is_wrong_counts_more_than_what_could_not_be_checked(folder: Path, done: Done) -> None:
+    printed = checks("nothing.py", "syntax.py", folder=folder)
+    assert printed.code == 1
+    assert "2 candidates: 0 pass, 1 fail, 1 untested" in printed.out.splitlines()
 
 
 def test_a_process_of_ours_that_dies_costs_one_file(folder: Path, done: Done) -> None:
@@ -191,7 +197,8 @@ def test_a_process_of_ours_that_dies_costs_one_file(folder: Path, done: Done) ->
 
 NO_FILES = {
     "nothing.py": "nothing there",
-    "folder": "got the folder",
+    "folder": "in the folder",
+    "*.none": "files that fit",
     "notes.txt": "something else",
 }
 

@@ -67,14 +67,16 @@ class Isolation:
         )
 
 
-def isolation(mode: str) -> Isolation:
+def isolation(mode: str, why_not: str = "") -> Isolation:
     """What there is for a mode of `MODES`.
 
+    Args:
+        why_not: where it is known that there is none: it is not tried again.
     Raises: BadInput for "always" where bubblewrap is missing or does not work.
     """
     if mode == "never":
         return Isolation(why_not="--isolate never")
-    found = _bubblewrap()
+    found = Isolation(why_not=why_not) if why_not else _bubblewrap()
     if mode == "always" and not found.program:
         raise BadInput(
             f"--isolate always: expected bubblewrap (bwrap) to work, got: {found.why_not}. Install "

@@ -42,6 +42,7 @@ class LiveProcess:
     Attributes:
         path: of the file in which the first of them was written, for sentences.
         files: all files, or cells, in which something stands that these functions can see.
+        text: of that file, or "" where there is none.
         out: what was printed, which here goes to the person's own screen: always empty.
     """
 
@@ -51,6 +52,9 @@ class LiveProcess:
         self.path = Path(_source_of(first))
         self.files = {value.__code__.co_filename for value in _theirs(self.functions)}
         self.out = Output()
+        self.text = ""
+        with contextlib.suppress(OSError):  # it was typed, or stood in a cell
+            self.text = self.path.read_text("utf-8", errors="replace")
 
     def call(self, header: Header, given: Arrays) -> tuple[Header, Arrays]:
         """One call with copies of what is given: what it returned as arrays, and what it changed.

@@ -90,11 +90,13 @@ class Manner:
         isolate: "auto", "always" or "never", as isolation.py has it.
         alone: whether it sees, of its folder, only itself and what it imports.
         definitions_only: whether its imports, definitions and constants alone are executed.
+        why_not: why there is no isolation, where that is known already.
     """
 
     isolate: str = "auto"
     alone: bool = False
     definitions_only: bool = False
+    why_not: str = ""
 
 
 class Ended(Exception):
@@ -114,12 +116,14 @@ class Sandbox:
             "engine" that computed its derivatives, modules that were "replaced", lines "left_out".
     """
 
-    def __init__(self, path: Path, limits: Limits, manner: Manner | None = None) -> None:
+    def __init__(
+        self, candidate: Source | Path, limits: Limits, manner: Manner | None = None
+    ) -> None:
         self.manner = manner or Manner()
-        self.source = read(path)
+        self.source = candidate if isinstance(candidate, Source) else read(candidate)
         self.path = self.source.path
         self.limits = limits
-        self.isolation = isolation(self.manner.isolate)
+        self.isolation = isolation(self.manner.isolate, self.manner.why_not)
         self.out = Output()
         self.err = Output()
         self.noted: Header = {}
@@ -155,6 +159,11 @@ class Sandbox:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+
+    @property
+    def text(self) -> str:
+        """Its source, for those who search it."""
+        return self.source.text
 
     def hello(self) -> Header:
         """What the source defines, or a complaint: the first frame, after the import.

@@ -5,25 +5,24 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 Definition = ast.FunctionDef | ast.ClassDef
 
 
-def seeds(path: Path, called: Sequence[str]) -> list[tuple[int, bool]]:
+def seeds(source: str, called: Sequence[str]) -> list[tuple[int, bool]]:
     """Each line that seeds, and whether it stands in what is called __init__, initialize or so.
 
     A network that seeds where it draws its first weights is harmless in the program that it was
     written for. It is the adapter that builds a network in every call.
 
     Args:
-        path: of the file.
+        source: of the file.
         called: the functions in which it begins.
     Returns: nothing where the file does not say `.seed(` in so many words.
     """
     try:
-        tree = ast.parse(path.read_text(errors="replace"))
-    except (OSError, SyntaxError, ValueError):
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
         return []
     found = [
         (call.lineno, "init" in definition.name)

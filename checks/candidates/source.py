@@ -3,12 +3,14 @@ read."""
 
 from __future__ import annotations
 
+import ast
 import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backproof.checks.candidates.inside.definitions import without_the_rest
 from backproof.checks.candidates.notebook import NotANotebook, code_cells
 
 LARGEST_FILE = 2**21  # bytes; the longest module of Python's own library has a tenth of it
@@ -46,6 +48,15 @@ class Source:
     def lines(self) -> list[str]:
         """Line 1 stands at 0. Of a notebook, those of all cells one after the other."""
         return self.text.splitlines()
+
+    @property
+    def does_more_than_define(self) -> bool:
+        """Whether anything at its top level is no import, definition or constant."""
+        try:
+            tree = ast.parse(self.text)
+        except (SyntaxError, ValueError):
+            return False
+        return bool(without_the_rest(tree))
 
     def line_of(self, filename: str, number: int) -> str:
         """The text of a line that a traceback names, or "" where it is none of this source's."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backproof.checks.candidates.conventions import Conventions, changed_lines
 from backproof.checks.candidates.file import CandidateFile
+from backproof.checks.candidates.sandbox import Manner
 from backproof.checks.findings import Diagnosis
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.remarks import faults, idle, notes, wrong_shapes
@@ -13,12 +14,28 @@ from backproof.checks.grading.remarks import faults, idle, notes, wrong_shapes
 
 @dataclass(frozen=True)
 class Settings:
-    """What the flags say about every candidate."""
+    """What the flags say about every candidate.
+
+    Attributes:
+        sizes, seed, batch: of the problems.
+        call_s: what one call may take.
+        manner: how it is run.
+        forbid_libraries: whether gradients that a library computes are wrong.
+        no_fix: whether the repair is kept back.
+    """
 
     sizes: tuple[int, ...] | None = None
     seed: int = 0
     batch: int | None = None
     call_s: float = 10.0
+    manner: Manner = field(default_factory=Manner)
+    forbid_libraries: bool = False
+    no_fix: bool = False
+
+    @property
+    def longest_s(self) -> float:
+        """What all of a candidate may take: its import, its calls, and thinking about them."""
+        return 10 * self.call_s + 120
 
 
 def conclude(

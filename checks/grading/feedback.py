@@ -39,6 +39,8 @@ class Feedback:
         complaint: why it could not be asked, in one sentence, or "".
         faults: what it does beside answering that fails it: it edits its arguments, say.
         notes: what it does that is worth knowing and fails nothing: it prints, say.
+        manner: how it was run, where that is worth knowing: in the object, and below all verdicts.
+        unchecked: whether the complaint is about what keeps us from checking, and not about it.
     """
 
     candidate: str
@@ -48,6 +50,8 @@ class Feedback:
     complaint: str = ""
     faults: Sequence[str] = field(default_factory=list)
     notes: Sequence[str] = field(default_factory=list)
+    manner: Sequence[str] = field(default_factory=list)
+    unchecked: bool = False
 
     @property
     def outcome(self) -> str:
@@ -56,6 +60,9 @@ class Feedback:
         right = self.diagnosis is not None and self.diagnosis.outcome == "pass"
         if right and not self.complaint and not self.faults:
             return "pass"
+        undecided = self.diagnosis is not None and self.diagnosis.outcome == "untested"
+        if self.unchecked or (undecided and not self.faults):
+            return "untested"
         return "fail"
 
     @property
@@ -71,8 +78,8 @@ class Feedback:
         return self.diagnosis.statement
 
 
-def as_json(feedback: Feedback) -> dict[str, Any]:
-    """The object of `--json`."""
+def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
+    """The object of `--json`; without what repairs it where that is to be kept back."""
     found = feedback.diagnosis or NOTHING
     findings = [feedback.complaint] if feedback.complaint else []
     return {
@@ -89,12 +96,12 @@ def as_json(feedback: Feedback) -> dict[str, Any]:
             "correct": list(found.correct),
             "wrong": list(found.wrong),
             "first_wrong": found.first_wrong,
-            "line": found.line.as_json() if found.line else None,
-            "line_reason": found.line_reason,
-            "bugs": [_bug_as_json(bug) for bug in found.bugs],
+            "line": found.line.as_json() if found.line and not no_fix else None,
+            "line_reason": None if no_fix else found.line_reason,
+            "bugs": [_bug_as_json(bug, no_fix=no_fix) for bug in found.bugs],
             "conventions": list(found.conventions),
             "findings": [*findings, *feedback.faults],
-            "notes": [*found.hints, *feedback.notes],
+            "notes": [*found.hints, *feedback.notes, *feedback.manner],
         },
     }
 
@@ -102,7 +109,7 @@ def as_json(feedback: Feedback) -> dict[str, Any]:
 NOTHING = Diagnosis("fail", "")  # of a candidate that could not be asked
 
 
-def _bug_as_json(bug: Bug) -> dict[str, Any]:
+def _bug_as_json(bug: Bug, *, no_fix: bool) -> dict[str, Any]:
     statement = OR + bug.statement if bug.alternative else bug.statement
     return {
         "id": bug.id,
@@ -110,12 +117,12 @@ def _bug_as_json(bug: Bug) -> dict[str, Any]:
         "statement": statement,
         "evidence": bug.evidence,
         "residual": bug.residual,
-        "fix": str(bug.fix),
+        "fix": "" if no_fix else str(bug.fix),
         "see": bug.see,
     }
 
 
-def as_text(feedback: Feedback) -> list[str]:
+def as_text(feedback: Feedback, *, no_fix: bool = False) -> list[str]:
     """The lines for the terminal, the verdict first."""
     lines = [first_line(feedback)]
     if feedback.asked:
@@ -124,23 +131,25 @@ def as_text(feedback: Feedback) -> list[str]:
         if sentence:
             lines += _labelled("finding", sentence)
     if feedback.diagnosis:
-        lines += _diagnosis_lines(feedback.diagnosis, bool(feedback.complaint))
+        lines += _diagnosis_lines(feedback.diagnosis, bool(feedback.complaint), no_fix)
     for sentence in feedback.notes:
         lines += _labelled("note", sentence)
     return lines
 
 
-def _diagnosis_lines(found: Diagnosis, complained: bool) -> list[str]:
+def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[str]:
     """What is right and wrong, where first, why, and what to declare."""
     lines: list[str] = []
     if found.correct or found.wrong:
         lines += _labelled("right", " ".join(found.correct) or "nothing")
         lines += _labelled("wrong", " ".join(found.wrong) + _in_how_many(found) or "nothing")
-    if found.first_step:
+    if found.first_step and no_fix:
+        lines += _labelled("first", f"{found.first_step} is the first step that goes wrong")
+    elif found.first_step:
         lines += _labelled("first", _as_due(found.first_step, found.asked))
     before = None
     for bug in found.bugs:
-        lines += _bug_lines(bug, before)
+        lines += _bug_lines(bug, before, no_fix)
         before = bug
     if not found.bugs and found.wrong and not complained:
         lines += _labelled("unknown", "no known bug explains these numbers, so none is named")
@@ -166,15 +175,16 @@ def first_line(feedback: Feedback) -> str:
     return f"{feedback.outcome}: {_printable(feedback.candidate)}, {size}{feedback.elapsed_s:.2f} s"
 
 
-def _bug_lines(bug: Bug, before: Bug | None) -> list[str]:
+def _bug_lines(bug: Bug, before: Bug | None, no_fix: bool) -> list[str]:
     """A bug, its evidence unless that was just said of the one before, its fix, and its
     equation."""
     label = "or" if bug.alternative else "bug"
     lines = _labelled(label, f"{bug.id}, {bug.where}: {bug.statement}")
     if before is None or before.evidence != bug.evidence:
         lines += _labelled("evidence", bug.evidence)
-    lines += _labelled("fix", bug.fix.line)
-    if bug.fix.comment:
+    if not no_fix:
+        lines += _labelled("fix", bug.fix.line)
+    if bug.fix.comment and not no_fix:
         lines += _labelled("", f"({bug.fix.comment})")
     return [*lines, *_labelled("read on", f"checks/EQUATIONS.md {bug.see}")]
 

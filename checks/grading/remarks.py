@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from backproof.checks.candidates.file import CandidateFile
+from backproof.checks.candidates.sandbox import Sandbox
 from backproof.checks.candidates.seeding import seeds
 from backproof.checks.quantities import kind_of
 
@@ -81,6 +82,51 @@ def faults(candidate: CandidateFile) -> list[str]:
     return found
 
 
+# packages that differentiate: what is left to do with them is not what the task was
+DIFFERENTIATING = frozenset(
+    "aesara algopy autograd backproof casadi checks jax keras mxnet numdifftools paddle pytensor "
+    "sympy tensorflow theano tinygrad torch".split()
+)
+
+
+def by_libraries(sandbox: Sandbox) -> list[str]:
+    """A sentence on gradients that were not computed by hand, as far as that can be seen."""
+    name = sandbox.path.name
+    engine = sandbox.noted.get("engine")
+    if engine:
+        return [f"{name}: its gradients came through {engine}; the task was to write them by hand."]
+    known = [str(one) for one in sandbox.noted.get("imported", []) if one in DIFFERENTIATING]
+    if known:
+        return [f"{name}: it imports {' and '.join(known)}, which can compute gradients."]
+    return []
+
+
+def beside(sandbox: Sandbox, *, forbidden: bool = False) -> list[str]:
+    """What its process told beside answers: libraries, modules that were replaced, lines that were
+    left out; and what was left out of a notebook.
+
+    Args:
+        forbidden: whether the libraries that compute gradients are told elsewhere, as a fault.
+    """
+    noted = sandbox.noted
+    found = list(sandbox.source.notes)
+    imported = [str(name) for name in noted.get("imported", [])]
+    if imported:
+        found.append(f"it imports {' and '.join(imported)}.")
+    if noted.get("engine") and not forbidden:
+        found.append(f"its gradients came through {noted['engine']}.")
+    replaced = [str(name) for name in noted.get("replaced", [])]
+    if replaced:
+        found.append(
+            f"{' and '.join(replaced)} cannot be found here, and was replaced by something that "
+            "does nothing."
+        )
+    left_out = [str(lines) for lines in noted.get("left_out", [])]
+    if left_out:
+        found.append(f"left out, because they define nothing: {', '.join(left_out)}.")
+    return found
+
+
 def notes(candidate: CandidateFile, printed_by_import: int, unsteady: bool) -> list[str]:
     """What is worth knowing and fails nothing; random draws only where the same call twice gave two
     answers."""
@@ -115,7 +161,8 @@ class Seeding(NamedTuple):
 def _seeding(candidate: CandidateFile) -> Seeding:
     """The line that is to blame: one outside constructors, if there is one."""
     lines = sorted(
-        seeds(candidate.sandbox.path, [candidate.conventions.protocol]), key=lambda found: found[1]
+        seeds(candidate.sandbox.text, [candidate.conventions.protocol]),
+        key=lambda found: found[1],
     )
     if lines:
         return Seeding(f" on line {lines[0][0]}", lines[0][1])
@@ -124,10 +171,5 @@ def _seeding(candidate: CandidateFile) -> Seeding:
 
 def _line(candidate: CandidateFile, text: str) -> str:
     """ " on line 12", where the source has that text."""
-    try:
-        lines = candidate.sandbox.path.read_text("utf-8", errors="replace").splitlines()
-    except OSError:  # it was typed, or stood in a cell
-        return ""
-    return next(
-        (f" on line {number}" for number, line in enumerate(lines, start=1) if text in line), ""
-    )
+    lines = enumerate(candidate.sandbox.text.splitlines(), start=1)
+    return next((f" on line {number}" for number, line in lines if text in line), "")

@@ -3,174 +3,116 @@ each, whatever they do."""
 
 from __future__ import annotations
 
-import io
+import functools
 import json
-import multiprocessing
 import os
-import signal
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from backproof.checks.candidates.file import Unusable, load
-from backproof.checks.candidates.sandbox import Limits, Sandbox
-from backproof.checks.grading import feedback
-from backproof.checks.grading.conclude import Settings, conclude
+from backproof.checks.candidates.isolation import isolation
+from backproof.checks.candidates.sandbox import Manner
+from backproof.checks.candidates.source import Unreadable, read
+from backproof.checks.grading.checking import Checked, check_file, told
+from backproof.checks.grading.conclude import Settings
 from backproof.checks.grading.feedback import Feedback
-from backproof.checks.report import junit
+from backproof.checks.grading.handed_out import Reports
+from backproof.checks.grading.paths import expanded
+from backproof.checks.grading.pool import Pool
 from backproof.model.command_line import BAD_INPUT, GOOD, WRONG, BadInput, complain
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One candidate's feedback as plain data, which crosses from process to process: its JSON
-    object and its lines."""
-
-    found: dict[str, Any]
-    lines: list[str]
 
 
 def check_all(args: Namespace, program: str) -> int:
     """Check every file that was named, in that order; print as results come; return the exit code.
 
-    Raises: BadInput if the only file is none, or for a flag that goes with the project's own
-    verification.
+    Raises: BadInput if the only file is none, or for a report that cannot be written.
     """
-    unreadable = {path: reason for path in args.candidates if (reason := why_not(path))}
-    if unreadable and len(args.candidates) == 1:
-        raise BadInput(*unreadable.values())
-    for stream in (sys.stdout, sys.stderr):
-        # names of files and messages of others may hold what a terminal cannot show
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    settings = Settings(
-        tuple(args.sizes) if args.sizes else None, args.seed, args.batch, args.time_limit
-    )
-    suites: list[junit.Suite] = []
-    failed = 0
-    for checked in _progress(check_all_of(args.candidates, settings), len(args.candidates)):
-        between = "" if args.json or not suites else "\n"
-        print(
-            between + (json.dumps(checked.found) if args.json else "\n".join(checked.lines)),
-            flush=True,
-        )
-        failed += checked.found["verdict"] != "pass"
-        suites.append(junit.suite_of_candidate(checked.found))
-    for reason in unreadable.values():
-        complain(program, reason)
-    if len(args.candidates) > 1 and not args.json:
-        print(f"\n{len(suites)} candidates: {len(suites) - failed} pass, {failed} fail")
-    if args.junit:
-        junit.write(args.junit, suites)
-    if unreadable:
-        return BAD_INPUT
-    if failed:
-        return WRONG
-    return GOOD
-
-
-def why_not(path: Path) -> str:
-    """Why a path cannot be a candidate, or "": everything else about a file is a finding on it."""
-    if path.is_dir():
-        return f"expected Python files, got the folder {path}. Name the files in it: {path}/*.py."
-    if path.suffix != ".py" or not path.is_file():
-        found = "something else" if path.exists() else "nothing there"
-        return f"expected a Python file (.py), got {path}, {found}. Check the name."
-    if not os.access(path, os.R_OK):
-        return f"expected a file that can be read, got {path}. Change its permissions."
-    return ""
-
-
-def check_file(path: Path, settings: Settings) -> Checked:
-    """Ask one candidate, and say what is wrong with it; never raises for anything that it is or
-    does."""
-    start = time.perf_counter()
-    if reason := why_not(path):
-        found = Feedback(str(path), 0.0, complaint=reason)
-    else:
+    paths = expanded(args.candidates)
+    if len(paths) == 1:
         try:
-            with Sandbox(path, Limits(call_s=settings.call_s)) as sandbox:
-                found = _ask(path, sandbox, settings, start)
-        except Exception as error:  # a fault of ours must not cost the other files their verdict
-            fault = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            reason = (
-                f"{path.name}: the checker itself failed on this file ({fault}); that is not "
-                "the file's fault, please report it."
-            )
-            found = Feedback(str(path), time.perf_counter() - start, complaint=reason)
-    return Checked(feedback.as_json(found), feedback.as_text(found))
+            read(paths[0])
+        except Unreadable as error:
+            raise BadInput(str(error)) from error
+    reports = Reports(args, several=len(paths) > 1)
+    settings = _settings(args, several=len(paths) > 1)
+    outcomes: list[str] = []
+    notes: dict[str, None] = {}
+    for checked in _progress(check_all_of(paths, settings), len(paths)):
+        if args.json:
+            print(json.dumps(checked.found), flush=True)
+        else:
+            between = [""] if outcomes else []
+            print("\n".join([*between, *checked.lines]), flush=True)
+        reports.add(checked.found)
+        outcomes.append(checked.found["verdict"])
+        notes |= dict.fromkeys(checked.manner)
+        if checked.unreadable:
+            complain(program, checked.unreadable)
+    if len(paths) > 1 and not args.json:
+        print("\n".join(["", _in_all(outcomes), *(f"note: {note}" for note in notes)]))
+    reports.write()
+    if "fail" in outcomes:
+        return WRONG
+    return BAD_INPUT if "untested" in outcomes else GOOD
 
 
-def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feedback:
-    """Import, diagnose, and look at what it did beside answering."""
-    from backproof.checks.diagnosis.diagnose import (
-        diagnose,  # while the candidate is being imported in its own process
+def _settings(args: Namespace, *, several: bool) -> Settings:
+    """From the flags. Bubblewrap is tried once, here, for everybody."""
+    manner = Manner(args.isolate, alone=several, definitions_only=args.definitions_only)
+    if not isolation(args.isolate).program:
+        manner = replace(manner, why_not=isolation(args.isolate).why_not)
+    return Settings(
+        tuple(args.sizes) if args.sizes else None,
+        args.seed,
+        args.batch,
+        args.time_limit,
+        manner,
+        args.forbid_libraries,
+        args.no_fix,
     )
 
-    try:
-        candidate = load(sandbox)
-    except Unusable as error:
-        return Feedback(str(path), time.perf_counter() - start, complaint=str(error))
-    imported = sandbox.out.count
-    found = diagnose(candidate, sizes=settings.sizes, seed=settings.seed, batch=settings.batch)
-    elapsed_s = time.perf_counter() - start
-    return conclude(str(path), candidate, found, settings, elapsed_s, printed_by_import=imported)
+
+def _in_all(outcomes: Sequence[str]) -> str:
+    counts = f"{outcomes.count('pass')} pass, {outcomes.count('fail')} fail"
+    if "untested" in outcomes:
+        counts += f", {outcomes.count('untested')} untested"
+    return f"{len(outcomes)} candidates: {counts}"
 
 
 def check_all_of(paths: Sequence[Path], settings: Settings) -> Iterator[Checked]:
-    """Results in the order of the paths. A process of ours that dies costs one file at most: the
-    rest is asked again."""
+    """Results in the order of the paths. A process of ours that dies or hangs costs its own file
+    alone."""
     workers = min(len(paths), os.cpu_count() or 1)
-    if workers == 1:
-        yield from (check_file(path, settings) for path in paths)
+    if len(paths) == 1:
+        yield check_file(paths[0], settings)
         return
-    done = 0
-    while done < len(paths):
-        try:
-            for checked in _pooled(paths[done:], settings, workers):
-                done += 1
-                yield checked
-        except BrokenProcessPool:
-            yield _alone(paths[done], settings)
-            done += 1
+    pool = Pool(
+        functools.partial(check_file, settings=settings),
+        functools.partial(_lost, settings=settings),
+        settings.longest_s,
+    )
+    yield from pool.results(paths, workers)
 
 
-def _pooled(paths: Sequence[Path], settings: Settings, workers: int) -> Iterator[Checked]:
-    """Our own processes, one a core, each with its candidate's beside it; only plain data crosses
-    between them."""
-    context = multiprocessing.get_context("spawn")
-    # we end them, not Ctrl-C
-    with ProcessPoolExecutor(
-        workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)
-    ) as pool:
-        try:
-            yield from pool.map(check_file, paths, [settings] * len(paths))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _alone(path: Path, settings: Settings) -> Checked:
-    """One file in a process of ours for itself: this may be the one that ended the others."""
-    try:
-        return next(_pooled([path], settings, 1))
-    except BrokenProcessPool:
-        found = Feedback(
-            str(path), 0.0, complaint=f"{path.name}: it ended the process of the checker itself."
-        )
-        return Checked(feedback.as_json(found), feedback.as_text(found))
+def _lost(path: Path, reason: str, settings: Settings) -> Checked:
+    """A file that cost the process which checked it."""
+    what = {
+        "ended": "it ended the process of the checker itself",
+        "took too long": f"checking it took longer than {settings.longest_s:g} s",
+    }[reason]
+    unchecked = reason != "ended"
+    found = Feedback(str(path), 0.0, complaint=f"{path.name}: {what}.", unchecked=unchecked)
+    return told(found, settings)
 
 
 def _progress(results: Iterator[Checked], total: int) -> Iterator[Checked]:
     """A bar on standard error where somebody watches and waits."""
     if total == 1 or not sys.stderr.isatty():
         return results
-    from tqdm import tqdm
-
+    try:
+        from tqdm import tqdm
+    except ImportError:  # it comes with what training needs
+        return results
     return iter(tqdm(results, total=total, unit="file", file=sys.stderr))

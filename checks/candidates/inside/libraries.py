@@ -10,7 +10,7 @@ from collections.abc import Iterable
 # whose code runs when a library differentiates, and what that is called
 ENGINES = {
     os.path.join("torch", "autograd", "__init__.py"): "torch.autograd",
-    os.path.join("torch", "_functorch", ""): "torch.func",
+    os.path.join("torch", "_functorch", "eager_transforms.py"): "torch.func",
     os.path.join("jax", "_src", "interpreters", "ad.py"): "jax.grad",
     os.path.join("autograd", "core.py"): "autograd",
     os.path.join("eager", "backprop.py"): "tensorflow",

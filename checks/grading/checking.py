@@ -1,0 +1,122 @@
+"""One candidate on the command line: read, run, diagnosed, and told, whatever it is or does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from backproof.checks.candidates.file import Unusable, load
+from backproof.checks.candidates.sandbox import Limits, Sandbox
+from backproof.checks.candidates.source import Unreadable, read
+from backproof.checks.grading import feedback
+from backproof.checks.grading.conclude import Settings, conclude
+from backproof.checks.grading.feedback import Feedback
+from backproof.checks.grading.remarks import beside, by_libraries
+
+# of an import, after which somebody may be told how to leave the training out
+LONG_IMPORT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One candidate's feedback as plain data, which crosses from process to process.
+
+    Attributes:
+        found: its JSON object.
+        lines: of text.
+        manner: what is said once below all of them.
+        unreadable: why the path is no candidate at all, or "".
+    """
+
+    found: dict[str, Any]
+    lines: list[str]
+    manner: Sequence[str] = ()
+    unreadable: str = ""
+
+
+def check_file(path: Path, settings: Settings) -> Checked:
+    """Ask one candidate, and say what is wrong with it; never raises for anything that it is or
+    does."""
+    start = time.perf_counter()
+    try:
+        source = read(path)
+    except Unreadable as error:
+        reason = str(error)
+        return told(Feedback(str(path), 0.0, complaint=reason, unchecked=True), settings, reason)
+    try:
+        with Sandbox(source, Limits(call_s=settings.call_s), settings.manner) as sandbox:
+            found = _ask(path, sandbox, settings, start)
+    except Exception as error:  # a fault of ours must not cost the other files their verdict
+        fault = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        reason = (
+            f"{path.name}: the checker itself failed on this file ({fault}); that is not "
+            "the file's fault, please report it."
+        )
+        elapsed_s = time.perf_counter() - start
+        found = Feedback(str(path), elapsed_s, complaint=reason, unchecked=True)
+    return told(found, settings)
+
+
+def told(found: Feedback, settings: Settings, unreadable: str = "") -> Checked:
+    """As an object and as lines, without the repair where it is to be kept back."""
+    return Checked(
+        feedback.as_json(found, no_fix=settings.no_fix),
+        feedback.as_text(found, no_fix=settings.no_fix),
+        found.manner,
+        unreadable,
+    )
+
+
+def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feedback:
+    """Import, diagnose, and look at what it did beside answering."""
+    # while the candidate is being imported in its own process
+    from backproof.checks.diagnosis.diagnose import diagnose
+
+    manner = [sandbox.isolation.note] if sandbox.isolation.note else []
+    began = time.perf_counter()
+    try:
+        candidate = load(sandbox)
+    except Unusable as error:
+        elapsed_s = time.perf_counter() - start
+        remarks = [*beside(sandbox), *_leaving_out(sandbox), *_walled(sandbox)]
+        return Feedback(str(path), elapsed_s, complaint=str(error), notes=remarks, manner=manner)
+    import_s = time.perf_counter() - began
+    imported = sandbox.out.count
+    found = diagnose(candidate, sizes=settings.sizes, seed=settings.seed, batch=settings.batch)
+    elapsed_s = time.perf_counter() - start
+    told_beside = beside(sandbox, forbidden=settings.forbid_libraries)
+    if import_s > LONG_IMPORT_S and not sandbox.noted.get("imported"):
+        told_beside += _leaving_out(sandbox)
+    wrong = by_libraries(sandbox) if settings.forbid_libraries else []
+    all_of_it = conclude(
+        str(path), candidate, found, settings, elapsed_s, printed_by_import=imported
+    )
+    return replace(
+        all_of_it,
+        faults=[*all_of_it.faults, *wrong],
+        notes=[*all_of_it.notes, *told_beside],
+        manner=manner,
+    )
+
+
+def _leaving_out(sandbox: Sandbox) -> list[str]:
+    """How to keep out of the way what a file does beside defining something."""
+    if sandbox.manner.definitions_only or not sandbox.source.does_more_than_define:
+        return []
+    return [
+        "with --definitions-only its imports, definitions and constants are run, and nothing else "
+        "of the file."
+    ]
+
+
+def _walled(sandbox: Sandbox) -> list[str]:
+    """What it could not see, where that may be why it failed."""
+    if not sandbox.isolation.program:
+        return []
+    return [
+        "it saw Python, its packages and its own folder, and no network; --isolate never lifts "
+        "that."
+    ]
