@@ -32,10 +32,12 @@ class Process(Protocol):
 
     Attributes:
         path: of the file that defines them.
+        text: of that file, as far as it is known.
         out: what they have printed so far.
     """
 
     path: Path
+    text: str
     out: Output
 
     def call(self, header: Header, arrays: Arrays) -> tuple[Header, Arrays]:

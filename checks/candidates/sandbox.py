@@ -110,6 +110,7 @@ class Sandbox:
     Attributes:
         source: what was read of it.
         path: of its file.
+        text: its source, for those who search it.
         out, err: what it printed.
         isolation: what stands between it and the machine.
         noted: what its process told of it beside its answers: the packages that it "imported", the
@@ -122,6 +123,7 @@ class Sandbox:
         self.manner = manner or Manner()
         self.source = candidate if isinstance(candidate, Source) else read(candidate)
         self.path = self.source.path
+        self.text = self.source.text
         self.limits = limits
         self.isolation = isolation(self.manner.isolate, self.manner.why_not)
         self.out = Output()
@@ -159,11 +161,6 @@ class Sandbox:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-
-    @property
-    def text(self) -> str:
-        """Its source, for those who search it."""
-        return self.source.text
 
     def hello(self) -> Header:
         """What the source defines, or a complaint: the first frame, after the import.
