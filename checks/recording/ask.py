@@ -13,7 +13,7 @@ from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.inside.recording import Recording
 from backproof.checks.quantities import Quantity
-from backproof.checks.recording.own_line import Found, Own, locate
+from backproof.checks.recording.own_line import Found, Own, locate, locate_edit
 from backproof.checks.recording.page import Page
 from backproof.checks.recording.source import Source, Sources
 
@@ -82,13 +82,20 @@ class Traced:
     source: Source | None = None
 
 
-def trace(candidate: Recordable, asked: Sequence[Asked], first_wrong: Quantity) -> Traced:
+def trace(
+    candidate: Recordable,
+    asked: Sequence[Asked],
+    first_wrong: Quantity,
+    *,
+    in_place: bool = False,
+) -> Traced:
     """Find the line of the first wrong step.
 
     Args:
         candidate: whoever can be recorded.
         asked: questions whose answers show the fault.
         first_wrong: the step that goes wrong first.
+        in_place: whether it is known that an edited array is what makes it wrong.
     """
     last = Traced(None, "No call shows the fault by itself, so no line is named.")
     for one in _in_order(asked, candidate.conventions.batch)[:MOST_CALLS]:
@@ -98,9 +105,10 @@ def trace(candidate: Recordable, asked: Sequence[Asked], first_wrong: Quantity) 
         if own is None or not own.shows_a_fault:
             continue
         sources = Sources()
-        found = locate(own, first_wrong, sources)
+        edit = locate_edit(own) if in_place else None
+        found = edit or locate(own, first_wrong, sources)
         if found is not None:
-            if sources.computes(found.file, found.line) or found.is_left_out:
+            if sources.computes(found.file, found.line) or found.is_left_out or found.is_taken:
                 return Traced(found, own=own, source=sources.of(found.file))
             last = Traced(None, _handed_on(found), own)
             continue
@@ -115,7 +123,7 @@ def _recorded(candidate: Recordable, asked: Asked) -> Own | None:
     if recording is None or answer.dW is None:
         return None
     page = Page(question.problem, asked.weight, question.learning_rate)
-    given, unread = _gradients(answer)
+    given, unread = _gradients(question, answer)
     eps = float(np.finfo(answer.precision).eps)
     return Own(recording, page, given, unread, _weights(question, answer), eps)
 
@@ -137,10 +145,16 @@ def _handed_on(found: Found) -> str:
     )
 
 
-def _gradients(answer: Answer) -> tuple[dict[Quantity, np.ndarray], dict[Quantity, float]]:
-    """By quantity: what came, and how far reading it off a step may have put it."""
-    given = {Quantity("dW", layer): value for layer, value in (answer.dW or {}).items()}
-    given |= {Quantity("db", layer): value for layer, value in (answer.db or {}).items()}
+def _gradients(
+    question: Question, answer: Answer
+) -> tuple[dict[Quantity, np.ndarray], dict[Quantity, float]]:
+    """By quantity: what came, nothing for what is missing; and how far reading it off a step may
+    have put it."""
+    nothing = np.zeros(0)
+    given = {}
+    for kind, came in (("dW", answer.dW), ("db", answer.db)):
+        for layer in range(1, question.problem.L + 1) if came is not None else ():
+            given[Quantity(kind, layer)] = (came or {}).get(layer, nothing)
     unread = {
         Quantity.parse(name): float(np.max(rounding, initial=0.0))
         for name, rounding in answer.rounding.items()

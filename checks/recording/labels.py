@@ -50,7 +50,9 @@ class Labels:
         found: dict[Quantity, str] = {}
         for whole in (True, False):
             for label in self.found:
-                if label.site.kind == "value" and whole == (label.match.form.sample is None):
+                if label.site.kind in ("value", "edit") and whole == (
+                    label.match.form.sample is None
+                ):
                     found.setdefault(label.quantity, label.site.name)
         return found
 

@@ -22,6 +22,7 @@ from backproof.checks.recording.source import Sources
 
 # entries: as many that agree up to some factor are no accident
 ANY_FACTOR = 4
+HOLDING = ("value", "edit")  # kinds of places that have a name
 EXACT = ("z", "a", "p", "x", "Y")  # what no program multiplies by anything
 
 
@@ -71,9 +72,10 @@ class Found:
         file, line, function: where.
         name: what holds the wrong value there, "" if nothing does.
         quantity: what it is.
-        kind: "value", "return" or "argument".
+        kind: see Site.
         array: the wrong value; of what is left out, the right one.
         is_left_out: whether the line returns without what was computed before.
+        is_taken: whether it takes one right value for another one.
     """
 
     file: str
@@ -84,6 +86,7 @@ class Found:
     kind: str
     array: np.ndarray
     is_left_out: bool = False
+    is_taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,35 @@ class Sought:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Where and when an array was seen first."""
+    """Where and when an array was seen first; and whether it is right there, but taken for something
+    that it is not."""
 
     time: int
     site: Site
     array: np.ndarray
+    is_taken: bool = False
+
+
+def locate_edit(own: Own) -> Found | None:
+    """The first line that edits an array which its function was given, and which was right."""
+    for made in own.recording.made:
+        if made.site.kind == "edit":
+            before = [one for one in own.recording.made if one.time < made.time]
+            same = [one for one in before if one.value.shape == made.value.shape]
+            for one in reversed(same):
+                for match in own.page.matches(one.value, one.eps):
+                    if match.quantity.kind in ("z", "a", "dz"):
+                        site = made.site
+                        return Found(
+                            site.file,
+                            site.line,
+                            site.function,
+                            site.name,
+                            match.quantity,
+                            site.kind,
+                            made.value,
+                        )
+    return None
 
 
 def locate(own: Own, first_wrong: Quantity, sources: Sources) -> Found | None:
@@ -179,9 +206,16 @@ class _Finder:
         if found is None:
             return None
         site = found.site
-        name = site.name if site.kind == "value" else ""
+        name = site.name if site.kind in HOLDING else ""
         return Found(
-            site.file, site.line, site.function, name, sought.quantity, site.kind, found.array
+            site.file,
+            site.line,
+            site.function,
+            name,
+            sought.quantity,
+            site.kind,
+            found.array,
+            is_taken=found.is_taken,
         )
 
     def not_returned(self, wrong: Quantity) -> Found | None:
@@ -216,19 +250,45 @@ class _Finder:
             return earliest
         return self._not_something_else(earliest, sought)
 
-    def _not_something_else(self, seen: _Seen, sought: Sought) -> _Seen:
+    def _not_something_else(self, seen: _Seen, sought: Sought) -> _Seen | None:
         """Where their dz[l] is the right da[l], without its derivative: the line that multiplies it
         by something else, if there is one."""
         wrong = sought.quantity
         matches = self.page.matches(seen.array, self.own.eps)
+        if wrong.kind in ("dW", "db"):
+            return self._taken_for(seen, sought)
         if wrong.kind != "dz" or all(match.quantity.kind != "da" for match in matches):
             return seen
         for made in self.own.recording.made:
             site = made.site
-            later = made.time > seen.time and site.kind == "value" and site.line != seen.site.line
+            later = made.time > seen.time and site.kind in HOLDING and site.line != seen.site.line
             if later and self.sources.multiplies(site.file, site.line) and self._fits(made, sought):
                 return _Seen(made.time, made.site, made.value)
         return seen
+
+    def _taken_for(self, seen: _Seen, sought: Sought) -> _Seen | None:
+        """Where a gradient is the right value of something else, such as db[l] all rows of dz[l]:
+        the last line of that function that takes it for the gradient."""
+        kind = sought.quantity.kind
+        same = {kind, "dz" if kind == "db" and self.N == 1 else kind}
+        if all(
+            match.quantity.kind in same for match in self.page.matches(seen.array, self.own.eps)
+        ):
+            return seen
+        later = [
+            made
+            for made in self.own.recording.made
+            if made.time > seen.time
+            and made.site.function == seen.site.function
+            and made.site.kind in HOLDING
+            and made.site.line != seen.site.line
+            and self._fits(made, sought)
+        ]
+        if not later:
+            return None
+        last = later[-1].site.line
+        first = next(made for made in later if made.site.line == last)
+        return _Seen(first.time, first.site, first.value, is_taken=True)
 
     def _fits(self, made: Made, sought: Sought) -> bool:
         if sought.names is not None:
@@ -352,6 +412,8 @@ class _Finder:
         right = self.page.values[quantity]
         dz = self.seen_dz(layer)
         if dz is None:
+            if not self._shows_a_fault(layer):
+                return
             by_a_factor = self._differs_by_a_factor(layer)
             yield Sought(quantity, self._explains(layer, by_a_factor), right, by_a_factor)
             if by_a_factor:
@@ -365,6 +427,11 @@ class _Finder:
         # another by a factor alone: the very numbers of whatever shows the factor first
         yield replace(self._equal(quantity, dz, right), exact=True)
         yield from self._own_gradients(layer)
+
+    def _shows_a_fault(self, layer: int) -> bool:
+        """Whether any gradient of a layer is wrong in this call."""
+        both = [Quantity(kind, layer) for kind in ("dW", "db")]
+        return any(self.own.is_wrong(one) for one in both if one in self.own.gradients)
 
     def _differs_by_a_factor(self, layer: int) -> bool:
         """Whether their gradients of a layer are the right ones but for a factor."""
@@ -385,8 +452,13 @@ class _Finder:
         quantity = Quantity("da", layer)
         right = self.page.values[quantity]
         if dz is None:
-            explains = self._explains(layer)
-            yield Sought(quantity, lambda array, eps: explains(array * slope, eps), right)
+            if not self._shows_a_fault(layer):
+                return
+            by_a_factor = self._differs_by_a_factor(layer)
+            explains = self._explains(layer, by_a_factor)
+            yield Sought(
+                quantity, lambda array, eps: explains(array * slope, eps), right, by_a_factor
+            )
             return
         near = self._near
         by_a_factor = (
@@ -525,7 +597,7 @@ class _Finder:
                 yield self._proportional(quantity, own, right)
 
     def _explains(self, layer: int, exact: bool = False) -> Callable[[np.ndarray, float], bool]:
-        """Over a batch: what gives both their gradients, or the one that there is."""
+        """Over a batch: what gives both their gradients, as far as there are two."""
         below = self.page.values.get(Quantity("a", layer - 1), self.page.problem.x)
         dW = self.own.gradients.get(Quantity("dW", layer))
         db = self.own.gradients.get(Quantity("db", layer))
@@ -534,8 +606,7 @@ class _Finder:
             near = self._near(layer, eps)
             equal = _same if exact else self._scaled
             by_W = dW is not None and equal(array.T @ below, dW, near)
-            by_b = db is not None and equal(array.sum(axis=0), db, near)
-            return by_W or (by_b and array.shape[1] > 1)
+            return by_W and (db is None or equal(array.sum(axis=0), db, near))
 
         return is_own
 

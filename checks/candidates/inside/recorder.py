@@ -36,8 +36,9 @@ class Site:
     Attributes:
         file, line, function: of the line.
         name: as their program writes it; of an argument, the parameter; "" of what is returned.
-        kind: "value" of what a name holds after the line, "return" of what the line returns,
-            "argument" of what it hands to one of the person's own functions.
+        kind: "value" of what a name holds after the line, "edit" of an array that the function was
+            given and that the line changes in place, "return" of what the line returns, "argument"
+            of what it hands to one of the person's own functions.
         callee: the function that gets the argument.
     """
 
@@ -58,6 +59,7 @@ class _Call:
     function: str
     caller: int  # index of the line of the caller, in Recorder.lines
     line: int | None = None
+    given: dict[str, int] = field(default_factory=dict)  # identities of the arrays
 
 
 @dataclass
@@ -158,6 +160,8 @@ class Recorder:
         names = (*parameters, *code.co_freevars, *code.co_names)
         for name, found in self._search(frame, call, names):
             fresh = self._note(found)
+            if found.identity and found.name in parameters:
+                call.given[found.name] = found.identity
             if caller[1] is not None and fresh and name in parameters:
                 where = Site(*caller[1], found.name, "argument", code.co_qualname)
                 self._keep(where, found.value, call.caller)
@@ -200,7 +204,9 @@ class Recorder:
                 places[found.slot] = found  # under the shortest of its names
         for found in places.values():
             if self._note(found):
-                where = Site(call.file, call.line, call.function, found.name, "value")
+                edited = found.identity and call.given.get(found.name) == found.identity
+                kind = "edit" if edited else "value"
+                where = Site(call.file, call.line, call.function, found.name, kind)
                 self._keep(where, found.value, call.caller)
 
     def _returned(self, frame: FrameType, call: _Call, value: object) -> None:

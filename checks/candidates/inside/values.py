@@ -38,12 +38,14 @@ class Found:
         name: as their program would write it, such as "self.W[1]".
         value: a float, or an array in the precision in which it came.
         in_container: whether the place is an element of a list, tuple or dictionary.
+        identity: of the array that was read, which a line may edit in place; 0 of all else.
     """
 
     slot: Slot
     name: str
     value: Any
     in_container: bool = False
+    identity: int = 0
 
 
 @dataclass
@@ -85,7 +87,7 @@ class Reader:
         elif issubclass(kind, np.ndarray) or _is_tensor(kind):
             array = _array(value)
             if array is not None and array.size <= LARGEST_ARRAY:
-                yield Found(slot, name, array, in_container)
+                yield Found(slot, name, array, in_container, id(value))
             elif array is not None:
                 self.skipped.add(f"arrays of more than {LARGEST_ARRAY:,} entries")
             if _is_tensor(kind):
