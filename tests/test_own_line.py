@@ -11,6 +11,7 @@ from planted import InProcess
 from backproof.checks.candidates.conventions import CONSTANTS, read
 from backproof.checks.candidates.file import CandidateFile
 from backproof.checks.diagnosis.probes import plan
+from backproof.checks.diagnosis.role import Role
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.ask import Asked, Traced, trace
 
@@ -116,7 +117,7 @@ def traced(source: str, first_wrong: str) -> Traced:
     asked = [
         Asked(probe.question, probe.setting.weight, probe.setting.mean)
         for probe in plan(candidate.conventions)
-        if probe.role in ("single", "first", "again")
+        if probe.role in (Role.SINGLE, Role.FIRST, Role.AGAIN)
     ]
     return trace(candidate, asked, Quantity.parse(first_wrong))
 

@@ -122,6 +122,7 @@ class _Seen:
     time: int
     site: Site
     array: np.ndarray
+    caller: tuple[str, int] | None = None
     is_taken: bool = False
 
 
@@ -171,6 +172,7 @@ class _Finder:
         self.page = own.page
         self.L = own.page.problem.L
         self.N = own.page.N
+        self._factors_of: dict[Quantity, set[float]] = {}
 
     def plan(self, wrong: Quantity) -> Iterator[Sought]:
         """What to look for, the nearest to the fault first."""
@@ -206,6 +208,10 @@ class _Finder:
         if found is None:
             return None
         site = found.site
+        if (caller := self._of_a_right_helper(found, sought)) is not None:
+            file, line = caller
+            function = self.sources.of(file).function(line)
+            return Found(file, line, function, "", sought.quantity, "argument", found.array)
         name = site.name if site.kind in HOLDING else ""
         return Found(
             site.file,
@@ -217,6 +223,26 @@ class _Finder:
             found.array,
             is_taken=found.is_taken,
         )
+
+    def _of_a_right_helper(self, seen: _Seen, sought: Sought) -> tuple[str, int] | None:
+        """The line that calls the function which made it, if that function does to its argument
+        what it should: then the argument is wrong, such as p in place of z."""
+        kind = sought.quantity.kind
+        if kind not in ("a", "p") or seen.site.kind != "return" or seen.caller is None:
+            return None
+        layer = sought.quantity.layer or self.L
+        make = output(self.page) if kind == "p" else hidden(self.page, layer).h
+        for made in self.own.recording.made:
+            if made.time < seen.time:
+                for array in orientations(made.value, sought.right.shape):
+                    with np.errstate(all="ignore"):
+                        done = make(array)
+                    if any(
+                        _same(done, value, tolerance(made.eps))
+                        for value in orientations(seen.array, sought.right.shape)
+                    ):
+                        return seen.caller
+        return None
 
     def not_returned(self, wrong: Quantity) -> Found | None:
         """The last line of the call, where a gradient that was right on the way is missing in what
@@ -239,12 +265,12 @@ class _Finder:
         found: list[_Seen] = []
         for made in self.own.recording.made:
             if self._fits(made, sought):
-                found.append(_Seen(made.time, made.site, made.value))
+                found.append(_Seen(made.time, made.site, made.value, made.caller))
                 break
         elements = sought.elements
         for series in self.own.recording.series if elements is not None else ():
             if elements is not None and (time := self._in_series(series, sought)) is not None:
-                found.append(_Seen(time, series.site, elements))
+                found.append(_Seen(time, series.site, elements, series.caller))
         earliest = min(found, key=lambda one: one.time, default=None)
         if earliest is None or sought.names is not None:
             return earliest
@@ -263,7 +289,7 @@ class _Finder:
             site = made.site
             later = made.time > seen.time and site.kind in HOLDING and site.line != seen.site.line
             if later and self.sources.multiplies(site.file, site.line) and self._fits(made, sought):
-                return _Seen(made.time, made.site, made.value)
+                return _Seen(made.time, made.site, made.value, made.caller)
         return seen
 
     def _taken_for(self, seen: _Seen, sought: Sought) -> _Seen | None:
@@ -288,7 +314,7 @@ class _Finder:
             return None
         last = later[-1].site.line
         first = next(made for made in later if made.site.line == last)
-        return _Seen(first.time, first.site, first.value, is_taken=True)
+        return _Seen(first.time, first.site, first.value, first.caller, is_taken=True)
 
     def _fits(self, made: Made, sought: Sought) -> bool:
         if sought.names is not None:
@@ -296,11 +322,16 @@ class _Finder:
         for array in orientations(made.value, sought.right.shape):
             if not array.any() or not np.isfinite(array).all():
                 continue
-            if self._is_right(array, sought, tolerance(made.eps)):
+            if self._is_right(array, sought, self._close(made.eps)):
                 continue
             if sought.is_own(array, made.eps):
                 return True
         return False
+
+    def _close(self, eps: float) -> float:
+        """How near to the right array an array is right: where the answer came in full precision,
+        numbers that are rounded on the way may be what is wrong."""
+        return tolerance(min(eps, self.own.eps) if self.own.eps else eps)
 
     def _fits_by_name(self, made: Made, sought: Sought) -> bool:
         """Whether it is what is sought under a name that held the right array before."""
@@ -322,8 +353,24 @@ class _Finder:
         """Whether it is the right array: a gradient up to a factor, unless that is what is
         wrong."""
         if sought.exact or sought.quantity.kind in EXACT:
-            return _same(array, sought.right, close)
+            usual = self._usual(sought.quantity) if sought.exact else {1.0}
+            return any(_same(array, factor * sought.right, close) for factor in usual)
         return ratio(array, sought.right, close) is not None
+
+    def _usual(self, quantity: Quantity) -> set[float]:
+        """By what the program multiplies such a quantity on the way, as layers show whose gradients
+        come out right: by N, say, where the mean is taken later."""
+        if quantity not in self._factors_of:
+            kind = quantity.kind
+            found = {1.0}
+            layers = [n for n in range(1, self.L + 1) if not self._shows_a_fault(n)]
+            others = {Quantity(kind, layer) for layer in layers if layer != quantity.layer}
+            for made in self.own.recording.made if others else ():
+                for match in self.page.matches(made.value, made.eps):
+                    if match.quantity in others and match.form.sample is None:
+                        found.add(match.factor)
+            self._factors_of[quantity] = found
+        return self._factors_of[quantity]
 
     def _in_series(self, series: Series, sought: Sought) -> int | None:
         """When the first of the wrong numbers was there, if all that are wrong came."""
@@ -389,8 +436,10 @@ class _Finder:
 
         def is_own(array: np.ndarray, eps: float) -> bool:
             with np.errstate(all="ignore"):
-                made = make_p(array)  # right, too, of right logits without their maximum
-                return not _same(made, p, tolerance(eps)) and explains(made, eps)
+                made = make_p(array)
+                # logits without their maximum are right, too, and p itself is no logit
+                right = _same(made, p, tolerance(eps)) or _same(array, p, tolerance(eps))
+                return not right and explains(made, eps)
 
         yield Sought(quantity, is_own, self.page.values[quantity])
 

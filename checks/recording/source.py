@@ -66,6 +66,18 @@ class Source:
                 found = node
         return found
 
+    def function(self, number: int) -> str:
+        """The function or class that a line stands in, or "" at the top level."""
+        found = ""
+        start = 0
+        for node in ast.walk(self._tree) if self._tree is not None else ():
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                covers = node.lineno <= number <= (node.end_lineno or 0)
+                if covers and node.lineno >= start:
+                    found = node.name
+                    start = node.lineno
+        return found
+
     def computes(self, number: int) -> bool:
         """Whether the statement on a line can make new numbers, rather than hand them on; a line
         that cannot be read might."""
