@@ -135,7 +135,7 @@ def _in_order(asked: Sequence[Asked], batch: int | None) -> list[Asked]:
     cut = [one.first(batch) if batch is not None else one for one in asked]
     for one in [*cut, *(one.first(1) for one in cut if batch is None)]:
         by_size.setdefault((one.samples, one.question.problem.sizes), one)
-    return [by_size[size] for size in sorted(by_size)]
+    return sorted(by_size.values(), key=lambda one: one.samples)
 
 
 def _handed_on(found: Found) -> str:

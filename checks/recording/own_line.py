@@ -59,6 +59,20 @@ class Own:
         return not _same(given, right, self.near(quantity, 0.0))
 
     @property
+    def of_one_sample(self) -> Own | None:
+        """The same as the call of one sample that it is, if all of its samples are copies of it."""
+        problem = self.page.problem
+        N = self.page.N
+        if N == 1 or (problem.x != problem.x[0]).any() or (problem.y != problem.y[0]).any():
+            return None
+        first = replace(problem, x=problem.x[:1], y=problem.y[:1])
+        made = tuple(replace(one, value=_one_row(one.value, N)) for one in self.recording.made)
+        gradients = {quantity: array / N for quantity, array in self.gradients.items()}
+        page = Page(first, self.page.weight, self.page.learning_rate)
+        recording = replace(self.recording, made=made)
+        return Own(recording, page, gradients, self.unread, {}, self.eps)
+
+    @property
     def shows_a_fault(self) -> bool:
         """Whether any gradient is wrong in this call."""
         return any(self.is_wrong(quantity) for quantity in self.gradients)
@@ -116,8 +130,8 @@ class Sought:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Where and when an array was seen first; and whether it is right there, but taken for something
-    that it is not."""
+    """Where and when an array was seen first; and whether it is right there, but taken for what it
+    is not."""
 
     time: int
     site: Site
@@ -156,11 +170,13 @@ def locate(own: Own, first_wrong: Quantity, sources: Sources) -> Found | None:
         first_wrong: the step that goes wrong first, as the answers show it.
         sources: the files.
     """
-    finder = _Finder(own, sources)
-    for sought in finder.plan(first_wrong):
-        if (found := finder.first(sought)) is not None:
-            return found
-    return finder.not_returned(first_wrong)
+    alone = own.of_one_sample if first_wrong.kind not in ("dW", "db") else None
+    for one in (alone, own):
+        finder = _Finder(one, sources) if one is not None else None
+        for sought in finder.plan(first_wrong) if finder is not None else ():
+            if finder is not None and (found := finder.first(sought)) is not None:
+                return finder.loop_that_leaves_out(found) or found
+    return _Finder(own, sources).not_returned(first_wrong)
 
 
 class _Finder:
@@ -243,6 +259,28 @@ class _Finder:
                     ):
                         return seen.caller
         return None
+
+    def loop_that_leaves_out(self, found: Found) -> Found | None:
+        """The loop around a line, where their gradient is what some of the samples give, and the
+        others never came to that line."""
+        quantity = found.quantity
+        given = self.own.gradients.get(quantity)
+        if self.N < 3 or given is None or not given.any() or quantity.kind != "dW":
+            return None
+        layer = quantity.layer or self.L
+        dz = self.page.values[Quantity("dz", layer)]
+        below = self.page.values.get(Quantity("a", layer - 1), self.page.problem.x)
+        parts = np.stack([np.outer(left, top).ravel() for left, top in zip(dz, below, strict=True)])
+        shares, *_ = np.linalg.lstsq(parts.T, given.ravel(), rcond=None)
+        largest = float(np.abs(shares).max())
+        near = 1e-6 * largest
+        is_sum = _same(shares @ parts, given.ravel(), self.own.near(quantity, 0.0))
+        left_out = np.abs(shares) <= near
+        taken = np.abs(np.abs(shares) - largest) <= near
+        if not is_sum or not left_out.any() or not (left_out | taken).all():
+            return None
+        line = self.sources.of(found.file).loop(found.line)
+        return replace(found, line=line, name="", is_left_out=True) if line else None
 
     def not_returned(self, wrong: Quantity) -> Found | None:
         """The last line of the call, where a gradient that was right on the way is missing in what
@@ -361,10 +399,12 @@ class _Finder:
         """By what the program multiplies such a quantity on the way, as layers show whose gradients
         come out right: by N, say, where the mean is taken later."""
         if quantity not in self._factors_of:
-            kind = quantity.kind
+            kinds = ("dW", "db") if quantity.kind in ("dW", "db") else ("dz", "da")
             found = {1.0}
             layers = [n for n in range(1, self.L + 1) if not self._shows_a_fault(n)]
-            others = {Quantity(kind, layer) for layer in layers if layer != quantity.layer}
+            if quantity.kind in ("dz", "da"):  # what is below was made of this one
+                layers = [n for n in layers if n > (quantity.layer or self.L)]
+            others = {Quantity(kind, n) for kind in kinds for n in layers if n != quantity.layer}
             for made in self.own.recording.made if others else ():
                 for match in self.page.matches(made.value, made.eps):
                     if match.quantity in others and match.form.sample is None:
@@ -466,6 +506,10 @@ class _Finder:
             by_a_factor = self._differs_by_a_factor(layer)
             yield Sought(quantity, self._explains(layer, by_a_factor), right, by_a_factor)
             if by_a_factor:
+                dW = Quantity("dW", layer)
+                given = self.own.gradients.get(dW)
+                if given is not None and float((given * self.page.values[dW]).sum()) < 0:
+                    yield self._reversed(quantity, right)
                 yield from self._own_gradients(layer)
             return
         if _same(dz, right, self._near(layer, 0.0)):
@@ -475,7 +519,23 @@ class _Finder:
             return
         # another by a factor alone: the very numbers of whatever shows the factor first
         yield replace(self._equal(quantity, dz, right), exact=True)
+        if float((dz * right).sum()) < 0:
+            yield self._reversed(quantity, right)
         yield from self._own_gradients(layer)
+
+    def _reversed(self, quantity: Quantity, right: np.ndarray) -> Sought:
+        """The right array with another sign, however it is scaled, where that is not how the program
+        holds such arrays."""
+        usual = self._usual(quantity)
+
+        def is_own(array: np.ndarray, eps: float) -> bool:
+            factor = ratio(array, right, tolerance(eps))
+            if factor is None or factor > 0:
+                return False
+            known = self.page.nearest_factor(factor)
+            return abs(factor - known) <= 1e-9 * abs(known) and known not in usual
+
+        return Sought(quantity, is_own, right, exact=True)
 
     def _shows_a_fault(self, layer: int) -> bool:
         """Whether any gradient of a layer is wrong in this call."""
@@ -727,22 +787,24 @@ class _Finder:
         return max([tolerance(eps), *some])
 
     def seen_dz(self, layer: int) -> np.ndarray | None:
-        """Their dz[l], one row, of a call with one sample; None where the gradients do not show
-        it."""
+        """Their dz[l], one row, of a call with one sample; None where the gradients do not show it.
+
+        Their dW[l] shows it where it is that times the right a[l - 1], and their db[l] always; a
+        db in a short format may be rounded once more than the dz that it is.
+        """
         if self.N > 1:
             return None
-        db = self.own.gradients.get(Quantity("db", layer))
         right = self.page.values[Quantity("dz", layer)]
-        if db is not None and db.shape == right.shape[1:]:
-            return db[None]
         a = self.page.values.get(Quantity("a", layer - 1), self.page.problem.x)[0]
         dW = self.own.gradients.get(Quantity("dW", layer))
-        if dW is None or dW.shape != (right.shape[1], len(a)):
-            return None
-        dz = dW @ a / (a @ a)
-        if not _same(dW, np.outer(dz, a), self._near(layer, 0.0)):
-            return None
-        return dz[None]
+        if dW is not None and dW.shape == (right.shape[1], len(a)):
+            dz = dW @ a / (a @ a)
+            if _same(dW, np.outer(dz, a), self._near(layer, 0.0)):
+                return np.asarray(dz)[None]
+        db = self.own.gradients.get(Quantity("db", layer))
+        if db is not None and db.shape == right.shape[1:]:
+            return db[None]
+        return None
 
     def seen_a(self, layer: int) -> np.ndarray | None:
         """Their a[l], one row."""
@@ -798,6 +860,16 @@ def orientations(value: np.ndarray, shape: tuple[int, ...]) -> Iterator[np.ndarr
         yield array.reshape(shape)
     if array.ndim == 2 and array.T.shape == wanted:
         yield array.T.reshape(shape)
+
+
+def _one_row(array: np.ndarray, N: int) -> np.ndarray:
+    """The row that an array repeats for N copies of a sample; or the array itself."""
+    for axis in range(array.ndim):
+        if array.shape[axis] == N:
+            row = array.take([0], axis=axis)
+            if (array == row).all():
+                return row
+    return array
 
 
 def _same(first: np.ndarray, second: np.ndarray, near: float) -> bool:

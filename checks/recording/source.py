@@ -78,6 +78,22 @@ class Source:
                     start = node.lineno
         return found
 
+    def loop(self, number: int) -> int | None:
+        """The outermost loop of its function that a line stands in; None outside of loops."""
+        function = 0
+        loops = []
+        for node in ast.walk(self._tree) if self._tree is not None else ():
+            if not isinstance(node, ast.stmt) or not node.lineno <= number <= (
+                node.end_lineno or 0
+            ):
+                continue
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                function = max(function, node.lineno)
+            elif isinstance(node, ast.For | ast.While):
+                loops.append(node.lineno)
+        inside = [line for line in loops if function < line < number]
+        return min(inside, default=None)
+
     def computes(self, number: int) -> bool:
         """Whether the statement on a line can make new numbers, rather than hand them on; a line
         that cannot be read might."""
