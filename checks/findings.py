@@ -139,6 +139,22 @@ class Line:
         """The object under "line"."""
         return dict(vars(self))
 
+    @property
+    def place(self) -> str:
+        """ "line 18", "cell 3, line 18", of a file that is known."""
+        if self.cell is None:
+            return f"line {self.number}"
+        return f"cell {self.cell}, line {self.number}"
+
+    @property
+    def sentence(self) -> str:
+        """What a report says of it."""
+        held = f", your {self.name}" if self.name else ""
+        return (
+            f"{self.place[0].upper()}{self.place[1:]} is the first that makes a wrong number "
+            f"({self.quantity}{held}): {self.text}"
+        )
+
 
 @dataclass(frozen=True)
 class Bug:
@@ -193,6 +209,7 @@ class Diagnosis:
         hints: sentences on what else the numbers show.
         problems, gradients: how many were asked and answered, and how many entries of dW and db
             they have.
+        telling: the questions whose answers show what is wrong, for whoever asks them again.
     """
 
     outcome: str
@@ -211,6 +228,7 @@ class Diagnosis:
     hints: list[str] = field(default_factory=list)
     problems: int = 0
     gradients: int = 0
+    telling: list[Any] = field(default_factory=list)
 
     @property
     def first_wrong(self) -> str | None:

@@ -16,6 +16,7 @@ from backproof.checks.diagnosis.conventional import asked_as, meant, meant_by_fa
 from backproof.checks.diagnosis.evidence import Evidence, differs_from_call_to_call
 from backproof.checks.diagnosis.first_wrong import first_wrong
 from backproof.checks.diagnosis.hints import CommonFactor, common_factor, hints_of, roughness
+from backproof.checks.diagnosis.line import telling
 from backproof.checks.diagnosis.predicted_step import first_predicted
 from backproof.checks.findings import Bug, Diagnosis, Fix, Step
 from backproof.checks.quantities import Quantity, equation
@@ -87,6 +88,7 @@ def failed(
         asked=found,
         unsteady=unsteady,
         hints=hints,
+        telling=telling(evidence),
     )
     return _counted(diagnosis, evidence)
 

@@ -27,6 +27,7 @@ from backproof.checks.diagnosis.conventional import (
     translations,
 )
 from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.line import with_line
 from backproof.checks.diagnosis.low_precision import rounded_away
 from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.probes import plan
@@ -52,7 +53,7 @@ def diagnose(
         for them.
     """
     with np.errstate(all="ignore"):
-        return _concluded(_Asked(candidate, sizes, seed, batch))
+        return with_line(_concluded(_Asked(candidate, sizes, seed, batch)), candidate)
 
 
 @dataclass(frozen=True)

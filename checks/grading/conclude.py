@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from backproof.checks.candidates.conventions import Conventions, changed_lines
 from backproof.checks.candidates.file import CandidateFile
@@ -57,6 +58,7 @@ def conclude(
         elapsed_s: that they took.
         printed_by_import: bytes that were printed before the first question.
     """
+    found = as_given(found, name, candidate.sandbox.path)
     file = candidate.sandbox.path.name
     sentences = list(found.complaints)
     if not found.bugs:
@@ -69,6 +71,18 @@ def conclude(
     if found.bugs:
         worth_knowing += wrong_shapes(found, file, ("dW",))
     return Feedback(name, elapsed_s, asked, found, complaint, faults(candidate), worth_knowing)
+
+
+def as_given(found: Diagnosis, name: str, path: Path) -> Diagnosis:
+    """With the path of the line's file as somebody would write it who called the candidate by its
+    name."""
+    if found.line is None:
+        return found
+    file = Path(found.line.file)
+    shown = name
+    if file != path and file.is_relative_to(path.parent):
+        shown = str(Path(name).parent / file.relative_to(path.parent))
+    return replace(found, line=replace(found.line, file=shown))
 
 
 def describe(conventions: Conventions, settings: Settings) -> str:

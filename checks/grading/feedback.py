@@ -147,6 +147,10 @@ def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[s
         lines += _labelled("first", f"{found.first_step} is the first step that goes wrong")
     elif found.first_step:
         lines += _labelled("first", _as_due(found.first_step, found.asked))
+    if found.line:
+        lines += _labelled("your line", found.line.sentence)
+    elif found.line_reason:
+        lines += _labelled("your line", found.line_reason)
     before = None
     for bug in found.bugs:
         lines += _bug_lines(bug, before, no_fix)

@@ -104,7 +104,7 @@ def trace(
             own = _recorded(candidate, one)  # what a call leaves behind, the next one shows
         if own is None or not own.shows_a_fault:
             continue
-        sources = Sources()
+        sources = Sources(own.recording.sources)
         edit = locate_edit(own) if in_place else None
         found = edit or locate(own, first_wrong, sources)
         if found is not None:

@@ -524,8 +524,8 @@ class _Finder:
         yield from self._own_gradients(layer)
 
     def _reversed(self, quantity: Quantity, right: np.ndarray) -> Sought:
-        """The right array with another sign, however it is scaled, where that is not how the program
-        holds such arrays."""
+        """The right array with another sign, however it is scaled, where that is not how the
+        program holds such arrays."""
         usual = self._usual(quantity)
 
         def is_own(array: np.ndarray, eps: float) -> bool:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-import linecache
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 # built-in names that hand on what they are given
 PASSING = frozenset(
     "list tuple dict zip reversed enumerate range len iter next set sorted map filter print "
     "isinstance copy append insert extend items values keys pop".split()
 )
+CELL = ", cell "  # between a notebook's path and the number of one of its code cells
 COMPUTING = (ast.BinOp, ast.AugAssign, ast.UnaryOp)
 
 
@@ -29,13 +28,16 @@ class Source:
     path: str
     text: str
 
-    @staticmethod
-    def read(path: str) -> Source:
-        """A file as it is now; a cell of a notebook as it was run."""
-        try:
-            return Source(path, Path(path).read_text(errors="replace"))
-        except (OSError, ValueError):
-            return Source(path, "".join(linecache.getlines(path)))
+    @property
+    def file(self) -> str:
+        """The path of the file; of a notebook's cell, that of the notebook."""
+        return self.path.partition(CELL)[0]
+
+    @property
+    def cell(self) -> int | None:
+        """Of a notebook, counted from 1; None in a file."""
+        number = self.path.partition(CELL)[2]
+        return int(number) if number.isdigit() else None
 
     @cached_property
     def lines(self) -> list[str]:
@@ -112,16 +114,14 @@ class Source:
 
 
 class Sources:
-    """Files, each read once."""
+    """The files that were recorded."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, Source] = {}
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._known = {path: Source(path, text) for path, text in texts.items()}
 
     def of(self, path: str) -> Source:
-        """One file."""
-        if path not in self._known:
-            self._known[path] = Source.read(path)
-        return self._known[path]
+        """One file; of one that nobody has read, no text."""
+        return self._known.setdefault(path, Source(path, ""))
 
     def computes(self, path: str, number: int) -> bool:
         """Whether a line of a file can make new numbers."""

@@ -3,9 +3,10 @@ arrays with their places."""
 
 from __future__ import annotations
 
+import linecache
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from backproof.checks.candidates.inside.recorder import Recorder, Site
 
 NEAR = 1e-11  # relative: what rounding leaves of single numbers
+LONGEST_SOURCE = 2**20  # characters
 INDEX = re.compile(r"\[\d+\]")
 RECORDED = "recorded "  # what the names of these arrays begin with
 Header = dict[str, Any]
@@ -103,12 +105,14 @@ class Recording:
         series: single numbers, by place.
         limits: what was left out, in words.
         ended: file, line and function where the call returned; None where that has no lines.
+        sources: the text of each file, as Python has it.
     """
 
     made: tuple[Made, ...]
     series: tuple[Series, ...] = ()
     limits: tuple[str, ...] = ()
     ended: tuple[str, int, str] | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def files(self) -> list[str]:
@@ -135,6 +139,7 @@ def pack(recorder: Recorder) -> tuple[Header, Arrays]:
         "precisions": recorder.precisions,
         "limits": recorder.limits,
         "ended": list(recorder.ended),
+        "sources": {file: _source(file) for file in {site.file for site in recorder.sites}},
         "shapes": [list(array.shape) for array in recorder.arrays],
     }
     empty = np.zeros(0)
@@ -167,15 +172,24 @@ def unpack(header: Any, arrays: Arrays) -> Recording:
         )
         file, number, function = header["ended"] or (None, 0, "")
         ended = (str(file), int(number), str(function)) if file is not None else None
+        sources = {str(file): str(text) for file, text in dict(header["sources"]).items()}
         series = tuple(_series(sites, lines, arrays))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"no recording: {type(error).__name__}: {error}") from error
-    return Recording(made, series, limits, ended)
+    return Recording(made, series, limits, ended, sources)
 
 
 def of(recorder: Recorder) -> Recording:
     """What a recorder in this very process has found."""
     return unpack(*pack(recorder))
+
+
+def _source(file: str) -> str:
+    """The text of a file or of a notebook's cell; "" where it is too long to send."""
+    text = "".join(linecache.getlines(file))
+    if len(text) > LONGEST_SOURCE:
+        return ""
+    return text
 
 
 def _site(entry: Any) -> tuple[str, int, str, str, str, str]:

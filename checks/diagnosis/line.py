@@ -1,0 +1,67 @@
+"""The line of a candidate's own file that makes the first wrong step: its telling calls, once more
+with their lines recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backproof.checks.candidates.candidate import Candidate
+from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.role import Role
+from backproof.checks.findings import Diagnosis, Line
+from backproof.checks.recording.ask import Asked, Recordable, Traced, trace
+
+# the most telling first; of one sample, db[l] is dz[l] itself
+ORDER = (
+    Role.SINGLE,
+    Role.SAME_Z,
+    Role.FIRST,
+    Role.AGAIN,
+    Role.ORDER,
+    Role.SQUARE,
+    Role.RATE,
+    Role.LABELS,
+    Role.RARE_LABEL,
+    Role.RARE_CLASS,
+    Role.OTHER,
+)
+
+
+def telling(evidence: list[Evidence]) -> list[Asked]:
+    """The questions that were answered wrongly, in the order in which they are worth recording."""
+    wrong = [item for item in evidence if item.wrongs and item.probe.role in ORDER]
+    wrong.sort(key=lambda item: ORDER.index(item.probe.role))
+    return [Asked(item.probe.question, item.setting.weight, item.setting.mean) for item in wrong]
+
+
+def with_line(found: Diagnosis, candidate: Candidate) -> Diagnosis:
+    """A diagnosis with the line of its first wrong step, or the reason why none is named."""
+    step = found.first_step
+    if found.outcome == "pass" or step is None or not found.telling:
+        return found
+    if found.asked is not None and found.asked != candidate.conventions:
+        candidate = candidate.under(found.asked)
+    if not isinstance(candidate, Recordable):
+        return replace(found, line_reason="Calls of this candidate cannot be recorded.")
+    edits = any(bug.id == "in-place" for bug in found.bugs)
+    traced = trace(candidate, found.telling, step.quantity, in_place=edits)
+    line = _line(traced)
+    if line is None:
+        return replace(found, line_reason=traced.reason)
+    return replace(found, line=line, statement=f"{found.statement} {line.sentence}")
+
+
+def _line(traced: Traced) -> Line | None:
+    """In the terms of a report."""
+    if traced.found is None or traced.source is None:
+        return None
+    where = traced.found
+    return Line(
+        traced.source.file,
+        traced.source.cell,
+        where.line,
+        traced.source.line(where.line),
+        where.function,
+        str(where.quantity),
+        where.name,
+    )
