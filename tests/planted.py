@@ -32,7 +32,7 @@ class InProcess(Sandbox):
 
     def __init__(self, functions: dict[str, Any]) -> None:
         self.functions, self.path, self.calls = functions, Path("planted.py"), 0
-        self.out = Output()
+        self.text, self.out = "", Output()
 
     def call(
         self, header: dict[str, Any], given: dict[str, np.ndarray]

@@ -45,10 +45,7 @@ def with_line(found: Diagnosis, candidate: Candidate) -> Diagnosis:
         return replace(found, line_reason="Calls of this candidate cannot be recorded.")
     edits = any(bug.id == "in-place" for bug in found.bugs)
     traced = trace(candidate, found.telling, step.quantity, in_place=edits)
-    line = _line(traced)
-    if line is None:
-        return replace(found, line_reason=traced.reason)
-    return replace(found, line=line, statement=f"{found.statement} {line.sentence}")
+    return replace(found, line=_line(traced), line_reason=traced.reason or None)
 
 
 def _line(traced: Traced) -> Line | None:

@@ -92,7 +92,7 @@ def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
         "seconds": feedback.elapsed_s,
         "comparisons": [comparison_as_json(verdict) for verdict in found.verdicts],
         "diagnosis": {
-            "statement": feedback.statement,
+            "statement": _with_line(feedback, no_fix),
             "correct": list(found.correct),
             "wrong": list(found.wrong),
             "first_wrong": found.first_wrong,
@@ -104,6 +104,14 @@ def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
             "notes": [*found.hints, *feedback.notes, *feedback.manner],
         },
     }
+
+
+def _with_line(feedback: Feedback, no_fix: bool) -> str:
+    """The whole in a sentence, and which line it is."""
+    found = feedback.diagnosis
+    if feedback.complaint or found is None or found.line is None or no_fix:
+        return feedback.statement
+    return f"{feedback.statement} {found.line.sentence}"
 
 
 NOTHING = Diagnosis("fail", "")  # of a candidate that could not be asked
@@ -147,9 +155,9 @@ def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[s
         lines += _labelled("first", f"{found.first_step} is the first step that goes wrong")
     elif found.first_step:
         lines += _labelled("first", _as_due(found.first_step, found.asked))
-    if found.line:
+    if found.line and not no_fix:
         lines += _labelled("your line", found.line.sentence)
-    elif found.line_reason:
+    elif found.line_reason and not no_fix:
         lines += _labelled("your line", found.line_reason)
     before = None
     for bug in found.bugs:
