@@ -26,7 +26,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from backproof import check_gradients
-from benchmarks import kernels, one_entry
+from benchmarks import cross_entropy_kernels as kernels
+from benchmarks import one_entry
 from benchmarks.networks import Case, mlp
 from benchmarks.populations import Networks, count
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from backproof import check_gradients
+from backproof.checks.black_box.box_base import draw_direction
 from backproof.checks.black_box.gradient_report import GradientReport
 from benchmarks.networks import Case, Change, at_entry, draw
 
@@ -90,9 +91,8 @@ def _visible(case: Case, name: str, change: Change | None, right: GradientReport
     (gradient,) = torch.autograd.grad(case(), parameter)
     off = (gradient if change is None else change(gradient) - gradient).to(torch.float64)
     random, sums = np.random.default_rng([0, i]), []
-    for _ in range(2):  # the directions of the check, see BlackBox.direction
-        magnitudes = random.uniform(0.5, 1.5, size=tuple(parameter.shape))
-        u = magnitudes * random.choice([-1.0, 1.0], size=tuple(parameter.shape))
+    for _ in range(2):
+        u = draw_direction(random, tuple(parameter.shape))
         sums.append(abs(float((off * torch.as_tensor(u)).sum())))
     allowed = max(
         verdict.allowed

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backproof import check_gradients
-from backproof.checks.black_box import box, imitation, shadow, suite, terms
-from benchmarks import black_box, kernels, one_entry
+from backproof.checks.black_box import box, box_base, imitation, of_loss, operations, shadow
+from benchmarks import black_box, one_entry
+from benchmarks import cross_entropy_kernels as kernels
 from benchmarks.networks import Wrong, draw, mlp
 from benchmarks.populations import count
 
@@ -65,7 +66,7 @@ def test_loss_of_a_confident_network_rounds_to_nothing_and_its_gradient_is_not_c
     w = leaf(40.0, 0.0)
     report = check_gradients(lambda: functional.cross_entropy(w[None], torch.tensor([0])), {"w": w})
     assert [verdict.outcome for verdict in report.verdicts] == ["untested"]
-    monkeypatch.setattr(suite, "imitate", lambda *args: [])
+    monkeypatch.setattr(of_loss, "imitate", lambda *args: [])
     report = check_gradients(lambda: functional.cross_entropy(w[None], torch.tensor([0])), {"w": w})
     assert [verdict.outcome for verdict in report.verdicts] == ["fail"]
 
@@ -81,7 +82,7 @@ def test_float32_within_float64_is_as_noisy_as_float32(monkeypatch):
     w = torch.linspace(-1, 2, 7, dtype=torch.float64).requires_grad_()
     report = check_gradients(lambda: through(torch.float32, w), {"w": w})
     assert report.outcome == "pass"
-    monkeypatch.setattr(box.BlackBox, "measure_by_values", lambda self, seed: None)
+    monkeypatch.setattr(box_base.Box, "measure_by_values", lambda self, seed: None)
     wrong = check_gradients(lambda: through(torch.float32, w), {"w": w})
     assert wrong.verdicts[0].allowed > 100 * report.verdicts[0].allowed
 
@@ -91,7 +92,7 @@ def test_values_that_stand_still_are_no_evidence(monkeypatch):
     is 0."""
     w = torch.linspace(0.5, 2, 7, dtype=torch.float64).requires_grad_()
     assert not check_gradients(lambda: through(torch.bfloat16, w), {"w": w}).failures
-    monkeypatch.setattr(box, "COARSEST", 0.0)
+    monkeypatch.setattr(box_base, "COARSEST", 0.0)
     assert check_gradients(lambda: through(torch.bfloat16, w), {"w": w}).failures
 
 
@@ -155,8 +156,12 @@ def test_float32_rounding_of_a_convolution_grows_with_what_it_sums(monkeypatch):
     )
     monkeypatch.setattr(
         shadow,
-        "terms",
-        lambda func, args: 1 if terms.name_of(func).startswith("conv") else terms.terms(func, args),
+        "summed_numbers",
+        lambda func, args: (
+            1
+            if operations.name_of(func).startswith("conv")
+            else operations.summed_numbers(func, args)
+        ),
     )
     assert (
         check_gradients(
@@ -212,8 +217,8 @@ def test_wrong_gradient_behind_a_mask_is_rejected(kind):
 def test_bound_that_is_no_number_is_not_called_a_loss_in_float64_that_differs():
     """Rounded at random, 1 has an arc cosine only half of the time. The loss is then judged as it
     is, and the note says why."""
-    w, one = leaf(0.3, 1.0, dtype=torch.float32), torch.ones(())
-    report = check_gradients(lambda: (one * 1).acos() + w.sin().sum(), {"w": w})
+    w, ones = leaf(0.3, 1.0, dtype=torch.float32), torch.ones(8)
+    report = check_gradients(lambda: (ones * 1).acos().sum() + w.sin().sum(), {"w": w})
     assert report.outcome == "pass", str(report)
     (note,) = [note for note in report.notes if "could not be computed" in note]
     assert "there, or rounded at random, it gives numbers that are not finite" in note
@@ -224,7 +229,7 @@ def test_delta_through_float16_is_seen_where_no_difference_sees_it(monkeypatch):
     too."""
     seed, touch = 65, kernels.TOUCHES["through float16"]
     assert "float32" in kernels.report(touch, seed).failures[0].pair[0]
-    monkeypatch.setattr(suite, "LIFTED_TOO", {})
+    monkeypatch.setattr(of_loss, "LIFTED_TOO", {})
     assert kernels.report(touch, seed).outcome == "pass"
 
 
@@ -252,9 +257,9 @@ def test_gradient_that_is_itself_rounded_is_not_called_wrong(monkeypatch):
     """p - 1 has no correct digit where p is 1 in float32; the loss there rounds to 0. Not lifted,
     that is all that is known."""
     monkeypatch.setattr(
-        suite,
+        of_loss,
         "_lift",
-        lambda loss, tensors, *rest: (box.BlackBox(loss, tensors), [], [], "told not to"),
+        lambda loss, tensors, *rest: of_loss.Lifted(box.BlackBox(loss, tensors), why="told not to"),
     )
     case = draw(2, torch.float32)
     assert "converged" in case.name

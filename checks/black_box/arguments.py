@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -54,14 +53,6 @@ def check_gradients_given(gradients: Any) -> None:
             )
 
 
-def check_count(name: str, value: Any, least: int) -> None:
-    """Raise TypeError for what is no whole number, ValueError for one that is too small."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name}: expected a whole number, got {value!r}. Pass {least} or more.")
-    if value < least:
-        raise ValueError(f"expected at least {least} {name}, got {value}.")
-
-
 def named(named_parameters: Any) -> tuple[list[str], list[Tensor]]:
     """Names and tensors; a tensor with two names once, as "first = second".
 
@@ -71,12 +62,13 @@ def named(named_parameters: Any) -> tuple[list[str], list[Tensor]]:
     names: dict[int, list[str]] = {}
     tensors: dict[int, Tensor] = {}
     for name, tensor in _pairs(named_parameters):
-        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+        if not differentiable(tensor):
             if isinstance(tensor, Tensor):
                 what = f"a tensor of {tensor.dtype}"
             else:
                 what = type(tensor).__name__
             raise TypeError(f"{name}: expected a tensor of real numbers, got {what}.")
+        check_numbers(name, tensor)
         if not tensor.is_leaf:
             raise ValueError(
                 f"{name}: expected a leaf tensor, got the result of {tensor.grad_fn}. Pass what "
@@ -184,55 +176,6 @@ def check_modes(modes: Any) -> None:
             f'modes: expected some of "reverse" and "forward", got {modes!r}. Pass ("reverse", '
             '"forward") for both.'
         )
-
-
-def chosen(
-    names: Sequence[str], only: Sequence[str | int] | None, except_: Sequence[str | int]
-) -> list[str]:
-    """The names that are left when some are picked, and some left out.
-
-    Args:
-        names: all of them.
-        only: those that stay, or None for all; a number stands for "input" and that number.
-        except_: those that go.
-    Raises: ValueError for a name that is not among them, or where none is left.
-    """
-    stay = names if only is None else _known("only", only, names)
-    go = _known("except_", except_, names)
-    left = [name for name in names if name in stay and name not in go]
-    if not left:
-        raise ValueError(
-            "only, except_: expected at least one name to be left, got none. The names are "
-            f"{_listed(names)}."
-        )
-    return left
-
-
-def _known(option: str, given: Any, names: Sequence[str]) -> list[str]:
-    if isinstance(given, (str, int)):
-        given = (given,)
-    if not isinstance(given, Iterable):
-        raise TypeError(f"{option}: expected a tuple of names, got {_kind(given)}.")
-    found = []
-    for name in given:
-        wanted = f"input {name}" if isinstance(name, int) else name
-        matching = [
-            known
-            for known in names
-            if known == wanted or wanted in known.split(" = ") or known.startswith(f"{wanted}[")
-        ]
-        if not matching:
-            raise ValueError(
-                f"{option}: expected names of what is checked, got {name!r}. The names are "
-                f"{_listed(names)}."
-            )
-        found += matching
-    return found
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
 
 
 def check_dtype(name: str, dtype: Any) -> None:

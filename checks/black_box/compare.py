@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from backproof.checks.black_box import matmul_precision
-from backproof.checks.black_box.arguments import check_call, check_options, chosen
+from backproof.checks.black_box.arguments import check_call, check_options
+from backproof.checks.black_box.counts import check_count
 from backproof.checks.black_box.derived import (
     DerivedCall,
     forward_mode,
@@ -35,6 +36,7 @@ from backproof.checks.black_box.function_verdicts import (
     verdicts,
 )
 from backproof.checks.black_box.gradient_report import GradientReport, strictly
+from backproof.checks.black_box.names import chosen
 from backproof.checks.black_box.probes import Probes
 from backproof.checks.black_box.pytrees import differentiable
 from backproof.checks.black_box.rounding import allowances
@@ -74,7 +76,7 @@ def compare(
     start = time.perf_counter()
     check_call(function, reference, inputs, keywords)
     check_options(options.dtype, options.accumulate, options.order, options.modes)
-    check_options_of_calls(options)
+    check_count("runs", options.runs, 2 if options.may_vary else 1)
     call = Call(inputs, keywords, options.dtype, options.seed)
     call.wanted = chosen(call.names, options.only, options.except_)
     overwritable = chosen(call.names, options.overwrites, ()) if options.overwrites else []
@@ -100,13 +102,6 @@ def compare(
         tuple(notes),
         ("result", "calls"),
     )
-
-
-def check_options_of_calls(options: Options) -> None:
-    """Raise for a number of runs that proves nothing."""
-    from backproof.checks.black_box.arguments import check_count
-
-    check_count("runs", options.runs, 2 if options.may_vary else 1)
 
 
 class Comparison:

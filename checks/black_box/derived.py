@@ -91,7 +91,7 @@ def gradients_of(function: Function, wanted: Sequence[str]) -> Function:
     return gradients
 
 
-def _load_forward_mode() -> None:
+def load_forward_mode() -> None:
     """Let torch load what it needs for forward mode: it warns of its own deprecations then, which
     are errors in a suite that is strict about warnings."""
     with warnings.catch_warnings():
@@ -102,7 +102,7 @@ def _load_forward_mode() -> None:
 def forward_mode(call: Call) -> DerivedCall:
     """The arguments of `tangents_of`: those of the function, and a tangent for each that is
     differentiated by."""
-    _load_forward_mode()
+    load_forward_mode()
     tangents = [
         Leaf(TANGENT + leaf.name, call._sent_back(leaf.name, leaf.value, None))
         for leaf in call.leaves

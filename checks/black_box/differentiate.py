@@ -36,6 +36,9 @@ def dense(gradient: Tensor | None) -> Tensor | None:
     """A gradient with every entry, cut off from its graph."""
     if gradient is None:
         return None
-    if gradient.layout != torch.strided:
-        gradient = gradient.to_dense()
-    return gradient.detach().resolve_conj().resolve_neg()
+    return filled(gradient).detach().resolve_conj().resolve_neg()
+
+
+def filled(gradient: Tensor) -> Tensor:
+    """A gradient with all its zeros, still in its graph."""
+    return gradient.to_dense() if gradient.layout != torch.strided else gradient

@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from backproof.checks.black_box.box import real
 from backproof.checks.black_box.shadow import Shadow
 
 # each rounds twice as much as real arithmetic; their mean square is five times too small once in
 # 100 losses
 RUNS = 3
+SMALL = 1e-30  # float32 holds what is larger
 
 Changes = tuple[float, list[Tensor | None]]  # of the loss, and of each gradient
 Gradients = Callable[[Shadow], tuple[Tensor, list[Tensor | None]]]
@@ -45,7 +48,8 @@ def imitate(
             value, others = gradients(mode(seed * RUNS + run))
             pairs = zip(others, right[1], strict=True)
             changed = [
-                None if other is None or own is None else other - own for other, own in pairs
+                None if other is None or own is None else _change(other, own)
+                for other, own in pairs
             ]
             found.append((float(value) - right[0], changed))
     except Exception:
@@ -63,9 +67,11 @@ def imitate(
     return []
 
 
-def root_mean_square(values: Sequence[float]) -> float:
-    """Without squaring what is too large or too small for it; 0 of nothing."""
-    largest = max((abs(value) for value in values), default=0.0)
-    if largest:
-        return largest * float(np.sqrt(np.mean([(value / largest) ** 2 for value in values])))
-    return 0.0
+def _change(other: Tensor, own: Tensor) -> Tensor:
+    """How much a gradient is changed, by parts if it is complex; with few digits, which is enough,
+    unless it is too small for them."""
+    change = real(other - own)
+    largest = float(change.abs().max()) if change.numel() else 0.0
+    if change.dtype == torch.float64 and largest > SMALL:
+        return change.to(torch.float32)
+    return change

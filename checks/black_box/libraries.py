@@ -93,6 +93,55 @@ def of_coordinates(func: Any, args: Any) -> dict[int, Tensor]:
     return {}
 
 
+def of_normalization(func: Any, args: Any, results: Any) -> Tensor | None:
+    """How large the error of a normalized tensor, or of its gradient, is over eps; None for other
+    operations.
+
+    Kernels compute a x + b with a = 1/s and b = -mean/s in place of (x - mean) / s, and from the
+    sums of g and g x where the page has g times the normalized x: both subtract large numbers where
+    the mean is large.
+    """
+    name = name_of(func)
+    if name in ("native_layer_norm", "native_batch_norm", "_native_batch_norm_legit") or (
+        name == "_batch_norm_with_update"
+    ):
+        x = args[0]
+        mean = results[1]
+        scale = results[2]
+        if not mean.numel():
+            return None
+        if name != "native_layer_norm":
+            shape = [1, -1] + [1] * (x.dim() - 2)
+            mean = mean.reshape(shape)
+            scale = scale.reshape(shape)
+        weight = args[2] if name == "native_layer_norm" else args[1]
+        size = (x.abs() + mean.abs()) * scale.abs()
+        if weight is None:
+            return size
+        if name != "native_layer_norm":
+            weight = weight.reshape(shape)
+        return size * weight.abs()
+    if name == "native_layer_norm_backward":
+        return _of_layer_norm_backward(*args[:6])
+    return None
+
+
+def _of_layer_norm_backward(
+    g: Tensor, x: Tensor, shape: Any, mean: Tensor, scale: Tensor, weight: Tensor | None
+) -> Tensor:
+    """The error of the gradient by x, over eps: that of the sum of g x, and that of the products
+    with x that are subtracted from each other."""
+    dimensions = tuple(range(-len(shape), 0))
+    count = math.prod(shape)
+    g = g if weight is None else g * weight
+    normalized = (x - mean) * scale
+    distance = x.abs() + mean.abs()
+    summed = (g * distance).square().mean(dim=dimensions, keepdim=True).sqrt() / count**0.5
+    slope = (g * normalized).mean(dim=dimensions, keepdim=True).abs()
+    first = normalized.abs() * scale**2 * summed
+    return first + slope * scale**2 * distance
+
+
 def of_results(func: Any, args: Any, results: Any) -> list[Tensor | None]:
     """How large the error of each result is, over eps, where its own size does not tell; None where
     it does.
@@ -116,7 +165,28 @@ def of_results(func: Any, args: Any, results: Any) -> list[Tensor | None]:
         there = torch.digamma(mirrored)
         ten = torch.digamma(torch.full((), 10.0, dtype=x.dtype, device=x.device))
         return [DIGAMMA * (torch.maximum(there.abs(), ten - there) + (results - there).abs())]
+    if name == "_ctc_loss_backward":
+        return [_of_ctc(results, *args)]
     return [None] * len(list(flat(results)))
+
+
+def _of_ctc(
+    result: Tensor,
+    g: Tensor,
+    log_p: Tensor,
+    targets: Any,
+    lengths: Any,
+    sizes: Any,
+    loss: Any,
+    *rest: Any,
+) -> Tensor:
+    """The error of the gradient of connectionist temporal classification, over eps: it is the
+    difference of a probability and of the exponential of a sum of logarithms that is as large as
+    the loss."""
+    del targets, lengths, sizes, rest
+    within_batch = (1 + loss.abs()) if loss.dim() == 0 else (1 + loss.abs())[..., None]
+    sent = g.abs() if g.dim() == 0 else g.abs()[..., None]
+    return within_batch * (result.abs() + sent * log_p.exp())
 
 
 def _root_mean_square(values: Tensor, dimensions: Any) -> Tensor:

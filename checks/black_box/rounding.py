@@ -20,6 +20,8 @@ from backproof.checks.black_box.shadow import Arithmetic, Shadow, arithmetic
 # worse), so 6 spreads leave 2
 RUNS = 8
 SPREADS = 6.0
+# after so many it is asked whether everything is far inside already
+FIRST_RUNS = 3
 # eps of the result itself, whatever the spread: libraries are up to about 2 ulp off in exp and
 # division
 LAST_OPERATION = 4.0
@@ -88,6 +90,7 @@ def allowances(
     also: Sequence[torch.dtype] = (),
     accumulate: torch.dtype | None = None,
     formats: Sequence[torch.dtype] = (),
+    settled: Callable[[Sequence[Allowance]], bool] | None = None,
 ) -> list[Allowance]:
     """What rounding in `low` explains in each result.
 
@@ -99,19 +102,35 @@ def allowances(
         also: what else is lifted, and so not rounded to.
         accumulate: what sums are computed in; float32 for float16 and bfloat16 by default.
         formats: of each result; `low` by default.
+        settled: whether what FIRST_RUNS allow is enough to tell, so that no more are needed.
     Returns: SPREADS times the root mean square of what RUNS random roundings change, plus
         LAST_OPERATION eps of the result, and half a spacing where it is stored with fewer digits.
     """
     device = exact[0].device if exact else torch.device("cpu")
     imitated = arithmetic(low, device, accumulate)
     sums = [_sums(value) for value in exact]
+    formats = formats or [low] * len(exact)
     for run in range(RUNS):
         mode = Shadow(low, imitated, seed * RUNS + run, also)
         for total, rounded in zip(sums, results(mode), strict=True):
             total.add(rounded)
-    formats = formats or [low] * len(exact)
+        if settled and run + 1 == FIRST_RUNS:
+            found = _all(sums, imitated, low, formats, run + 1)
+            if settled(found):
+                return found
+    return _all(sums, imitated, low, formats, RUNS)
+
+
+def _all(
+    sums: Sequence[_Sums],
+    imitated: Arithmetic,
+    low: torch.dtype,
+    formats: Sequence[torch.dtype],
+    runs: int,
+) -> list[Allowance]:
     return [
-        _allowance(total, imitated, low, kind) for total, kind in zip(sums, formats, strict=True)
+        _allowance(total, imitated, low, kind, runs)
+        for total, kind in zip(sums, formats, strict=True)
     ]
 
 
@@ -123,12 +142,12 @@ def _sums(value: Tensor) -> _Sums:
 
 
 def _allowance(
-    total: _Sums, imitated: Arithmetic, low: torch.dtype, kind: torch.dtype
+    total: _Sums, imitated: Arithmetic, low: torch.dtype, kind: torch.dtype, runs: int
 ) -> Allowance:
     if total.unsettled is not None:
         return Allowance(total.squares, 0.0, total.unsettled)
     # NaN where a run left the domain of the function: nothing is known there
-    spread = SPREADS * (total.squares.abs() / RUNS).sqrt()
+    spread = SPREADS * (total.squares.abs() / runs).sqrt()
     stored = max(imitated.stored, torch.finfo(kind).eps)
     last = LAST_OPERATION * imitated.within
     common = COMMON * imitated.within

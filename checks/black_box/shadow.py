@@ -27,6 +27,7 @@ from backproof.checks.black_box.libraries import (
     ARGUMENT,
     LIBRARY,
     of_coordinates,
+    of_normalization,
     of_results,
     within,
 )
@@ -58,6 +59,12 @@ FUSED = tuple(
     """
     backward softmax norm loss logsumexp var std gelu silu softplus mish huber cross_entropy
     log_sigmoid logaddexp dist lerp
+    """.split()
+)
+RANDOM = tuple(
+    """
+    bernoulli binomial cauchy native_dropout exponential geometric log_normal multinomial normal
+    poisson rand rrelu standard_gamma uniform
     """.split()
 )
 LOW = (torch.float32, torch.float16, torch.bfloat16)
@@ -169,7 +176,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = [value for value in flat(args) if isinstance(value, Tensor)]
         args = tree_map(self._lift, args)
         kwargs = tree_map(self._lift, kwargs or {})
-        if torch.Tag.nondeterministic_seeded in func.tags and self.lifted:
+        if self.lifted and _draws(func):
             return self._draw(func, args, kwargs)
         if given:
             args = tree_map(self._lift_dtype, args)
@@ -193,6 +200,9 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     result = decomposition_table[func](*args, **kwargs)
             finally:
                 self.inside_an_operation = outer
+            sizes = of_normalization(func, args, result)
+            if sizes is not None:
+                result = (self._moved(result[0], self.rounding.within, sizes), *result[1:])
             return tree_map(self._stored, result)
         args = self._rounded_arguments(func, name, args)
         result = tree_map(_solid, func(*args, **kwargs))
@@ -236,10 +246,12 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         lowered = tree_map(self._lower, args)
         if not _writes(func):
             return tree_map(self._lift, func(*lowered, **tree_map(self._lower, kwargs)))
-        func(*lowered, **tree_map(self._lower, kwargs))
-        if lowered[0] is not args[0]:
-            args[0].copy_(lowered[0])
-        return args[0]
+        result = func(*lowered, **tree_map(self._lower, kwargs))
+        for argument, own, drawn in zip(func._schema.arguments, args, lowered, strict=False):
+            written = argument.alias_info is not None and argument.alias_info.is_write
+            if written and drawn is not own:
+                own.copy_(drawn)
+        return args[0] if result is lowered[0] else tree_map(self._lift, result)
 
     def _lift_dtype(self, value: T) -> T:
         if not isinstance(value, torch.dtype):
@@ -308,7 +320,9 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             low = [
                 tensor.dtype
                 for tensor in flat(value)
-                if isinstance(tensor, Tensor) and tensor.dtype in self.lifted
+                if isinstance(tensor, Tensor)
+                and tensor.dtype in self.lifted
+                and tensor.dtype != torch.float64
             ]
             if written and low:
                 raise CannotShadow(f"{name_of(func)} writes into a {low[0]} tensor")
@@ -367,6 +381,14 @@ def _to_float64(value: Any) -> Any:
     if isinstance(value, Tensor) and value.dtype == torch.float32:
         return value.to(torch.float64)
     return value
+
+
+def _draws(func: Any) -> bool:
+    """Whether its result is made of random numbers; attention is not, although it may drop some of
+    its own."""
+    if torch.Tag.nondeterministic_seeded not in func.tags:
+        return False
+    return any(word in name_of(func) for word in RANDOM)
 
 
 def _is_exact(func: Any, name: str, args: Any) -> bool:
