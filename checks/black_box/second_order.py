@@ -40,7 +40,7 @@ def of_second_order(loss: Loss, tensors: Sequence[Tensor], seed: int) -> Loss:
         total = value.detach() * 0
         if not value.requires_grad:
             return total
-        gradients = torch.autograd.grad(
+        gradients: Sequence[Tensor | None] = torch.autograd.grad(
             value, wanted, torch.ones_like(value), create_graph=True, allow_unused=True
         )
         for gradient, weight in zip(gradients, weights, strict=True):
