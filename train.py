@@ -1,4 +1,4 @@
-"""Train a sigmoid network by hand-checked gradients, and say what to look at next.
+"""Train a network by hand-checked gradients, and say what to look at next.
 
 With no flag it trains on 1,797 handwritten digits that come with the project. Before the first
 step, and again after every epoch, every parameter's gradient is computed three ways (by hand in
@@ -64,6 +64,8 @@ examples
   python train.py --data mnist --download --hidden 100 --epochs 10
   python train.py --data bars --hidden 50 50 --init row-constant \
     --output sigmoid --cost quadratic --lr 0.01 --epochs 100
+  python train.py --activation relu
+  python train.py --data houses.csv --output linear
   python train.py --resume runs/digits-1 --epochs 80
 """
 
@@ -111,24 +113,31 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         metavar="N",
         help="units of each hidden layer (digits: 64 32)",
     )
-    inits = ("pytorch", "xavier", "normal", "row-constant", "constant", "zeros")
+    data.add_argument(
+        "--activation",
+        nargs="+",
+        metavar="NAME",
+        help="of the hidden layers, one for all or one each: sigmoid, tanh, relu, leaky-relu, elu, "
+        "softplus, silu, gelu, gelu-tanh, bipolar-sigmoid, identity (default: sigmoid)",
+    )
+    inits = ("pytorch", "xavier", "he", "normal", "row-constant", "constant", "zeros")
     data.add_argument(
         "--init",
         type=one_of(*inits),
         metavar="NAME",
-        help=f"first weights: {', '.join(inits)} (default: pytorch)",
+        help=f"first weights: {', '.join(inits)} (default: pytorch, or he for what is steep)",
     )
     data.add_argument(
         "--output",
-        type=one_of("softmax", "sigmoid"),
-        metavar="softmax|sigmoid",
-        help="(default: softmax)",
+        metavar="NAME",
+        help="softmax, sigmoid, linear for numbers in place of classes, or any activation "
+        "(default: softmax)",
     )
     data.add_argument(
         "--cost",
-        type=one_of("cross-entropy", "quadratic"),
-        metavar="cross-entropy|quadratic",
-        help="(default: cross-entropy)",
+        metavar="NAME",
+        help="cross-entropy, binary-cross-entropy, quadratic or half-quadratic (default: the first "
+        "of them that goes with the output)",
     )
     how = parser.add_argument_group("training")
     how.add_argument(

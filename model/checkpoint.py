@@ -36,8 +36,17 @@ MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 CONFIG = "config.json"
 SAMPLES = "samples.csv"  # a few test rows, so that there is something to label
-OUTPUTS = ("softmax", "sigmoid")
-DESCRIPTION = ("classes", "data", "output", "cost", "picture", "columns", "run", "facts")
+DESCRIPTION = (
+    "classes",
+    "data",
+    "output",
+    "cost",
+    "picture",
+    "columns",
+    "run",
+    "facts",
+    "activation",
+)
 SEAL = "sha256"  # its key in config.json
 
 
@@ -55,6 +64,7 @@ class SavedModel:
         columns: names of the inputs, where the data's file has a header.
         facts: anything else that belongs to the run: epoch, accuracies, the data's digest.
         run: which run it is of; "" where its file does not say so.
+        activation: of each hidden layer, by name; none in files of networks that are all sigmoid.
         remarks: what is to be said of the files that it came from.
     """
 
@@ -69,6 +79,7 @@ class SavedModel:
     columns: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     run: str = ""
+    activation: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
@@ -298,6 +309,7 @@ def _assembled(W: Layers, b: Layers, described: Mapping[str, Any]) -> SavedModel
         tuple(described.get("columns", ())),
         described["facts"],
         described["run"],
+        tuple(described.get("activation", ())),
     )
     _check(model)
     return model
@@ -359,8 +371,10 @@ def _check(model: SavedModel) -> None:
     for array in (*model.W.values(), *model.b.values()):
         if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
             raise ValueError("weights or biases that are not all finite float32 or float64 numbers")
-    if model.output not in OUTPUTS:
-        raise ValueError(f"an output of {model.output!r}, where {' or '.join(OUTPUTS)} is known")
+    if not isinstance(model.output, str) or not isinstance(model.cost, str):
+        raise ValueError(f"an output of {model.output!r} with a cost of {model.cost!r}")
+    if model.activation and len(model.activation) != len(sizes) - 2:
+        raise ValueError(f"{len(model.activation)} activations for sizes {sizes}")
     if model.columns and len(model.columns) != sizes[0]:
         raise ValueError(f"{len(model.columns)} names of columns for {sizes[0]} inputs")
     if model.picture and math.prod(model.picture) != sizes[0]:

@@ -3,12 +3,15 @@ resumed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from backproof.model.activations import ACTIVATIONS, names_by_layer
 from backproof.model.command_line import LARGEST, BadInput
+from backproof.model.costs import COSTS, OUTPUTS, costs_of
 
 BY_DATA: dict[
     str, dict[str, Any]
@@ -30,7 +33,7 @@ TABLE: dict[str, Any] = {
     "lr": 0.005,
     "optimizer": "adam",
 }
-INITS = ("pytorch", "xavier", "normal", "row-constant", "constant", "zeros")
+INITS = ("pytorch", "xavier", "he", "normal", "row-constant", "constant", "zeros")
 CHANGEABLE = ("epochs", "data_dir")  # what a resumed run may be told anew
 
 
@@ -47,6 +50,7 @@ class Configuration:
     data_dir: str | None = None
     momentum: float = 0.0
     weight_decay: float = 0.0
+    activation: str | tuple[str, ...] = "sigmoid"
     init: str = "pytorch"
     output: str = "softmax"
     cost: str = "cross-entropy"
@@ -67,13 +71,62 @@ def resolve(given: Mapping[str, Any]) -> Configuration:
     Raises: BadInput if the flags contradict each other.
     """
     data = _locate(given.get("data") or "digits")
-    configuration = Configuration(**{"data": data, **BY_DATA.get(data, TABLE), **_said(given)})
+    said = _said(given)
+    usual = _usual(said)
+    configuration = Configuration(**{"data": data, **BY_DATA.get(data, TABLE), **usual, **said})
+    _check_network(configuration)
     if configuration.momentum and configuration.optimizer == "adam":
         raise BadInput(
             "--momentum: expected --optimizer sgd, whose momentum it is, got adam for "
             f"{Path(data).name}. Add --optimizer sgd."
         )
     return configuration
+
+
+def _usual(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes with the activation and the output that were named, unless it was said."""
+    usual = {}
+    names = said.get("activation", "sigmoid")
+    chosen = [names] if isinstance(names, str) else names
+    if any(name in ACTIVATIONS and ACTIVATIONS[name].init == "he" for name in chosen):
+        usual["init"] = "he"
+    if said.get("output") in OUTPUTS:
+        usual["cost"] = costs_of(said["output"])[0]
+    return usual
+
+
+def _check_network(configuration: Configuration) -> None:
+    """Raise BadInput for an activation, an output or a cost that is not known, or does not fit."""
+    try:
+        names_by_layer(configuration.activation, len(configuration.hidden))
+    except ValueError as error:
+        names = configuration.activation
+        unknown = [name for name in _listed(names) if name not in ACTIVATIONS]
+        raise BadInput(f"--activation: {error}.{_meant(unknown, ACTIVATIONS)}") from error
+    if configuration.output not in OUTPUTS:
+        raise BadInput(
+            f"--output: expected one of {', '.join(OUTPUTS)}, got {configuration.output!r}."
+            f"{_meant([configuration.output], OUTPUTS)}"
+        )
+    if configuration.cost not in costs_of(configuration.output):
+        raise BadInput(
+            f"--cost: expected one of {', '.join(costs_of(configuration.output))} beside --output "
+            f"{configuration.output}, got {configuration.cost!r}. Choose one of them."
+        )
+
+
+def _listed(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        return (names,)
+    return names
+
+
+def _meant(unknown: Sequence[str], known: Iterable[str]) -> str:
+    """The nearest name, as a question; advice where none is near."""
+    near = difflib.get_close_matches(unknown[0], list(known), n=1) if unknown else []
+    if near:
+        return f" Did you mean {near[0]}?"
+    return " Choose one of them." if unknown else " Give one, or one each."
 
 
 def resume(given: Mapping[str, Any], saved: Mapping[str, Any], run: Path) -> Configuration:
@@ -93,7 +146,7 @@ def resume(given: Mapping[str, Any], saved: Mapping[str, Any], run: Path) -> Con
                 "another run."
             )
     try:
-        before = Configuration(**{**saved, "hidden": tuple(saved["hidden"])})
+        before = Configuration(**_with_tuples(saved))
     except (TypeError, KeyError) as error:
         raise BadInput(
             f"{run}/config.json: expected every setting of a run, got {error}. Choose another run."
@@ -114,8 +167,27 @@ def resume(given: Mapping[str, Any], saved: Mapping[str, Any], run: Path) -> Con
     )
 
 
+def _with_tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists, as JSON and command lines have them, as tuples; a list of one activation as its
+    name."""
+    found = dict(settings)
+    if "hidden" in found:
+        found["hidden"] = tuple(found["hidden"])
+    if isinstance(found.get("activation"), list):
+        names = found["activation"]
+        found["activation"] = names[0] if len(names) == 1 else tuple(names)
+    return found
+
+
 def _whole(value: Any, at_least: int) -> bool:
     return type(value) is int and at_least <= value < 2**32
+
+
+def _are_activations(value: Any) -> bool:
+    """One name, or as many as there are hidden layers."""
+    if isinstance(value, str):
+        return value in ACTIVATIONS
+    return isinstance(value, list) and all(name in ACTIVATIONS for name in value)
 
 
 def _finite(value: Any) -> bool:
@@ -134,8 +206,9 @@ VALID: dict[str, Callable[[Any], bool]] = {  # what may stand in config.json, wh
     "weight_decay": _finite,
     "optimizer": lambda value: value in ("sgd", "adam"),
     "init": lambda value: value in INITS,
-    "output": lambda value: value in ("softmax", "sigmoid"),
-    "cost": lambda value: value in ("cross-entropy", "quadratic"),
+    "activation": lambda value: _are_activations(value),
+    "output": lambda value: value in OUTPUTS,
+    "cost": lambda value: value in COSTS,
     "dtype": lambda value: value in ("float32", "float64"),
     "backward": lambda value: value in ("autograd", "by-hand"),
 }
@@ -148,8 +221,7 @@ def _said(given: Mapping[str, Any]) -> dict[str, Any]:
         for field in fields(Configuration)
         if given.get(field.name) is not None
     }
-    if "hidden" in said:
-        said["hidden"] = tuple(said["hidden"])
+    said = _with_tuples(said)
     if "data" in said:
         said["data"] = _locate(said["data"])
     if "data_dir" in said:

@@ -132,7 +132,12 @@ class Dashboard:
         head = self._run.configuration
         if not self._opened:
             if self._run.resumed_after is None:
-                graph = graph_of(self._run.sizes, head.output, head.cost)
+                graph = graph_of(
+                    self._run.sizes,
+                    head.output,
+                    head.cost,
+                    self._run.training.network.activations,
+                )
             else:
                 graph = None
             values += self._opening(measures or {})
@@ -278,6 +283,8 @@ class Dashboard:
         return [*tables, *(picture(tag, image.png, image.size) for tag, image in images.items())]
 
     def _curves(self, now: Snapshot) -> list[Any]:
+        if self._run.configuration.output not in ("softmax", "sigmoid"):
+            return []  # no probabilities, no thresholds
         tags = class_tags(self._run.dataset.classes[:MOST_CURVES])
         points = curves(now.y, np.nan_to_num(now.p[:, : len(tags)]))
         return [

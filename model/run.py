@@ -139,6 +139,7 @@ class Run:
             data.columns,
             facts,
             self.name,
+            self.training.network.activations,
         )
 
 
@@ -306,7 +307,12 @@ def _training(
     try:
         with answering_for(device, sizes):
             network = MLP(
-                sizes, init=configuration.init, seed=configuration.seed, dtype=dtype, device=device
+                sizes,
+                activation=configuration.activation,
+                init=configuration.init,
+                seed=configuration.seed,
+                dtype=dtype,
+                device=device,
             )
             train = _samples(*dataset.training(configuration.dtype), device)
             test = _samples(*dataset.testing(configuration.dtype), device)

@@ -28,7 +28,11 @@ def introduction(run: Run) -> list[str]:
         )
     samples += f", {len(data.classes)} classes"
     arithmetic = f"{settings.dtype} on {run.training.train.x.device.type}"
+    names = run.training.network.activations
+    hidden = ", ".join(names if len(set(names)) > 1 else names[:1])
     head = f"{settings.output} output, {settings.cost}"
+    if hidden not in ("", "sigmoid"):
+        head = f"{hidden} in hidden layers, {head}"
     passes = counted(settings.epochs, "epoch")
     lines = [
         f"{data.name}: {samples}, digest {data.digest}",

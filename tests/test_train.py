@@ -16,6 +16,7 @@ from train_command import BARS, run, tree, weights
 
 from backproof import label, train
 from backproof.checks.activations import Sigmoid
+from backproof.model.checkpoint import load_model
 from backproof.model.training import Training
 
 ROOT = Path(__file__).parents[1]
@@ -298,3 +299,52 @@ def test_divergence_is_exit_code_1_and_the_last_finite_epoch_is_kept(capsys):
     )
     assert np.isfinite(json.loads(out.splitlines()[-1])["loss"]["train"])
     assert label.main(["--run", "runs/bars-1", "1", "1", "0", "0"]) == 0
+
+
+STEEP = ["tanh", "relu", "leaky-relu", "elu", "softplus", "silu", "gelu", "gelu-tanh"]
+
+
+@pytest.mark.parametrize("name", STEEP)
+def test_every_activation_learns_digits_with_its_gradients_verified(name, capsys):
+    told = ["--activation", name, "--epochs", 3, "--check-every", 3, "--run-dir", name, "--json"]
+    assert run(*told) == 0
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert answer["accuracy"]["test"] >= 0.9
+    assert answer["gradient_check"]["verdict"] == "pass"
+    assert load_model(Path(name)).activation == (name, name)
+
+
+def test_an_activation_for_each_layer_is_kept_labelled_and_resumed(capsys):
+    layers = ["--hidden", 5, 4, "--activation", "relu", "tanh"]
+    assert run("--data", "bars", *layers, "--epochs", 3, "--run-dir", "two") == 0
+    assert "relu, tanh in hidden layers" in capsys.readouterr().out
+    assert load_model(Path("two")).activation == ("relu", "tanh")
+    assert run("--resume", "two", "--epochs", 5) == 0
+    assert run("--resume", "two", "--epochs", 6, "--activation", "relu") == 2
+    assert "--activation: expected the run's own relu tanh, got relu" in capsys.readouterr().err
+
+
+def test_weights_suit_the_activation_unless_they_are_named(capsys):
+    assert run("--data", "bars", "--activation", "relu", "--epochs", 0, "--run-dir", "he") == 0
+    assert ", he weights" in capsys.readouterr().out
+    named = ["--init", "pytorch", "--run-dir", "named"]
+    assert run("--data", "bars", "--activation", "relu", "--epochs", 0, *named) == 0
+    assert ", pytorch weights" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--activation", "swish"], "expected an activation of sigmoid, tanh, .* got 'swish'"),
+        (["--activation", "rellu"], "Did you mean relu?"),
+        (["--activation", "relu", "tanh", "elu"], "one for each of 1, got 3"),
+        (["--output", "softmx"], "Did you mean softmax?"),
+        (["--output", "linear", "--cost", "cross-entropy"], "expected one of quadratic, half-"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_unknown_name_is_refused_in_one_line_with_the_known_ones(flags, said, capsys):
+    assert run("--data", "bars", *flags) == 2
+    err = capsys.readouterr().err
+    assert re.search(said.replace("?", r"\?"), err)
+    assert err.count("\n") == 1

@@ -83,14 +83,15 @@ FLAGS = {
         ["--check-every", 0],
         "--check-every: expected a whole number of at least 1, got '0'.",
     ),
-    "unknown init": (["--init", "he"], "--init: expected one of pytorch, xavier"),
+    "unknown init": (["--init", "lecun"], "--init: expected one of pytorch, xavier"),
     "unknown output": (
-        ["--output", "relu"],
-        "--output: expected one of softmax, sigmoid, got 'relu'.",
+        ["--output", "softmx"],
+        "--output: expected one of softmax, sigmoid, linear, tanh, relu, leaky-relu, elu, ",
     ),
     "unknown cost": (
         ["--cost", "hinge"],
-        "--cost: expected one of cross-entropy, quadratic, got 'hinge'.",
+        "--cost: expected one of cross-entropy, binary-cross-entropy, quadratic, half-quadratic "
+        "beside --output softmax, got 'hinge'.",
     ),
     "unknown dtype": (
         ["--dtype", "float16"],

@@ -103,6 +103,18 @@ class Watcher:
                 {layer: tensor.detach().cpu().numpy() for layer, tensor in of.items()}
                 for of in (training.network.W, training.network.b)
             )
-            head = {"output": training.settings.output, "cost": training.settings.cost}
-            self._latest = epoch, vital_signs(W, b, self._x, self._y, **head, of_x=self._reads)
+            network = training.network
+            self._latest = (
+                epoch,
+                vital_signs(
+                    W,
+                    b,
+                    self._x,
+                    self._y,
+                    output=training.settings.output,
+                    cost=training.settings.cost,
+                    hidden=list(network.activations),
+                    of_x=self._reads,
+                ),
+            )
         return self._latest[1]

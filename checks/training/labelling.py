@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backproof.checks import by_hand
+from backproof.checks.activations import SIGMOID, Activation, named
 from backproof.checks.heads import Head
 from backproof.model.checkpoint import SavedModel
+from backproof.model.command_line import BadInput
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Real
@@ -28,6 +30,35 @@ class Overflow(Exception):
         self.row = row
 
 
+def head_of(model: SavedModel) -> Head:
+    """A saved network's output and cost.
+
+    Raises: BadInput for names that are not known here.
+    """
+    try:
+        return Head(model.output, model.cost)
+    except ValueError as error:
+        raise _of_another_version(model, error) from error
+
+
+def hidden_of(model: SavedModel) -> list[Activation]:
+    """The activation of each hidden layer of a saved network.
+
+    Raises: BadInput for names that are not known here.
+    """
+    try:
+        names = model.activation or (SIGMOID.name,) * (len(model.sizes) - 2)
+        return [named(name) for name in names]
+    except ValueError as error:
+        raise _of_another_version(model, error) from error
+
+
+def _of_another_version(model: SavedModel, error: ValueError) -> BadInput:
+    return BadInput(
+        f"the network of {model.data}: {error}. Train again, or use the version that trained it."
+    )
+
+
 def probabilities(model: SavedModel, x: Real[np.ndarray, "M n_0"]) -> Inexact[np.ndarray, "M K"]:
     """p of each row, in the precision in which the network was trained.
 
@@ -36,9 +67,11 @@ def probabilities(model: SavedModel, x: Real[np.ndarray, "M n_0"]) -> Inexact[np
         x: raw values, as in the data that it was trained on.
     Raises: Overflow where a p is no number.
     """
+    head = head_of(model)
+    hidden = hidden_of(model)
     with np.errstate(over="ignore", invalid="ignore"):
         inputs = model.preprocessing(x, model.W[1].dtype)
-        p = by_hand.forward(inputs, model.W, model.b, head=Head(model.output, model.cost)).p
+        p = by_hand.forward(inputs, model.W, model.b, head=head, hidden=hidden).p
     wrong = np.flatnonzero(~np.isfinite(p).all(axis=1))
     if len(wrong):
         raise Overflow(int(wrong[0]))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backproof.checks.heads import Head
 from backproof.checks.learning.finding import Symptom
 from backproof.checks.learning.symptoms import look
 from backproof.checks.problem import Problem
+from backproof.checks.training.labelling import head_of, hidden_of
 from backproof.model.checkpoint import SavedModel, load_run
 from backproof.model.data import load
 
@@ -30,10 +30,7 @@ def problems_of_run(run: Path, *, count: int, batch: int, seed: int) -> list[Pro
     Raises: BadInput if the folder is not a run or its data cannot be found.
     """
     model, x, y = _model_and_data(run)
-    return [
-        _problem_of_run(run, model.W, model.b, x, y, model.output, model.cost, batch, seed + i)
-        for i in range(count)
-    ]
+    return [_problem_of_run(run, model, x, y, batch, seed + i) for i in range(count)]
 
 
 def symptoms_of_run(run: Path) -> list[Symptom]:
@@ -57,24 +54,21 @@ def _model_and_data(
 
 def _problem_of_run(
     run: Path,
-    W: dict[int, np.ndarray],
-    b: dict[int, np.ndarray],
+    model: SavedModel,
     x: Inexact[np.ndarray, "N n_0"],
     y: Int64[np.ndarray, " N"],
-    output: str,
-    cost: str,
     batch: int,
     seed: int,
 ) -> Problem:
     rows = np.random.default_rng(seed).permutation(len(y))[:batch]
-    wide = [
-        {layer: array.astype(np.float64) for layer, array in layers.items()} for layers in (W, b)
-    ]
+    W = {layer: array.astype(np.float64) for layer, array in model.W.items()}
+    b = {layer: array.astype(np.float64) for layer, array in model.b.items()}
     return Problem(
         x[rows].astype(np.float64),
         y[rows],
-        wide[0],
-        wide[1],
-        Head(output, cost),
+        W,
+        b,
+        head_of(model),
         f"{run.name} seed={seed}",
+        hidden=hidden_of(model),
     )

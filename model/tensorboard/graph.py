@@ -18,18 +18,21 @@ from tensorboard.compat.proto.versions_pb2 import VersionDef
 N = -1  # the batch: any number of samples
 
 
-def graph_of(sizes: Sequence[int], output: str, cost: str) -> Any:
+def graph_of(
+    sizes: Sequence[int], output: str, cost: str, activations: Sequence[str] | None = None
+) -> Any:
     """Forward pass and loss, a box a layer.
 
     Args:
         sizes: units of the input and of each layer.
-        output: "softmax" or "sigmoid".
-        cost: "cross-entropy" or "quadratic".
+        output, cost: the head.
+        activations: of each hidden layer, by name; sigmoid if None.
     Returns: a GraphDef.
     """
     nodes = [_node("x", "input", [], (N, sizes[0]))]
     below = "x"
     last = len(sizes) - 1
+    names = activations or ["sigmoid"] * (last - 1)
     for layer in range(1, last + 1):
         box = f"layer_{layer}"
         z = f"{box}/z_{layer}"
@@ -42,7 +45,7 @@ def graph_of(sizes: Sequence[int], output: str, cost: str) -> Any:
             ),
         ]
         below = z if layer == last else f"{box}/a_{layer}"
-        nodes += [_node(below, "sigmoid (F2)", [z], wide)] if layer < last else []
+        nodes += [_node(below, f"{names[layer - 1]} (F2)", [z], wide)] if layer < last else []
     nodes += [
         _node("output/p", f"{output} (F3)", [below], (N, sizes[-1])),
         _node("y", "labels", [], (N,)),
