@@ -125,7 +125,7 @@ def _meant(unknown: Sequence[str], known: Iterable[str]) -> str:
     """The nearest name, as a question; advice where none is near."""
     near = difflib.get_close_matches(unknown[0], list(known), n=1) if unknown else []
     if near:
-        return f" Did you mean {near[0]}?"
+        return f" Perhaps {near[0]} is meant."
     return " Choose one of them." if unknown else " Give one, or one each."
 
 

@@ -336,9 +336,9 @@ def test_weights_suit_the_activation_unless_they_are_named(capsys):
     ("flags", "said"),
     [
         (["--activation", "swish"], "expected an activation of sigmoid, tanh, .* got 'swish'"),
-        (["--activation", "rellu"], "Did you mean relu?"),
+        (["--activation", "rellu"], "Perhaps relu is meant"),
         (["--activation", "relu", "tanh", "elu"], "one for each of 1, got 3"),
-        (["--output", "softmx"], "Did you mean softmax?"),
+        (["--output", "softmx"], "Perhaps softmax is meant"),
         (["--output", "linear", "--cost", "cross-entropy"], "expected one of quadratic, half-"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

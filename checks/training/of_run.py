@@ -39,7 +39,15 @@ def symptoms_of_run(run: Path) -> list[Symptom]:
     Raises: BadInput if the folder is not a run or its data cannot be found.
     """
     model, x, y = _model_and_data(run)
-    return look(model.W, model.b, x, y, output=model.output, cost=model.cost)
+    return look(
+        model.W,
+        model.b,
+        x,
+        y,
+        output=model.output,
+        cost=model.cost,
+        hidden=model.activation or "sigmoid",
+    )
 
 
 def _model_and_data(
