@@ -31,7 +31,8 @@ class Network:
 
 # Added to check it: how it differs from the defaults, and one function.
 LAYOUT, LABELS = "in,out", "one-hot"
+Network.step = Network.train
 
 
-def step(W, b, x, y, learning_rate):
-    Network(W, b).train(x, y, learning_rate)
+def make(W, b):
+    return Network(W, b)

@@ -415,7 +415,7 @@ def test_one_without_habits_has_none(tmp_path: Path) -> None:
         assert not any(noticed(candidate) for noticed in HABITS.values())
 
 
-NEITHER = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate)"
+NEITHER = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate) nor make(W, b)"
 FORGED = """
 import os, struct
 for fd in range(3, 40):

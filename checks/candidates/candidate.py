@@ -32,11 +32,14 @@ class Question:
             "step" answers "gradients", too, by one step at learning rate 1.
         learning_rate: of a step; a candidate that has its own built in (conventions.learning_rate)
             is asked with that one.
+        same_object: whether a candidate that builds an object is to go on with the one of the
+            question before.
     """
 
     problem: Problem
     kind: str = "gradients"
     learning_rate: float | None = None
+    same_object: bool = False
 
 
 @dataclass(frozen=True)

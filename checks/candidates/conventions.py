@@ -56,6 +56,7 @@ class Conventions:
         learning_rate: the only learning rate that its step can handle, because it is built in, or
             None for any.
         protocol: which function it defines, "gradients" or "step"; gradients where it defines both.
+        builds: whether its step is a method of the object that its make(W, b) returns.
         has_forward, has_intermediates: whether it defines these functions, too.
         declared: the constants that the module itself sets.
     """
@@ -71,6 +72,7 @@ class Conventions:
     batch: int | None = None
     learning_rate: float | None = None
     protocol: str = "gradients"
+    builds: bool = False
     has_forward: bool = False
     has_intermediates: bool = False
     declared: frozenset[str] = frozenset()
@@ -152,6 +154,7 @@ def read(constants: Mapping[str, Any], functions: Sequence[str]) -> Conventions:
     return Conventions(
         **found,
         protocol="gradients" if "gradients" in functions else "step",
+        builds="make" in functions and not {"gradients", "step"} & set(functions),
         has_forward="forward" in functions,
         has_intermediates="intermediates" in functions,
         declared=frozenset(constants),

@@ -123,7 +123,12 @@ class CandidateFile:
             replace(question.problem, x=question.problem.x[part], y=question.problem.y[part])
             for part in parts
         ]
-        answers = [self._call(replace(question, problem=problem)) for problem in problems]
+        answers = []
+        for problem in problems:
+            part = replace(question, problem=problem)
+            if question.same_object and self.conventions.builds and len(problems) > 1:
+                self._call(replace(part, same_object=False))  # the first step of this part's own
+            answers.append(self._call(part))
         if len(answers) == 1:
             return answers[0]
         return together(answers, averages=self.conventions.averages)
@@ -143,6 +148,8 @@ class CandidateFile:
         }
         header["watch"] = self.habits.calls == 0  # one call tells, and watching costs time
         header["record"] = recordings is not None
+        if kind == "step" and self.conventions.builds:
+            header |= {"made": True, "keeps": question.same_object}
         try:
             reply, arrays = self.sandbox.call(
                 header, translate.arguments(problem, self.conventions)

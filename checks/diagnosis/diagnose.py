@@ -30,7 +30,9 @@ from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.line import with_line
 from backproof.checks.diagnosis.low_precision import rounded_away
 from backproof.checks.diagnosis.matching import explain
+from backproof.checks.diagnosis.optimizers import momentum_of, sentence_of, without_gradients
 from backproof.checks.diagnosis.probes import plan
+from backproof.checks.diagnosis.role import Role
 from backproof.checks.findings import Bug, Diagnosis
 
 
@@ -53,7 +55,11 @@ def diagnose(
         for them.
     """
     with np.errstate(all="ignore"):
-        return with_line(_concluded(_Asked(candidate, sizes, seed, batch)), candidate)
+        asked = _Asked(candidate, sizes, seed, batch)
+        found = with_line(_concluded(asked), candidate)
+    if asked.momentum is not None:
+        found.hints.append(sentence_of(asked.momentum))
+    return found
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def _concluded(asked: _Asked) -> Diagnosis:
     """Right, by one convention or another; else the likeliest reason for its being wrong."""
     declared = asked.candidate.conventions
     heard = Heard(declared, asked.under(declared))
-    found = _passed(declared, heard)
+    found = _passed(declared, heard) or without_gradients(heard.evidence[0])
     if found is not None:
         return found
     for other in _translated(asked, declared, heard.evidence, against_declared=False):
@@ -156,7 +162,11 @@ def _under_another_factor(heard: Heard) -> Settled | None:
 
 
 class _Asked:
-    """A candidate and the problems that it is asked."""
+    """A candidate and the problems that it is asked.
+
+    Attributes:
+        momentum: how much of the step before a step adds, where it was seen to.
+    """
 
     def __init__(
         self, candidate: Candidate, sizes: Sequence[int] | None, seed: int, batch: int | None
@@ -165,6 +175,7 @@ class _Asked:
         self.sizes = sizes
         self.seed = seed
         self.batch = batch
+        self.momentum: float | None = None
 
     def under(self, conventions: Conventions, first_only: bool = False) -> list[Evidence]:
         """All questions, or the first alone, under some conventions."""
@@ -175,7 +186,12 @@ class _Asked:
         if conventions != self.candidate.conventions:
             candidate = self.candidate.under(conventions)
         answers = candidate.ask([probe.question for probe in probes])
-        return [Evidence(probe, answer) for probe, answer in zip(probes, answers, strict=True)]
+        evidence = [Evidence(*pair) for pair in zip(probes, answers, strict=True)]
+        momentum = momentum_of(evidence) if conventions.builds else None
+        if momentum is None:
+            return evidence
+        self.momentum = momentum
+        return [item for item in evidence if item.probe.role is not Role.AGAIN]
 
 
 def _usable(evidence: list[Evidence]) -> bool:

@@ -167,7 +167,12 @@ def _probe(
 ) -> Probe:
     steps = conventions.protocol == "step"
     learning_rate = (conventions.learning_rate or rate) if steps and not kind else None
-    question = Question(problem, kind or ("step" if steps else "gradients"), learning_rate)
+    question = Question(
+        problem,
+        kind or ("step" if steps else "gradients"),
+        learning_rate,
+        same_object=role is Role.AGAIN,
+    )
     return Probe(role, question, setting_of(conventions, problem, learning_rate), sample)
 
 

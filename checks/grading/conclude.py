@@ -91,6 +91,8 @@ def describe(conventions: Conventions, settings: Settings) -> str:
     function = {"gradients": "gradients(W, b, x, y)", "step": "step(W, b, x, y, learning_rate)"}[
         conventions.protocol
     ]
+    if conventions.builds:
+        function = "make(W, b).step(x, y, learning_rate)"
     declared = [
         line
         for line in changed_lines(Conventions(), conventions)

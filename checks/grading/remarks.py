@@ -161,7 +161,7 @@ class Seeding(NamedTuple):
 def _seeding(candidate: CandidateFile) -> Seeding:
     """The line that is to blame: one outside constructors, if there is one."""
     lines = sorted(
-        seeds(candidate.sandbox.text, [candidate.conventions.protocol]),
+        seeds(candidate.sandbox.text, [candidate.conventions.protocol, "make"]),
         key=lambda found: found[1],
     )
     if lines:

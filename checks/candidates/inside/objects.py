@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from backproof.checks.candidates.inside.returned import Refused
+
 DEEPEST = 5  # of containers and objects within each other
 MOST = 10_000  # of them
-
-
-class NoWeights(Exception):
-    """An object whose step moved nothing that could be found; the text continues "step ..."."""
 
 
 @dataclass
@@ -53,36 +51,71 @@ class Slot:
 
 
 class Network:
-    """What `make` returned, and where in it its weights are."""
+    """What `make` returned, and where in it its weights are.
+
+    Args:
+        made: the object.
+        W, b: the arrays that it was made of, which it may have kept, and edit.
+    Raises: Refused if it has no step.
+    """
 
     def __init__(self, made: Any, W: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> None:
+        if not callable(getattr(made, "step", None)):
+            kind = type(made).__name__
+            raise Refused(
+                f"was not there: make returned {kind}; expected an object with step(x, y, "
+                "learning_rate)"
+            )
         self._made = made
-        self._arrays = [*W, *b]  # as they were given: the object may have kept and edited them
+        self._L = len(W)
+        self._arrays = [*W, *b]
         self._given = [array.copy() for array in self._arrays]
         self._slots = [list(_slots(made, given)) for given in self._given]
+        self._told: list[np.ndarray] | None = None
 
     def step(self, x: np.ndarray, y: np.ndarray, rate: float) -> Any:
-        """One step, from wherever the object is."""
-        return self._made.step(x, y, rate)
+        """One step, from wherever the object is: what its own returned, or the pair (W, b) that it
+        has now.
 
-    def weights(self) -> list[np.ndarray]:
-        """Every W, then every b, as the object has them now.
-
-        Raises: NoWeights where one of them is nowhere in it.
+        Raises: Refused where it returned None and one of them is nowhere in it.
         """
-        return [self._now(index) for index in range(len(self._given))]
+        returned = self._made.step(x, y, rate)
+        moved = [self._now(index) for index in range(len(self._given))]
+        held = [now for now in moved if now is not None]
+        self._told = held if len(held) == len(moved) else None
+        if returned is not None:
+            if self._told is not None and not _says(returned, self._told):
+                self._told = None  # it keeps its weights in another form
+            return returned
+        if self._told is None:
+            raise Refused(
+                "returned None, and its object holds no array that make was given; return (W, b)"
+            )
+        return held[: self._L], held[self._L :]
 
-    def put_back(self) -> None:
-        """Every array as it was given; whatever else the object keeps, it keeps."""
+    def put_back(self, W: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> bool:
+        """Set every array as it was given; whatever else the object keeps, it keeps.
+
+        Args:
+            W, b: from where it is to step next.
+        Returns: whether that can be done: it was made of these, and it is known where it has them.
+        """
+        wanted = [*W, *b]
+        if self._told is None or len(wanted) != len(self._given):
+            return False
+        if not all(map(np.array_equal, wanted, self._given)):
+            return False
         for array, given in zip(self._arrays, self._given, strict=True):
             array[...] = given
         for slots in self._slots:
             for slot in slots:
                 slot.put_back()
+        return True
 
-    def _now(self, index: int) -> np.ndarray:
+    def _now(self, index: int) -> np.ndarray | None:
         """Of all places where an array was found, the one that moved: others may be copies of the
-        first weights."""
+        first weights. None where it was found nowhere but in the argument, and that has not
+        moved."""
         given = self._given[index]
         places = [slot.now() for slot in self._slots[index]]
         places.append(self._arrays[index].copy())
@@ -90,11 +123,21 @@ class Network:
         for place in found:
             if not np.array_equal(place, given):
                 return place
-        if len(places) == 1:  # the argument alone, which did not move: it is held in another form
-            raise NoWeights(
-                "returned None, and its object holds no array that make was given; return (W, b)"
-            )
+        if len(places) == 1:
+            return None
         return found[0]
+
+
+def _says(returned: Any, held: Sequence[np.ndarray]) -> bool:
+    """Whether a step returned the very arrays that its object holds."""
+    try:
+        told = [np.asarray(array) for part in returned for array in part]
+        return all(
+            np.array_equal(said.reshape(now.shape), now)
+            for said, now in zip(told, held, strict=True)
+        )
+    except (TypeError, ValueError):
+        return False
 
 
 def _slots(made: Any, given: np.ndarray) -> Iterator[Slot]:

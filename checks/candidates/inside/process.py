@@ -9,14 +9,15 @@ is reported, never raised.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import sys
 import time
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from backproof.checks.candidates.inside.common_ground import CommonGround
 from backproof.checks.candidates.inside.frames import Arrays, Header, pack, unpack
 from backproof.checks.candidates.inside.libraries import Libraries, takes_complex_steps
 from backproof.checks.candidates.inside.limits import Hangs, end_with_the_checker, limit
+from backproof.checks.candidates.inside.objects import Network
 from backproof.checks.candidates.inside.protocol import PROTOCOLS, meant
 from backproof.checks.candidates.inside.recorder import Recorder, is_in_folder
 from backproof.checks.candidates.inside.recording import pack as pack_recording
@@ -61,6 +63,7 @@ class Loaded:
         text: its source.
         libraries: which it has imported.
         standins: which modules it did not find.
+        networks: the last object that its `make` built, if any.
     """
 
     module: types.ModuleType
@@ -68,6 +71,30 @@ class Loaded:
     text: str
     libraries: Libraries
     standins: StandIns
+    networks: list[Network] = field(default_factory=list)
+
+    def function(self, header: Header) -> Callable[..., object]:
+        """What a question calls: a function of the candidate's, or a step of the object that its
+        `make` builds."""
+        if header.get("made"):
+            return functools.partial(self._step, keeps=bool(header["keeps"]))
+        found: Callable[..., object] = vars(self.module)[header["call"]]
+        return found
+
+    def _step(
+        self,
+        W: list[np.ndarray],
+        b: list[np.ndarray],
+        x: np.ndarray,
+        y: np.ndarray,
+        rate: float,
+        *,
+        keeps: bool,
+    ) -> object:
+        """A step of a new object; or of the one before, from the weights that it was made of."""
+        if not (keeps and self.networks and self.networks[-1].put_back(W, b)):
+            self.networks[:] = [Network(self.module.make(W, b), W, b)]
+        return self.networks[-1].step(x, y, rate)
 
     def noted(self, engine: str = "") -> Header:
         """What is told of it beside its answers."""
@@ -136,7 +163,7 @@ def _load(
         return None, {"complaint": complaint, "imports": not unreadable} | loaded.noted()
     defined = meant(vars(module))
     if not set(PROTOCOLS) & set(defined):
-        wanted = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate)"
+        wanted = "neither gradients(W, b, x, y) nor step(W, b, x, y, learning_rate) nor make(W, b)"
         return None, {"complaint": f"defines {wanted}; {what_it_defines(text)}"} | loaded.noted()
     sys.addaudithook(_note_processes)
     constants = {name: value for name, value in vars(module).items() if name.isupper()}
@@ -164,7 +191,7 @@ def _answer(loaded: Loaded, header: Header, given: Arrays) -> tuple[Header, Arra
     recorder = Recorder(is_in_folder(folder)) if header.get("record") else None
     beside = recorder or (watch if header["watch"] else contextlib.nullcontext())
     np.random.seed(header["seed"])
-    reply, returned = _run(vars(loaded.module)[call], [W, b, *samples, *rate], beside, path)
+    reply, returned = _run(loaded.function(header), [W, b, *samples, *rate], beside, path)
     reply |= loaded.noted(watch.engine)
     reply |= {"seed": header["seed"], "edits": watch.found}
     arrays: Arrays = {}
@@ -191,17 +218,21 @@ def _run(
     is put back."""
     ground = CommonGround()
     returned = None
+    complaint: Header = {}
     _processes.clear()
     _watching.append(True)
     try:
         with watch:
             returned = function(*arguments)
+    except Refused as refused:
+        complaint = {"complaint": str(refused)}
     except BaseException as error:
-        failure: BaseException | None = error
-    else:
-        failure = None
+        # names first, which the candidate may have taken from everybody
+        changed = ground.restored()
+        _watching.clear()
+        return changed | {"complaint": raised(error, path)}, None
     _watching.clear()
-    return ground.restored() | ({"complaint": raised(failure, path)} if failure else {}), returned
+    return ground.restored() | complaint, returned
 
 
 _processes: list[str] = []

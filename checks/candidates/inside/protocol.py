@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import CodeType
 
-PROTOCOLS = ("gradients", "step")
+PROTOCOLS = ("gradients", "step", "make")
 ARGUMENTS = {
     "gradients": "W, b, x, y",
     "step": "W, b, x, y, learning_rate",
+    "make": "W, b",
     "forward": "W, b, x",
     "intermediates": "W, b, x, y",
 }
