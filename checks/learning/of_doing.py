@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from backproof.checks.learning.by_doing import Course
+from backproof.checks.learning.by_doing import Course, our_step, watch
 from backproof.checks.learning.data_signs import DataSigns
 from backproof.checks.learning.finding import Symptom
 from backproof.checks.learning.given import Given
-from backproof.checks.learning.rates import RangeTest
+from backproof.checks.learning.rates import RangeTest, range_test
 from backproof.checks.learning.vital_signs import VitalSigns
 
 UNLEARNED = 0.9  # of the loss of knowing nothing
@@ -28,6 +28,8 @@ AT_REST = 0.01  # of the loss is what the second half of the steps gained
 ENOUGH_STEPS = 500  # for "at rest" to mean anything
 # of the samples' own gradients is left when they are added: at a minimum they cancel
 CANCELLED = 0.05
+# the same of a network that may be at rest nevertheless: slow ones were seen to crawl at 0.34
+PULLED = 0.5
 WRONG_SOMEWHERE = 0.05  # of the loss of knowing nothing: below it there is next to nothing to gain
 SIGMA = 3.0  # standard deviations of a share of that many samples
 
@@ -89,24 +91,27 @@ def rate_too_small(course: Course, tested: RangeTest | None) -> Iterator[Symptom
 
 
 def poor_minimum(
-    given: Given, signs: VitalSigns, data: DataSigns, right: float
+    given: Given, signs: VitalSigns, data: DataSigns, right: float, course: Course | None
 ) -> Iterator[Symptom]:
-    """The gradient is at rest, and less is right than the data allow.
+    """The network is at rest, and less is right than the data allow.
 
     Args:
         given, signs: the network as it is now, and its numbers.
         data: of the samples.
         right: its accuracy on them.
+        course: of the training that ended here; None to go on with ours and see, where it matters.
     """
     if not given.classes or len(data.frequencies) < 2 or not math.isfinite(signs.loss):
         return
     known = signs.loss / signs.prior_loss
-    if not signs.pull < CANCELLED or not WRONG_SOMEWHERE < known < UNLEARNED:
+    if not WRONG_SOMEWHERE < known < UNLEARNED or not signs.pull < PULLED:
         return
     allowed = data.attained
     N = min(len(data.x), 400)
     noise = SIGMA * math.sqrt(allowed * (1 - allowed) / N) if allowed < 1 else 0.0
     if right >= allowed - max(noise, 0.03):
+        return
+    if not rests(given, signs, course):
         return
     yield Symptom(
         "poor-minimum",
@@ -121,6 +126,20 @@ def poor_minimum(
         hopeless=True,
         flag="--seed and --hidden",
     )
+
+
+def rests(given: Given, signs: VitalSigns, course: Course | None) -> bool:
+    """Whether more of the same training helps: known from its course, from gradients that cancel,
+    or by going on for a while."""
+    if course is not None:
+        return came_to_rest(course)
+    if signs.pull < CANCELLED:
+        return True
+    step = our_step(given)
+    best = range_test(given, step, limit_s=1.0).best
+    if not math.isfinite(best):
+        return True
+    return came_to_rest(watch(given, step, best / 3, limit_s=2.0, steps=3000))
 
 
 def came_to_rest(course: Course) -> bool:

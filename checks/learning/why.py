@@ -143,7 +143,8 @@ class Door:
         if self.call is not None:
             course, found = self._by_doing(found, data, notes)
         else:
-            found += of_doing.poor_minimum(self.given, signs, data, self._right(self.given))
+            right = self._right(self.given)
+            found += of_doing.poor_minimum(self.given, signs, data, right, None)
         tried: list[Tried] = []
         if tries and found:
             rate = course.rate if course is not None else self.rate
@@ -238,8 +239,7 @@ class Door:
             found += judge(signs, now.x, self._labels())
             if course.knows > UNLEARNED and course.last.step >= of_doing.ENOUGH_STEPS:
                 found += vanishing(signs, STARVED_IN_VAIN)
-            if of_doing.came_to_rest(course):
-                found += of_doing.poor_minimum(now, signs, data, self._right(now))
+            found += of_doing.poor_minimum(now, signs, data, self._right(now), course)
         else:
             found += judge(signs, now.x, self._labels())
         if not found and not course.learns:
