@@ -279,7 +279,7 @@ def poor_minimum(activation: str, seed: int) -> Case:
         if course.last.accuracy != 0.75 or not 0.3 < course.knows < 0.8:
             continue
         after = replace(given, W=course.W, b=course.b)
-        later = watch(after, our_step(after), 0.5, limit_s=60, steps=6000)
+        later = watch(after, our_step(after), 2.0, limit_s=60, steps=6000)
         if later.last.loss > 0.99 * course.last.loss:
             return replace(case, given=replace(given, W=later.W, b=later.b))
     raise ValueError(f"expected a start that ends at 75% with {activation}, got none in 200")
