@@ -166,7 +166,7 @@ def vanishing(activation: str, seed: int) -> Case:
     """Six layers and more of weights that keep a part of what comes."""
     random = np.random.default_rng([seed, 1])
     case = healthy_case(activation, seed, depth=int(random.integers(5, 9)), head=HEADS[seed % 5])
-    shrink = float(random.uniform(0.1, 0.25)) * (1 if activation != "sigmoid" else 2)
+    shrink = float(random.uniform(0.1, 0.25)) * (1.2 if activation == "sigmoid" else 1)
     W = {layer: array * shrink for layer, array in case.given.W.items()}
     return replace(case, given=replace(case.given, W=W), where="layer 1")
 

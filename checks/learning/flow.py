@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from backproof.checks.learning.finding import Symptom
 from backproof.checks.learning.vital_signs import LayerSigns, VitalSigns
 
-# of the last layer's gradient: a sigmoid passes on a fourth of what comes at best, so this is what
-# five of them leave, and a thousand times the steps is what the first layer then needs
-STARVED = 1e-3
+# of the last layer's gradient: a sigmoid passes on a fourth of what comes at best, so five of them
+# leave two thirds of this, and three, which learn with patience, ten times as much
+STARVED = 1.2e-3
 # times the last layer's gradient: weights of a normal distribution, not divided by anything, give
 # sqrt(n) a layer, and two layers of 50 that learn nevertheless 50
 OVERFED = 100.0

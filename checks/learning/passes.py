@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backproof.checks.heads import Head
+from backproof.checks.heads import OUTPUTS, Head
 from backproof.checks.learning import activations
 from backproof.checks.learning.activations import Activation, softplus
 
@@ -49,6 +49,8 @@ class Shape:
             )
         for name in names:
             activations.of(name)
+        if output in activations.ACTIVATIONS and output not in OUTPUTS:
+            return cls(names, output, Head("linear", cost).cost)
         head = Head(output, cost)
         return cls(names, head.output, head.cost)
 

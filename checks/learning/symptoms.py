@@ -122,7 +122,8 @@ def judge(
         *exploding(signs),
         *_stuck_at_prior(signs),
     ]
-    found += unlearnable_labels(signs, x, y, history, ended, tested)
+    if np.asarray(y).dtype.kind in "iu":
+        found += unlearnable_labels(signs, x, y, history, ended, tested)
     return found or (list(too_few_steps(signs, history)) if ended else [])
 
 

@@ -103,18 +103,15 @@ class Watcher:
                 {layer: tensor.detach().cpu().numpy() for layer, tensor in of.items()}
                 for of in (training.network.W, training.network.b)
             )
-            network = training.network
-            self._latest = (
-                epoch,
-                vital_signs(
-                    W,
-                    b,
-                    self._x,
-                    self._y,
-                    output=training.settings.output,
-                    cost=training.settings.cost,
-                    hidden=list(network.activations),
-                    of_x=self._reads,
-                ),
+            signs = vital_signs(
+                W,
+                b,
+                self._x,
+                self._y,
+                output=training.settings.output,
+                cost=training.settings.cost,
+                hidden=training.network.activations,
+                of_x=self._reads,
             )
+            self._latest = epoch, signs
         return self._latest[1]
