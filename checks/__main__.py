@@ -195,6 +195,7 @@ examples:
   python -m checks
   python -m checks my_backprop.py
   python -m checks SUBMISSIONS/*.py --json --junit verdicts.xml
+  python -m checks my_backprop.py --data mine.npz --try
   python -m checks SUBMISSIONS --html verdicts.html
   python -m checks ada.py --gradescope results.json --no-fix
   python -m checks --sizes 784 16 16 10 --batch 16 --problems 4

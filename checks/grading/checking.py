@@ -14,10 +14,12 @@ from backproof.checks.candidates.source import Unreadable, read
 from backproof.checks.grading import feedback
 from backproof.checks.grading.conclude import Settings, conclude
 from backproof.checks.grading.feedback import Feedback
+from backproof.checks.grading.own_data import why_not
 from backproof.checks.grading.remarks import beside, by_libraries
 
 # of an import, after which somebody may be told how to leave the training out
 LONG_IMPORT_S = 2.0
+WATCHED_S = 5.0  # of a training on its own data
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,16 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
     all_of_it = conclude(
         str(path), candidate, found, settings, elapsed_s, printed_by_import=imported
     )
+    learning = None
+    if settings.data is not None:
+        try:
+            limit_s = min(settings.call_s, WATCHED_S)
+            learning = why_not(candidate, settings.data, tries=settings.tries, limit_s=limit_s)
+        except ValueError as error:
+            told_beside.append(str(error))
     return replace(
         all_of_it,
+        learning=learning,
         faults=[*all_of_it.faults, *wrong],
         notes=[*all_of_it.notes, *told_beside],
         manner=manner,

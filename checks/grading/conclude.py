@@ -23,6 +23,8 @@ class Settings:
         manner: how it is run.
         forbid_libraries: whether gradients that a library computes are wrong.
         no_fix: whether the repair is kept back.
+        data: a file with the candidate's own x and y; None where there is none.
+        tries: whether remedies are to be tried on them.
     """
 
     sizes: tuple[int, ...] | None = None
@@ -32,6 +34,8 @@ class Settings:
     manner: Manner = field(default_factory=Manner)
     forbid_libraries: bool = False
     no_fix: bool = False
+    data: Path | None = None
+    tries: bool = False
 
     @property
     def longest_s(self) -> float:

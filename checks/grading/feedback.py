@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.lines import of_step
 from backproof.checks.digits import apart
 from backproof.checks.findings import Bug, Diagnosis, Step
+from backproof.checks.learning.answer import Answer
 from backproof.checks.quantities import kind_of
 from backproof.checks.report.text import comparison_as_json
 
@@ -41,6 +42,7 @@ class Feedback:
         notes: what it does that is worth knowing and fails nothing: it prints, say.
         manner: how it was run, where that is worth knowing: in the object, and below all verdicts.
         unchecked: whether the complaint is about what keeps us from checking, and not about it.
+        learning: why it does not learn from its own data; None where no data were given.
     """
 
     candidate: str
@@ -52,6 +54,7 @@ class Feedback:
     notes: Sequence[str] = field(default_factory=list)
     manner: Sequence[str] = field(default_factory=list)
     unchecked: bool = False
+    learning: Answer | None = None
 
     @property
     def outcome(self) -> str:
@@ -103,6 +106,8 @@ def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
             "findings": [*findings, *feedback.faults],
             "notes": [*found.hints, *feedback.notes, *feedback.manner],
         },
+        "symptoms": _symptoms(feedback.learning),
+        "tried": [asdict(tried) for tried in feedback.learning.tried] if feedback.learning else [],
     }
 
 
@@ -112,6 +117,27 @@ def _with_line(feedback: Feedback, no_fix: bool) -> str:
     if feedback.complaint or found is None or found.line is None or no_fix:
         return feedback.statement
     return f"{feedback.statement} {found.line.sentence}"
+
+
+def _symptoms(learning: Answer | None) -> list[dict[str, Any]]:
+    """Why it does not learn, as plain data."""
+    if learning is None:
+        return []
+    return [symptom.as_json() for symptom in learning.findings]
+
+
+def _learning_lines(learning: Answer | None) -> list[str]:
+    """Why it does not learn, what to do, and what was tried."""
+    if learning is None:
+        return []
+    lines: list[str] = []
+    for symptom in learning.findings:
+        lines += _labelled("symptom", f"{symptom.line}")
+    for tried in learning.tried:
+        lines += _labelled("tried", str(tried))
+    for note in learning.notes:
+        lines += _labelled("note", note)
+    return [*lines, *_labelled("learns", learning.last_line)]
 
 
 NOTHING = Diagnosis("fail", "")  # of a candidate that could not be asked
@@ -142,7 +168,7 @@ def as_text(feedback: Feedback, *, no_fix: bool = False) -> list[str]:
         lines += _diagnosis_lines(feedback.diagnosis, bool(feedback.complaint), no_fix)
     for sentence in feedback.notes:
         lines += _labelled("note", sentence)
-    return lines
+    return [*lines, *_learning_lines(feedback.learning)]
 
 
 def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[str]:

@@ -36,6 +36,19 @@ def add_flags(parser: ArgumentParser) -> None:
         help="gradients that a library computes, or the complex step, are wrong",
     )
     parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="say why it does not learn from these x and y (.npz, or .csv whose last column is y; "
+        "W1, b1, ..., learning_rate in it are its own)",
+    )
+    parser.add_argument(
+        "--try",
+        action="store_true",
+        dest="tries",
+        help="try what each finding asks for on that data, and say what it did",
+    )
+    parser.add_argument(
         "--html",
         type=Path,
         metavar="FILE",
@@ -63,6 +76,7 @@ def refused(args: Namespace) -> str | None:
         "--isolate": args.isolate,
         "--definitions-only": args.definitions_only,
         "--forbid-libraries": args.forbid_libraries,
+        "--data": args.data,
         "--html": args.html,
         "--gradescope": args.gradescope,
         "--no-fix": args.no_fix,
@@ -70,6 +84,8 @@ def refused(args: Namespace) -> str | None:
     for name, value in given.items():
         if value and not args.candidates:
             return f"{name}: expected a candidate beside it, got none. Name a file."
+    if args.tries and not args.data:
+        return "--try: expected --data beside it, on which remedies are tried. Add it."
     if args.points and not args.gradescope:
         return "--points: expected --gradescope beside it, whose tests they are for. Add it."
     args.time_limit = args.time_limit or 10.0

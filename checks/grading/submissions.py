@@ -21,6 +21,7 @@ from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.handed_out import Reports
 from backproof.checks.grading.paths import expanded
 from backproof.checks.grading.pool import Pool
+from backproof.checks.learning.own_data import read_own_data
 from backproof.model.command_line import BAD_INPUT, GOOD, WRONG, BadInput, complain
 
 
@@ -34,6 +35,11 @@ def check_all(args: Namespace, program: str) -> int:
         try:
             read(paths[0])
         except Unreadable as error:
+            raise BadInput(str(error)) from error
+    if args.data is not None:
+        try:
+            read_own_data(args.data)
+        except ValueError as error:
             raise BadInput(str(error)) from error
     reports = Reports(args, several=len(paths) > 1)
     settings = _settings(args, several=len(paths) > 1)
@@ -71,6 +77,8 @@ def _settings(args: Namespace, *, several: bool) -> Settings:
         manner,
         args.forbid_libraries,
         args.no_fix,
+        args.data,
+        args.tries,
     )
 
 

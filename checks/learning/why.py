@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -103,7 +103,12 @@ def why(
         not step.
     """
     taken = handed_over.take(W, b, x, y, hidden=hidden, output=output, cost=cost, layout=layout)
-    return Door(taken, step, learning_rate, time_limit).answer(history, try_remedies)
+    if step is None:
+        return Door(taken, None, learning_rate, time_limit).answer(history, try_remedies)
+    inside = not by_doing.takes_rate(step)
+    told = learning_rate if learning_rate is not None else by_doing.rate_told(step)
+    maker = partial(_theirs, step)
+    return Door(taken, maker, told, time_limit, inside).answer(history, try_remedies)
 
 
 @dataclass
@@ -112,19 +117,23 @@ class Door:
 
     Attributes:
         given: the network and its data.
-        call: their step, if there is one.
+        make_step: makes their step for a network and its data; None where there is no step.
         rate: their learning rate, if it was told.
         limit_s: seconds for watching.
+        inside: whether the learning rate is inside their step, which then takes none.
+        remarks: to be told among the notes.
     """
 
     given: Given
-    call: Callable[..., Any] | None
+    make_step: MakeStep | None
     rate: float | None
     limit_s: float
+    inside: bool = False
+    remarks: list[str] = field(default_factory=list)
 
     def answer(self, history: Sequence[Any] | None, tries: bool) -> Answer:
         """Look at everything."""
-        notes = list(self.given.notes)
+        notes = [*self.remarks, *self.given.notes]
         N = len(self.given.x)
         if N > MOST_ROWS:
             notes.append(
@@ -140,7 +149,7 @@ class Door:
             found += of_data.inputs_unscaled(data)
         found += self._of_network(signs, before)
         course = None
-        if self.call is not None:
+        if self.make_step is not None:
             course, found = self._by_doing(found, data, notes)
         else:
             right = self._right(self.given)
@@ -149,7 +158,11 @@ class Door:
         if tries and found:
             rate = course.rate if course is not None else self.rate
             tried = try_remedies(
-                found, self.given, self._maker(), self._told(rate), limit_s=2 * self.limit_s
+                found,
+                self.given,
+                self.make_step or our_step,
+                self._told(rate),
+                limit_s=2 * self.limit_s,
             )
         return Answer(
             tuple(found),
@@ -202,11 +215,6 @@ class Door:
             )
         ]
 
-    def _maker(self) -> MakeStep:
-        if self.call is None:
-            return our_step
-        return partial(_theirs, self.call)
-
     def _told(self, rate: float | None) -> float | None:
         """The rate for trying; none where it is inside their step or unknown."""
         if rate is None or not math.isfinite(rate):
@@ -217,8 +225,8 @@ class Door:
         self, found: list[Symptom], data: DataSigns, notes: list[str]
     ) -> tuple[Course, list[Symptom]]:
         """Run their step, and add what that shows; what it refutes is taken back."""
-        assert self.call is not None
-        step = their_step(self.call, self.given, by_doing.takes_rate(self.call))
+        assert self.make_step is not None
+        step = self.make_step(self.given)
         rate, chosen = self._rate(step, notes)
         by_doing.first_call(step, self.given, rate, max(self.limit_s, 1.0))
         suspected = any(symptom.name in REFUTED for symptom in found)
@@ -251,14 +259,12 @@ class Door:
 
     def _rate(self, step: by_doing.Step, notes: list[str]) -> tuple[float, bool]:
         """The learning rate to call their step with, and whether it was chosen here."""
-        assert self.call is not None
-        if not by_doing.takes_rate(self.call):
+        if self.inside:
             self.rate = by_doing.effective_rate(self.given, step)
             notes.append(f"step takes no learning rate: it moves like one of {self.rate:.3g}")
             return self.rate, False
-        told = self.rate if self.rate is not None else by_doing.rate_told(self.call)
-        if told is not None:
-            return told, False
+        if self.rate is not None:
+            return self.rate, False
         best = range_test(self.given, our_step(self.given), limit_s=self.limit_s / 2).best
         rate = best if math.isfinite(best) else 0.1
         notes.append(f"no learning rate was told: {rate:.2g} was found by a short test")
@@ -267,9 +273,7 @@ class Door:
     def _range(self, step: by_doing.Step, course: Course, chosen: bool) -> RangeTest | None:
         if chosen or not course.rate > 0 or not math.isfinite(course.rate):
             return None
-        assert self.call is not None
-        inside = not by_doing.takes_rate(self.call)
-        tested = our_step(self.given) if inside else step
+        tested = our_step(self.given) if self.inside else step
         return range_test(self.given, tested, around=course.rate, limit_s=self.limit_s)
 
     def _now(self, course: Course | None) -> Given:
