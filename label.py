@@ -44,7 +44,7 @@ try:
         from backproof.model.checkpoint import SavedModel, load_model
         from backproof.model.drawing import as_text
         from backproof.model.folders import newest_run
-        from backproof.model.inputs import read_inputs
+        from backproof.model.inputs import changed_samples, read_inputs
         from backproof.model.rows import Rows
 except BadInput as error:  # NumPy or safetensors is not installed
     if __name__ != "__main__":
@@ -87,6 +87,8 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
         for remark in model.remarks:
             complain(program, remark)
         rows = read_inputs(args.inputs, model, run)
+        if remark := changed_samples(args.inputs, model, run):
+            complain(program, remark)
         if args.show and model.picture is None:
             raise BadInput(
                 "--show: expected a network that was trained on pictures, got one of "

@@ -4,13 +4,15 @@ drawing.py, folders, patterns."""
 from __future__ import annotations
 
 import glob
+import hashlib
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from backproof.model.checkpoint import SavedModel
+from backproof.model.checkpoint import SAMPLES, SavedModel
 from backproof.model.command_line import BadInput
 from backproof.model.drawing import SUFFIXES, for_network
 from backproof.model.rows import TABLES, Expected, Rows, read_rows
@@ -50,6 +52,22 @@ def read_inputs(inputs: Sequence[str], model: SavedModel, run: Path) -> Rows:
         np.concatenate([part.x for part in parts]),
         tuple(map(str, refusals)),
     )
+
+
+def changed_samples(inputs: Sequence[str], model: SavedModel, run: Path) -> str:
+    """What is to be said where the run's own samples are among the inputs and are no longer those
+    that train.py wrote; "" otherwise."""
+    own = run / SAMPLES
+    seal = model.facts.get("samples")
+    if seal is None or not any(Path(name).name == SAMPLES for name in inputs):
+        return ""
+    try:
+        named = any(os.path.samefile(name, own) for name in inputs if os.path.exists(name))
+        if named and hashlib.sha256(own.read_bytes()).hexdigest() != seal:
+            return f"{own}: its rows are not those that train.py wrote; labelled as they stand."
+    except OSError:
+        return ""
+    return ""
 
 
 def _one(name: str, model: SavedModel, expected: Expected) -> Rows:

@@ -3,10 +3,12 @@ from where it stopped."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,11 @@ class Run:
         with suppress(OSError):  # somebody else's files are in it
             self.folder.rmdir()
 
+    @cached_property
+    def _samples_seal(self) -> str:
+        """SHA-256 of samples.csv, as it was written."""
+        return hashlib.sha256(_samples_text(self.dataset)).hexdigest()
+
     def _saved_model(self, record: Record, arrays: dict[str, np.ndarray]) -> SavedModel:
         settings = self.configuration
         data = self.dataset
@@ -126,6 +133,7 @@ class Run:
             "accuracy": {"train": record.train.accuracy, "test": record.test.accuracy},
             "digest": data.digest,
             "seed": settings.seed,
+            "samples": self._samples_seal,
         }
         return SavedModel(
             W,
@@ -340,10 +348,14 @@ def _samples(x: np.ndarray, y: np.ndarray, device: str) -> Samples:
     return Samples(torch.from_numpy(x).to(device), torch.from_numpy(y).to(device))
 
 
-def _save_samples(folder: Path, dataset: Dataset, count: int = 10) -> None:
+def _save_samples(folder: Path, dataset: Dataset) -> None:
     """The first test rows, raw, as label.py reads them."""
+    write_atomically(folder / SAMPLES, _samples_text(dataset))
+
+
+def _samples_text(dataset: Dataset, count: int = 10) -> bytes:
     rows = [",".join(f"{value:.17g}" for value in row) for row in dataset.x[dataset.test[:count]]]
-    write_atomically(folder / SAMPLES, ("\n".join(rows) + "\n").encode())
+    return ("\n".join(rows) + "\n").encode()
 
 
 def _path(text: str | None) -> Path | None:

@@ -325,3 +325,14 @@ def test_refuses_where_no_run_was_ever_made(capsys, tmp_path, monkeypatch):
         "expected a run in runs/, got none. Train one with python train.py, or name one with --run."
     )
     assert refused(capsys, "1", "1", "0", "0") == expected
+
+
+def test_changed_samples_of_the_run_are_labelled_and_that_is_said(capsys):
+    assert train.main(["--data", "bars", "--epochs", "1", "--no-check", "--run-dir", "r"]) == 0
+    capsys.readouterr()
+    assert label.main(["--run", "r", "r/samples.csv"]) == 0
+    assert capsys.readouterr().err == ""
+    Path("r/samples.csv").write_text("1,1,0,1\n")
+    assert label.main(["--run", "r", "r/samples.csv"]) == 0
+    said = "label.py: r/samples.csv: its rows are not those that train.py wrote; labelled as they"
+    assert capsys.readouterr().err == f"{said} stand.\n"

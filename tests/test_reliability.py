@@ -1,0 +1,60 @@
+"""A share of the campaign of docs/reliability.md: nothing falls short."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SHARE = "0.003"
+
+
+def test_a_small_share_of_the_campaign_falls_short_nowhere():
+    command = [sys.executable, "-m", "benchmarks.reliability", "--share", SHARE, "--json"]
+    names = ["kills", "errors", "flips", "mutations", "lines"]
+    done = subprocess.run(
+        [*command, "--seed", "1", "--only", *names],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    counts = json.loads(done.stdout)
+    left_out = done.stderr.count("left out")
+    assert len(counts) == len(names) - left_out
+    assert all(count["tried"] >= 5 and not count["short"] for count in counts)
+
+
+WRONG = """
+import random, sys
+from backproof.model import checkpoint
+from benchmarks import reliability, trials
+if trials.shim() is None:
+    trials.restart_with_shim(sys.argv)
+    sys.exit("no compiler")
+checkpoint._model_in_checkpoint = lambda run: checkpoint._read_model(run)[0]
+reliability.CONFIGURATIONS = dict([*reliability.CONFIGURATIONS.items()][:1])
+reliability.KILLS = {"after": -2}
+reliability.positions = lambda calls, share, seed: range(1, calls + 1, 3)
+print(len(next(reliability.kills(1.0, random.Random(0))).short))
+"""
+
+
+def test_a_model_that_is_older_than_its_checkpoint_is_noticed(tmp_path):
+    """The wrong version: model.safetensors is taken as it is, whatever the checkpoint says."""
+    source = tmp_path / "wrong.py"
+    source.write_text(WRONG)
+    done = subprocess.run(
+        [sys.executable, str(source)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert "no compiler" in done.stderr or int(done.stdout) >= 1, done.stderr
