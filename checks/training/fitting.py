@@ -206,8 +206,6 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     known = [field.name for field in fields(Configuration) if field.name != "data"]
     checked = {}
     for name, value in settings.items():
-        if name == "activation" and name not in known and value == "sigmoid":
-            continue  # the only one that there is
         if name not in known:
             raise BadInput(f"fit: expected settings {', '.join(known)}, got {name}. Leave it out.")
         plain = _plain(value)
