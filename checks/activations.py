@@ -451,6 +451,38 @@ class Identity(Activation):
         return np.zeros(z.shape)
 
 
+@dataclass(frozen=True)
+class BipolarSigmoid(Activation):
+    """A sigmoid stretched to reach from -1 to 1: a tanh of half of z."""
+
+    name = "bipolar-sigmoid"
+    words = "bipolar sigmoid"
+    latex = r"\frac{1 - e^{-z}}{1 + e^{-z}}"
+    latex_prime = r"\frac{1 - a^2}{2}"
+    plain = "(1 - exp(-{z})) / (1 + exp(-{z}))"
+    plain_prime = "(1 - {a}²) / 2"
+    tag = "(A11)"
+    steepest = 0.5
+    lowest = -1.0
+    highest = 1.0
+
+    def h(self, z: Array) -> Array:
+        return np.tanh(z / 2)  # (A11)
+
+    def h_prime(self, z: Array, a: Array) -> Array:
+        return (1 - a**2) / 2  # (A11)
+
+    def h_rounding(self, z: Array, a: Array, eps: float) -> Array:
+        """2 sigmoid(z) - 1 and the quotient of exponentials subtract numbers of about 1."""
+        return np.full(a.shape, 3 * eps)
+
+    def h_prime_error(
+        self, z: Array, a: Array, z_error: Array, a_error: Array, eps: float
+    ) -> Array:
+        """Half the difference of 1 - a**2 at a and a + a_error, and the rounding of the square."""
+        return (2 * np.abs(a) + a_error) * a_error / 2 + eps * a**2
+
+
 SIGMOID = Sigmoid()
 RELU = ReLU()
 IDENTITY = Identity()
@@ -466,6 +498,7 @@ ACTIVATIONS: Mapping[str, Activation] = {
         SiLU(),
         GELU(),
         GELUByTanh(),
+        BipolarSigmoid(),
         IDENTITY,
     )
 }

@@ -46,6 +46,25 @@ class Activation:
     init: str = "pytorch"
 
 
+class BipolarSigmoid(nn.Module):
+    """(1 - exp(-z)) / (1 + exp(-z))."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Twice a sigmoid, less 1."""
+        return 2 * z.sigmoid() - 1
+
+
+def _bipolar_sigmoid(a: Tensor) -> None:
+    """In place of z: the same as tanh(z / 2)."""
+    a.mul_(0.5).tanh_()
+
+
+def _bipolar_sigmoid_backward(da: Tensor, a: Tensor) -> None:
+    """In place of da: half of what goes back through a tanh with this a."""
+    aten.tanh_backward.grad_input(da, a, grad_input=da)
+    da.mul_(0.5)
+
+
 class Identity(nn.Module):
     """z as it is, but a tensor of its own, whose gradient is asked for on its own."""
 
@@ -134,6 +153,12 @@ ACTIVATIONS: dict[str, Activation] = {
             _through(aten.gelu_backward.grad_input, approximate="tanh"),
             needs_z=True,
             init="he",
+        ),
+        Activation(
+            "bipolar-sigmoid",
+            lambda slope: BipolarSigmoid(),
+            lambda z, a, slope: partial(_bipolar_sigmoid, a),
+            lambda da, a, slope: partial(_bipolar_sigmoid_backward, da, a),
         ),
         Activation(
             "identity",

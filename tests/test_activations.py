@@ -33,12 +33,13 @@ RIGHT = {
     "silu": lambda z: z / (1 + math.exp(-z)) if z > -700 else 0.0,
     "gelu": lambda z: z * math.erfc(-z / math.sqrt(2)) / 2,
     "gelu-tanh": lambda z: z / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))),
+    "bipolar-sigmoid": lambda z: math.tanh(z / 2),
     "identity": float,
 }
 each = pytest.mark.parametrize("name", NAMES)
 
 
-@pytest.mark.equation("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10")
+@pytest.mark.equation("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11")
 @each
 def test_h_is_what_the_math_module_says(name):
     h = named(name)
@@ -48,7 +49,7 @@ def test_h_is_what_the_math_module_says(name):
     assert h.h(Z).max() <= h.highest
 
 
-@pytest.mark.equation("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10")
+@pytest.mark.equation("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11")
 @each
 def test_h_prime_is_what_the_complex_step_and_torch_say(name):
     h = named(name)

@@ -302,6 +302,7 @@ def test_divergence_is_exit_code_1_and_the_last_finite_epoch_is_kept(capsys):
 
 
 STEEP = ["tanh", "relu", "leaky-relu", "elu", "softplus", "silu", "gelu", "gelu-tanh"]
+STEEP += ["bipolar-sigmoid"]
 
 
 @pytest.mark.parametrize("name", STEEP)
