@@ -1,11 +1,12 @@
 """Does the check ever fail a correct network? And how far is the largest error from what is
 allowed?
 
-    python benchmarks/false_alarms.py [--problems 10000] [--quick] [--figure docs/figures/bound.png]
-    [--json]
+    python benchmarks/false_alarms.py [--problems 10000] [--classic] [--quick]
+    [--figure docs/figures/bound.png] [--json]
 
-Half of the problems in float64, half in float32, over all regimes, depths and heads; all witnesses
-against each other. Printed: the failures, which must be none; the distribution of error over bound,
+Half of the problems in float64, half in float32, over all regimes, depths, heads and activations;
+all witnesses against each other. --classic leaves sigmoid hidden layers and the four heads that the
+project began with. Printed: the failures, which must be none; the distribution of error over bound,
 where the bound stands before SAFETY multiplies it; and how the slopes along random directions fare,
 whose error bars are measured: they must cover every error, and be small.
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from backproof.checks.bound import SAFETY
-from backproof.checks.problem import standard
+from backproof.checks.problem import every_kind, standard
 from backproof.checks.verdict import Verdict
 from backproof.checks.witnesses.verify import verify
 
@@ -78,13 +79,14 @@ class Counted:
                 self.bars += [v.allowed / abs(v.values[0])] if v.allowed < abs(v.values[0]) else []
 
 
-def count(problems: int, dtype: str, seed: int) -> Counted:
+def count(problems: int, dtype: str, seed: int, *, classic: bool = False) -> Counted:
     """Every witness against every other."""
     import torch
 
     torch.set_num_threads(1)
     found = Counted()
-    for problem in standard(problems, seed):
+    drawn = standard if classic else every_kind
+    for problem in drawn(problems, seed):
         found.add(verify(problem.rounded_to(dtype), dtype=dtype))
     return found
 
@@ -123,6 +125,9 @@ def main(argv: list[str] | None = None) -> int:
         "--problems", type=int, default=10_000, help="half in each precision (default: 10000)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the first problem (default: 0)")
+    parser.add_argument(
+        "--classic", action="store_true", help="sigmoid hidden layers and four heads alone"
+    )
     parser.add_argument("--quick", action="store_true", help="100 problems")
     parser.add_argument(
         "--figure", type=Path, metavar="FILE", help="where to draw the distribution"
@@ -130,7 +135,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one object for machines")
     args = parser.parse_args(argv)
     problems, start = 100 if args.quick else args.problems, time.perf_counter()
-    found = {dtype: count(problems // 2, dtype, args.seed) for dtype in ("float64", "float32")}
+    found = {
+        dtype: count(problems // 2, dtype, args.seed, classic=args.classic)
+        for dtype in ("float64", "float32")
+    }
     failures = [line for counted in found.values() for line in counted.failures]
     if args.figure:
         draw_figure(

@@ -16,11 +16,12 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 
 from backproof.checks import by_hand
-from backproof.checks.problem import Problem, draw, standard
+from backproof.checks.problem import Problem, draw, every_kind, standard
 from backproof.checks.quantities import Quantities
 from backproof.checks.witnesses import by_differences
 from backproof.checks.witnesses.testimony import Testimony
@@ -47,10 +48,10 @@ class Pass:
         delta: Callable[[Pass], np.ndarray] | None = None,
     ) -> None:
         self.problem, self.N = problem, len(problem.y)
-        self.passed = by_hand.forward(problem.x, problem.W, problem.b, head=problem.head)
-        self.right = by_hand.backward(self.passed, problem.W, problem.y, head=problem.head)
+        self.passed = problem.forward()
+        self.right = problem.backward(self.passed)
         self.random = np.random.default_rng([len(problem.id), problem.L, *problem.sizes])
-        self.Y = by_hand.one_hot(problem.y, self.passed.p)
+        self.Y = problem.Y
         self.edit = edit or (lambda name, layer, value, this: value)
         self.dz_L = delta(self) if delta else self.right.dz[problem.L]
 
@@ -70,7 +71,9 @@ class Pass:
                     dz @ self.edit("W", layer, self.problem.W[layer].copy(), self),
                     self,
                 )
-                s = self.edit("s", layer - 1, a[layer - 1] * (1 - a[layer - 1]), self)
+                z = self.passed.z[layer - 1]
+                h_prime = self.problem.activation[layer - 1].h_prime
+                s = self.edit("s", layer - 1, h_prime(z, a[layer - 1]), self)
                 dz = self.edit("dz", layer - 1, da * s, self)
         return found
 
@@ -209,7 +212,10 @@ KINDS |= {
     "softmax twice": lambda p: Pass(p, delta=lambda this: (q(this) - this.Y) / this.N),
     "no hidden derivative": lambda p: Pass(p, on("s", lambda s, this: np.ones_like(s))),
     "hidden derivative of the wrong sign": lambda p: Pass(p, on("s", times(-1), 1)),
-    "sigmoid' of the activation": lambda p: Pass(p, edit=_sigmoid_twice),
+    "h' of the activation": lambda p: Pass(p, edit=_h_twice),
+    "sigmoid' of another activation": lambda p: Pass(p, edit=_sigmoids_own),
+    "tanh' of another activation": lambda p: Pass(p, edit=_tanhs_own),
+    "ReLU' of 1 everywhere": lambda p: Pass(p, edit=_no_kink),
     "W transposed where square": lambda p: Pass(
         p, on("W", lambda W, this: W.T if W.shape[0] == W.shape[1] else W)
     ),
@@ -220,11 +226,29 @@ KINDS |= {
 }
 
 
-def _sigmoid_twice(name: str, layer: int, value: np.ndarray, this: Pass) -> np.ndarray:
+def _h_twice(name: str, layer: int, value: np.ndarray, this: Pass) -> np.ndarray:
     if name != "s":
         return value
-    again = by_hand.sigmoid(this.passed.a[layer])
-    return again * (1 - again)
+    h = this.problem.activation[layer]
+    a = this.passed.a[layer]
+    return h.h_prime(a, h.h(a))
+
+
+def _sigmoids_own(name: str, layer: int, value: np.ndarray, this: Pass) -> np.ndarray:
+    if name != "s":
+        return value
+    a = this.passed.a[layer]
+    return a * (1 - a)
+
+
+def _tanhs_own(name: str, layer: int, value: np.ndarray, this: Pass) -> np.ndarray:
+    if name != "s":
+        return value
+    return 1 - this.passed.a[layer] ** 2
+
+
+def _no_kink(name: str, layer: int, value: np.ndarray, this: Pass) -> np.ndarray:
+    return np.ones_like(value) if name == "s" and this.problem.activation[layer].jump else value
 
 
 def _updated(name: str, layer: int, value: np.ndarray, this: Pass) -> np.ndarray:
@@ -292,7 +316,7 @@ def main(argv: list[str] | None = None) -> int:
     problems, seeds = (18, 5) if args.quick else (args.problems, args.seeds)
     start, counts = time.perf_counter(), {kind: [0, 0] for kind in KINDS}
     with np.errstate(all="ignore"):
-        for problem in standard(problems):
+        for problem in chain(standard(problems // 2), every_kind(problems - problems // 2)):
             right, answer, bounds = witnessed(problem)
             for kind, make in KINDS.items():
                 shows, caught = catches(problem, make(problem).gradients(), right, answer, bounds)

@@ -6,13 +6,14 @@ import json
 import numpy as np
 import pytest
 
-from backproof.checks.problem import standard
+from backproof.checks.problem import every_kind, standard
 from benchmarks import checkers, false_alarms, gradient_check, planted_errors
 
 
+@pytest.mark.parametrize("classic", [True, False], ids=["classic", "every kind"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_no_false_alarm_in_fifty_problems(dtype):
-    counted = false_alarms.count(50, dtype, seed=1000)
+def test_no_false_alarm_in_fifty_problems(dtype, classic):
+    counted = false_alarms.count(50, dtype, seed=1000, classic=classic)
     assert not counted.failures, counted.failures[0]
     assert counted.outcomes["pass"] > 3000
     assert counted.histogram.sum() > 2000
@@ -24,7 +25,7 @@ def test_no_false_alarm_in_fifty_problems(dtype):
 def test_every_kind_of_planted_error_shows_somewhere_and_none_is_missed():
     shows, missed = dict.fromkeys(planted_errors.KINDS, 0), []
     with np.errstate(all="ignore"):
-        for problem in standard(18):
+        for problem in [*standard(18), *every_kind(18)]:
             right, answer, bounds = planted_errors.witnessed(problem)
             for kind, make in planted_errors.KINDS.items():
                 seen, caught = planted_errors.catches(
@@ -57,7 +58,7 @@ def test_planted_errors_prints_its_counts_and_fails_if_one_is_missed(monkeypatch
 
 def test_false_alarms_draws_its_figure_and_fails_if_one_is_raised(monkeypatch, capsys, tmp_path):
     few = false_alarms.count(3, "float64", 0)
-    monkeypatch.setattr(false_alarms, "count", lambda *args: few)
+    monkeypatch.setattr(false_alarms, "count", lambda *args, **settings: few)
     pytest.importorskip("matplotlib", reason="it draws the figure")
     assert false_alarms.main(["--quick", "--figure", str(tmp_path / "bound.png")]) == 0
     assert (tmp_path / "bound.png").read_bytes().startswith(b"\x89PNG")
