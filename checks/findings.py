@@ -157,6 +157,30 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """One line of a listing.
+
+    Attributes:
+        number: counted from 1.
+        text: the line as it stands in the file.
+        remark: what it computes, "" where nothing was recognised.
+        outcome: "pass" of what is right, "fail" of the first line that makes a wrong number, "" of
+            all else.
+        cell: of a notebook, counted from 1; None in a file.
+    """
+
+    number: int
+    text: str
+    remark: str = ""
+    outcome: str = ""
+    cell: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The object in "listing"."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
 class Bug:
     """One known bug, in words that somebody can act on.
 
@@ -209,6 +233,7 @@ class Diagnosis:
         hints: sentences on what else the numbers show.
         problems, gradients: how many were asked and answered, and how many entries of dW and db
             they have.
+        listing: the file line by line, where that was asked for.
         telling: the questions whose answers show what is wrong, for whoever asks them again.
     """
 
@@ -228,6 +253,7 @@ class Diagnosis:
     hints: list[str] = field(default_factory=list)
     problems: int = 0
     gradients: int = 0
+    listing: list[Listed] = field(default_factory=list)
     telling: list[Any] = field(default_factory=list)
 
     @property

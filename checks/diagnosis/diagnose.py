@@ -27,7 +27,7 @@ from backproof.checks.diagnosis.conventional import (
     translations,
 )
 from backproof.checks.diagnosis.evidence import Evidence
-from backproof.checks.diagnosis.line import with_line
+from backproof.checks.diagnosis.line import with_line, with_listing
 from backproof.checks.diagnosis.low_precision import rounded_away
 from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.optimizers import momentum_of, sentence_of, without_gradients
@@ -42,6 +42,7 @@ def diagnose(
     sizes: Sequence[int] | None = None,
     seed: int = 0,
     batch: int | None = None,
+    listing: bool = False,
 ) -> Diagnosis:
     """Ask a candidate, and say what its answers mean.
 
@@ -51,12 +52,17 @@ def diagnose(
             its own built in.
         seed: of the problems.
         batch: samples of the first problem, unless the candidate has its own.
+        listing: whether to say of each line of its file what that computes.
     Returns: the diagnosis. Answers that cannot be used are in it as complaints; nothing is raised
         for them.
     """
     with np.errstate(all="ignore"):
         asked = _Asked(candidate, sizes, seed, batch)
         found = with_line(_concluded(asked), candidate)
+        if listing:
+            settled = found.asked or candidate.conventions
+            first = plan(settled, sizes=sizes, seed=seed, batch=batch)[0]
+            found = with_listing(found, candidate, first)
     if asked.momentum is not None:
         found.hints.append(sentence_of(asked.momentum))
     return found

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from backproof.checks.candidates.candidate import Candidate
 from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.probes import Probe
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.findings import Diagnosis, Line
-from backproof.checks.recording.ask import Asked, Recordable, Traced, trace
+from backproof.checks.recording.ask import Asked, Recordable, Traced, labels_of, trace
+from backproof.checks.recording.listing import listing
 
 # the most telling first; of one sample, db[l] is dz[l] itself
 ORDER = (
@@ -46,6 +48,28 @@ def with_line(found: Diagnosis, candidate: Candidate) -> Diagnosis:
     edits = any(bug.id == "in-place" for bug in found.bugs)
     traced = trace(candidate, found.telling, step.quantity, in_place=edits)
     return replace(found, line=_line(traced), line_reason=traced.reason or None)
+
+
+def with_listing(found: Diagnosis, candidate: Candidate, first: Probe) -> Diagnosis:
+    """A diagnosis with the candidate's file line by line.
+
+    Args:
+        found: what is known already.
+        candidate: whose calls are recorded.
+        first: a question of several samples, of which a few are enough.
+    """
+    if found.asked is not None and found.asked != candidate.conventions:
+        candidate = candidate.under(found.asked)
+    if not isinstance(candidate, Recordable):
+        return found
+    asked = Asked(first.question, first.setting.weight, first.setting.mean)
+    labels, sources = labels_of(candidate, asked)
+    lines = (
+        [line for source in sources for line in listing(source, labels, found.line)]
+        if labels is not None
+        else []
+    )
+    return replace(found, listing=lines)
 
 
 def _line(traced: Traced) -> Line | None:

@@ -66,7 +66,7 @@ def told(found: Feedback, settings: Settings, unreadable: str = "") -> Checked:
     """As an object and as lines, without the repair where it is to be kept back."""
     return Checked(
         feedback.as_json(found, no_fix=settings.no_fix),
-        feedback.as_text(found, no_fix=settings.no_fix),
+        feedback.as_text(found, no_fix=settings.no_fix, page=settings.page),
         found.manner,
         unreadable,
     )
@@ -87,7 +87,13 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
         return Feedback(str(path), elapsed_s, complaint=str(error), notes=remarks, manner=manner)
     import_s = time.perf_counter() - began
     imported = sandbox.out.count
-    found = diagnose(candidate, sizes=settings.sizes, seed=settings.seed, batch=settings.batch)
+    found = diagnose(
+        candidate,
+        sizes=settings.sizes,
+        seed=settings.seed,
+        batch=settings.batch,
+        listing=settings.listing,
+    )
     elapsed_s = time.perf_counter() - start
     told_beside = beside(sandbox, forbidden=settings.forbid_libraries)
     if import_s > LONG_IMPORT_S and not sandbox.noted.get("imported"):

@@ -11,6 +11,7 @@ from backproof.checks.candidates.sandbox import Manner
 from backproof.checks.findings import Diagnosis
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.remarks import faults, idle, notes, wrong_shapes
+from backproof.checks.report.listed import PLAIN, Page
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Settings:
         no_fix: whether the repair is kept back.
         data: a file with the candidate's own x and y; None where there is none.
         tries: whether remedies are to be tried on them.
+        listing: whether each line of the file is told with what it computes.
+        page: what a listing is printed on.
     """
 
     sizes: tuple[int, ...] | None = None
@@ -36,6 +39,8 @@ class Settings:
     no_fix: bool = False
     data: Path | None = None
     tries: bool = False
+    listing: bool = False
+    page: Page = PLAIN
 
     @property
     def longest_s(self) -> float:

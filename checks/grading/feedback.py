@@ -19,6 +19,7 @@ from backproof.checks.digits import apart
 from backproof.checks.findings import Bug, Diagnosis, Step
 from backproof.checks.learning.answer import Answer
 from backproof.checks.quantities import kind_of
+from backproof.checks.report.listed import PLAIN, Page, listed
 from backproof.checks.report.text import comparison_as_json
 
 WIDTH = 88
@@ -85,6 +86,7 @@ def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
     """The object of `--json`; without what repairs it where that is to be kept back."""
     found = feedback.diagnosis or NOTHING
     findings = [feedback.complaint] if feedback.complaint else []
+    listing = [] if no_fix else [line.as_json() for line in found.listing]
     return {
         "candidate": feedback.candidate,
         "verdict": feedback.outcome,
@@ -108,7 +110,7 @@ def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
         },
         "symptoms": _symptoms(feedback.learning),
         "tried": [asdict(tried) for tried in feedback.learning.tried] if feedback.learning else [],
-    }
+    } | ({"listing": listing} if listing else {})
 
 
 def _with_line(feedback: Feedback, no_fix: bool) -> str:
@@ -156,8 +158,14 @@ def _bug_as_json(bug: Bug, *, no_fix: bool) -> dict[str, Any]:
     }
 
 
-def as_text(feedback: Feedback, *, no_fix: bool = False) -> list[str]:
-    """The lines for the terminal, the verdict first."""
+def as_text(feedback: Feedback, *, no_fix: bool = False, page: Page = PLAIN) -> list[str]:
+    """The lines for the terminal, the verdict first.
+
+    Args:
+        feedback: what was found out.
+        no_fix: whether the repair is kept back.
+        page: what a listing is printed on.
+    """
     lines = [first_line(feedback)]
     if feedback.asked:
         lines += _labelled("asked", feedback.asked)
@@ -168,6 +176,8 @@ def as_text(feedback: Feedback, *, no_fix: bool = False) -> list[str]:
         lines += _diagnosis_lines(feedback.diagnosis, bool(feedback.complaint), no_fix)
     for sentence in feedback.notes:
         lines += _labelled("note", sentence)
+    if feedback.diagnosis and feedback.diagnosis.listing and not no_fix:
+        lines += ["", *listed(feedback.diagnosis.listing, page)]
     return [*lines, *_learning_lines(feedback.learning)]
 
 

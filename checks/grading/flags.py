@@ -49,6 +49,11 @@ def add_flags(parser: ArgumentParser) -> None:
         help="try what each finding asks for on that data, and say what it did",
     )
     parser.add_argument(
+        "--listing",
+        action="store_true",
+        help="print the file with what each line computes, and the first that is wrong",
+    )
+    parser.add_argument(
         "--html",
         type=Path,
         metavar="FILE",
@@ -77,6 +82,7 @@ def refused(args: Namespace) -> str | None:
         "--definitions-only": args.definitions_only,
         "--forbid-libraries": args.forbid_libraries,
         "--data": args.data,
+        "--listing": args.listing,
         "--html": args.html,
         "--gradescope": args.gradescope,
         "--no-fix": args.no_fix,

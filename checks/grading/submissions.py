@@ -22,6 +22,7 @@ from backproof.checks.grading.handed_out import Reports
 from backproof.checks.grading.paths import expanded
 from backproof.checks.grading.pool import Pool
 from backproof.checks.learning.own_data import read_own_data
+from backproof.checks.report.listed import Page
 from backproof.model.command_line import BAD_INPUT, GOOD, WRONG, BadInput, complain
 
 
@@ -79,6 +80,9 @@ def _settings(args: Namespace, *, several: bool) -> Settings:
         args.no_fix,
         args.data,
         args.tries,
+        # a page to hand out has the listing, too
+        args.listing or bool(args.html),
+        Page.of_terminal(),
     )
 
 

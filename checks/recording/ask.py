@@ -13,6 +13,7 @@ from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.inside.recording import Recording
 from backproof.checks.quantities import Quantity
+from backproof.checks.recording.labels import Labels, label
 from backproof.checks.recording.own_line import Found, Own, locate, locate_edit
 from backproof.checks.recording.page import Page
 from backproof.checks.recording.source import Source, Sources
@@ -114,6 +115,20 @@ def trace(
             continue
         last = Traced(None, _reason(own, first_wrong), own)
     return last
+
+
+def labels_of(candidate: Recordable, asked: Asked) -> tuple[Labels | None, list[Source]]:
+    """What each line of a candidate's files computes, of a few samples or as many as a call must
+    have; None where the call gave nothing."""
+    count = candidate.conventions.batch
+    if count is None:
+        # as many as no layer has units, so that a transpose can be told, and N from 2
+        count = next(n for n in (5, 3, 7, 11) if n not in asked.question.problem.sizes)
+    own = _recorded(candidate, asked.first(min(count, asked.samples)))
+    if own is None:
+        return None, []
+    sources = Sources(own.recording.sources)
+    return label(own.recording, own.page), [sources.of(path) for path in own.recording.sources]
 
 
 def _recorded(candidate: Recordable, asked: Asked) -> Own | None:

@@ -24,16 +24,23 @@ class Label:
         site: the line and the name.
         match: which quantity, and in which form.
         time: when it was made first.
+        factor: what the quantity is multiplied by there, as it is written; "" for 1.
     """
 
     site: Site
     match: Match
     time: int
+    factor: str = ""
 
     @property
     def quantity(self) -> Quantity:
         """What is made there."""
         return self.match.quantity
+
+    @property
+    def is_of_layers(self) -> bool:
+        """Whether there is one of the quantity for each layer, so that an index may say which."""
+        return self.quantity.layer is not None
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ def label(recording: Recording, page: Page) -> Labels:
     sums = _places_of_sums(recording, page)
     for made in recording.made:
         for match in _fitting(page.matches(made.value, made.eps), made.site, sums):
-            found.append(Label(made.site, match, made.time))
+            found.append(Label(made.site, match, made.time, page.written(match.factor)))
     for series in recording.series:
         found += _of_series(series, page)
     found.sort(key=lambda one: one.time)
