@@ -256,7 +256,9 @@ def _read_model(run: Path) -> tuple[SavedModel, str]:
         if content.seal:
             W = _by_layer(arrays, "weight")
             b = _by_layer(arrays, "bias")
-            spare = arrays.keys() - {f"{2 * (layer - 1)}.{kind}" for layer in W for kind in KINDS}
+            places = [str(2 * (layer - 1)) for layer in W]
+            known = {f"{place}.weight" for place in places} | {f"{place}.bias" for place in places}
+            spare = arrays.keys() - known
             if spare:
                 raise ValueError(f"an array called {min(spare)}")
         else:  # the first format
@@ -280,16 +282,19 @@ def _model_in_checkpoint(run: Path) -> SavedModel:
     content = sealed.read(run / CHECKPOINT)
     try:
         about = content.facts["model"]
-        W, b = (
-            {int(layer): content.arrays[name] for layer, name in about["places"][kind].items()}
-            for kind in ("W", "b")
-        )
+        W = _placed(content.arrays, about["places"]["W"])
+        b = _placed(content.arrays, about["places"]["b"])
         return _assembled(W, b, about)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise BadInput(
             f"{run / CHECKPOINT}: expected the weights of a Backproof run, got "
             f"{first_line(error)}. Train again."
         ) from error
+
+
+def _placed(arrays: Mapping[str, np.ndarray], places: Mapping[str, str]) -> Layers:
+    """Each layer's array, found under its name."""
+    return {int(layer): arrays[name] for layer, name in places.items()}
 
 
 def _assembled(W: Layers, b: Layers, described: Mapping[str, Any]) -> SavedModel:
@@ -313,9 +318,6 @@ def _assembled(W: Layers, b: Layers, described: Mapping[str, Any]) -> SavedModel
     )
     _check(model)
     return model
-
-
-KINDS = ("weight", "bias")
 
 
 def _by_layer(arrays: Mapping[str, np.ndarray], kind: str) -> Layers:

@@ -130,11 +130,10 @@ def clear_unfinished(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files of programs that were killed while they wrote."""
-    names = (MODEL, CHECKPOINT, CONFIG, SAMPLES, PROJECTOR_CONFIG)
-    left = [path for name in names for path in temporaries_of(folder / name)]
-    for name in ("activations.tsv", "samples.tsv", "sprites.png"):
-        left += temporaries_of(folder / PROJECTOR / name)
-    for path in left:
+    names = [MODEL, CHECKPOINT, CONFIG, SAMPLES, PROJECTOR_CONFIG]
+    names += [f"{PROJECTOR}/{name}" for name in ("activations.tsv", "samples.tsv", "sprites.png")]
+    left = map(temporaries_of, map(folder.joinpath, names))
+    for path in itertools.chain.from_iterable(left):
         with contextlib.suppress(OSError):
             path.unlink()
 

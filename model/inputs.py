@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from backproof.model.checkpoint import SAMPLES, SavedModel
 from backproof.model.command_line import BadInput
 from backproof.model.drawing import SUFFIXES, for_network
-from backproof.model.rows import TABLES, Expected, Rows, read_rows
+from backproof.model.rows import TABLES, Expected, Rows, joined, read_rows
 
 MANY = 50  # pictures: from here on reading takes seconds, and shows progress
 
@@ -31,7 +30,7 @@ def read_inputs(inputs: Sequence[str], model: SavedModel, run: Path) -> Rows:
     Returns: the rows, and what is to be said of files that could not be read.
     Raises: BadInput where nothing can be labelled by this network.
     """
-    names = [name for text in inputs for name in _expanded(text)]
+    names = list(itertools.chain.from_iterable(map(_expanded, inputs)))
     expected = Expected(model.sizes[0], run, model.columns)
     if not any(_is_file(name) for name in names):
         return read_rows(names, expected)
@@ -47,11 +46,8 @@ def read_inputs(inputs: Sequence[str], model: SavedModel, run: Path) -> Rows:
                 raise
     if not parts:
         raise refusals[0]
-    return Rows(
-        [name for part in parts for name in part.names],
-        np.concatenate([part.x for part in parts]),
-        tuple(map(str, refusals)),
-    )
+    together = joined(parts)
+    return Rows(together.names, together.x, tuple(map(str, refusals)))
 
 
 def changed_samples(inputs: Sequence[str], model: SavedModel, run: Path) -> str:

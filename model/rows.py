@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import sys
 import tokenize
@@ -80,9 +81,13 @@ def read_rows(inputs: Sequence[str], expected: Expected) -> Rows:
         _check(x, ["the command line"], expected)
         return Rows([" ".join(text.strip() for text in inputs)], x)
     parts = [_read(name, expected) for name in inputs]
-    return Rows(
-        [name for part in parts for name in part.names], np.concatenate([part.x for part in parts])
-    )
+    return joined(parts)
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """One after the other."""
+    names = itertools.chain.from_iterable(part.names for part in parts)
+    return Rows(list(names), np.concatenate([part.x for part in parts]))
 
 
 def _number(text: str) -> float | None:

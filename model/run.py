@@ -4,6 +4,7 @@ from where it stopped."""
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import time
 from contextlib import suppress
@@ -354,8 +355,9 @@ def _save_samples(folder: Path, dataset: Dataset) -> None:
 
 
 def _samples_text(dataset: Dataset, count: int = 10) -> bytes:
-    rows = [",".join(f"{value:.17g}" for value in row) for row in dataset.x[dataset.test[:count]]]
-    return ("\n".join(rows) + "\n").encode()
+    text = io.StringIO()
+    np.savetxt(text, dataset.x[dataset.test[:count]], fmt="%.17g", delimiter=",")
+    return text.getvalue().encode()
 
 
 def _path(text: str | None) -> Path | None:

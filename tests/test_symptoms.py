@@ -17,6 +17,7 @@ import torch
 from backproof.checks import by_hand
 from backproof.checks.heads import CLASSIC, Head
 from backproof.checks.learning import descent
+from backproof.checks.learning import vital_signs as vital_signs_module
 from backproof.checks.learning.finding import NAMES, Progress
 from backproof.checks.learning.symptoms import look, measures
 from backproof.checks.learning.vital_signs import agreement, distinct_units, prior_loss, vital_signs
@@ -317,3 +318,17 @@ def test_no_samples_are_refused() -> None:
 def test_one_sample_says_nothing_about_blindness() -> None:
     W, b, x, y = original(0)
     assert "input-blind" not in names(look(W, b, x[:1], y[:1], **HEAD))
+
+
+def test_wide_layers_are_counted_without_a_table_of_pairs(monkeypatch):
+    """74 GiB for 100,000 units: counted by cells, which finds the same copies."""
+    random = np.random.default_rng(5)
+    group = np.arange(60) % 40
+    W_in = random.normal(size=(40, 3))[group]
+    b = random.normal(size=40)[group]
+    W_out = random.normal(size=(2, 40))[:, group]
+    assert distinct_units(W_in, b, W_out) == 40
+    monkeypatch.setattr(vital_signs_module, "MOST_PAIRED", 10)
+    assert distinct_units(W_in, b, W_out) == 40
+    wide = random.normal(size=(100_000, 8))
+    assert distinct_units(wide, wide[:, 0], wide.T) == 100_000

@@ -39,6 +39,7 @@ COPY = 1e-4
 # random directions on which units are compared: two different ones agree on all of them with odds
 # of COPY**16
 DIRECTIONS = 16
+MOST_PAIRED = 4096  # units that are compared two and two
 # of a response: layers as drawn have one of 1/sqrt(n_in), and blind ones less than a hundredth of
 # this
 SEES = 0.01
@@ -237,6 +238,11 @@ def distinct_units(
     features = np.column_stack([_scaled(np.column_stack([incoming, b])), _scaled(outgoing.T)])
     seen = features @ _directions(features.shape[1]) / np.sqrt(features.shape[1] * DIRECTIONS)
     square = (seen**2).sum(axis=1)
+    if len(seen) > MOST_PAIRED:
+        # Pairs would take more memory than there is. Copies differ by rounding, so they lie in one
+        # cell of a grid that is so much coarser.
+        cell = 10 * np.sqrt(COPY**2 + 1e-14 * square.max())
+        return len(np.unique(np.floor(seen / cell), axis=0))
     distance = square[:, None] + square - 2 * seen @ seen.T
     # the copy with the lowest number
     first = (distance <= COPY**2 + 1e-14 * square.max()).argmax(axis=1)
