@@ -16,6 +16,7 @@ from backproof.model.program import die_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+START_S = 120.0  # for a process to start Python and import what it needs
 JOIN_S = 5.0  # for a process that has been killed to be gone
 
 
@@ -70,18 +71,18 @@ class Pool(Generic[Item, Result]):
     def _finished(self, items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         """Wait until something happens, and say what came of which items."""
         busy = [worker for worker in self._workers if worker.index is not None]
-        oldest = min(worker.since for worker in busy)
-        left_s = max(0.0, oldest + self._deadline_s - time.monotonic())
-        wait([worker.channel for worker in busy], left_s)
+        first = min(worker.until(self._deadline_s) for worker in busy)
+        wait([worker.channel for worker in busy], max(0.0, first - time.monotonic()))
         for worker in busy:
             index = worker.index
             assert index is not None  # it is busy
             try:
                 if worker.channel.poll():
-                    yield index, worker.result()
+                    for result in worker.results():
+                        yield index, result
                     continue
                 reason = "took too long"
-                if time.monotonic() < worker.since + self._deadline_s:
+                if time.monotonic() < worker.until(self._deadline_s):
                     continue
             except (EOFError, OSError):
                 reason = "ended"
@@ -102,21 +103,33 @@ class _Worker:
             self._process.start()
         theirs.close()
         self.index: int | None = None
-        self.since = 0.0
+        self._since = 0.0
+        self._has_started = False
+
+    def until(self, deadline_s: float) -> float:
+        """When its time is over, for its item or for starting."""
+        if self._has_started:
+            return self._since + deadline_s
+        return self._since + START_S
 
     def take(self, index: int, item: object) -> None:
         """Begin with an item; a process that is gone is found out by who waits for it."""
         self.index = index
-        self.since = time.monotonic()
+        self._since = time.monotonic()
         with suppress(OSError):
             self.channel.send(item)
 
-    def result(self) -> Any:
-        """What it made of its item.
+    def results(self) -> list[Any]:
+        """What it made of its item; nothing yet where it has only said that it has started, from
+        when on its time is counted.
 
         Raises: EOFError or OSError if it is gone.
         """
-        found = self.channel.recv()
+        found: list[Any] = self.channel.recv()
+        if not found:
+            self._since = time.monotonic()
+            self._has_started = True
+            return []
         self.index = None
         return found
 
@@ -141,7 +154,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def _serve(channel: Connection[Any, Any], work: Callable[[Any], Any]) -> None:
-    """What a process does: items in, results out, until nobody sends any more."""
+    """What a process does: an empty list when it has started, then items in and lists of one
+    result out, until nobody sends any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -149,5 +163,6 @@ def _serve(channel: Connection[Any, Any], work: Callable[[Any], Any]) -> None:
     assert parent is not None  # this is started by _Worker alone
     die_with_parent(parent.pid)
     with suppress(EOFError, OSError):
+        channel.send([])
         while True:
-            channel.send(work(channel.recv()))
+            channel.send([work(channel.recv())])
