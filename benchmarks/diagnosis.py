@@ -2,12 +2,14 @@
 convention, and a bug that nobody knows.
 
     python benchmarks/diagnosis.py [--seed N] [--share F] [--only KIND] [--misses]
-        [--generator switches|files]
+        [--generator switches|files|activations]
 
-Two generators, which share nothing with checks/bugs/ nor with each other: tests/switches.py, one
-program in which every bug is a switch; and tests/planting/, whole files in several styles whose
-bugs are edited lines. Sizes, seed, head, layout, protocol and every other convention are drawn anew
-for each case. Every generator is asked for the numbers of cases below, times --share.
+Three generators, which share nothing with checks/bugs/ nor with each other: tests/switches.py, one
+program in which every bug is a switch; tests/planting/, whole files in several styles whose bugs
+are edited lines; and tests/activations.py, networks of other hidden layers and outputs, with
+conventions undeclared beside a bug. Sizes, seed, head, layout, protocol and every other convention
+are drawn anew for each case. Every generator is asked for the numbers of cases below, times
+--share.
 """
 
 from __future__ import annotations
@@ -23,15 +25,28 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(HERE), str(HERE / "tests")]
 
+import activations  # noqa: E402
 import switches  # noqa: E402
 from planting import cases  # noqa: E402
 from planting.case import Case  # noqa: E402
 
-GENERATORS = {"switches": switches.STREAMS, "files": cases.STREAMS}
-COUNTS = {"single": 500, "pair": 200, "correct": 300, "convention": 150, "unknown": 150}
+GENERATORS = {
+    "switches": switches.STREAMS,
+    "files": cases.STREAMS,
+    "activations": activations.STREAMS,
+}
+COUNTS = {
+    "single": 500,
+    "pair": 200,
+    "beside": 200,
+    "correct": 300,
+    "convention": 150,
+    "unknown": 150,
+}
 WANTED = {  # what is counted of each kind
     "single": ("caught", "first", "named"),
     "pair": ("caught", "both"),
+    "beside": ("caught", "first", "conventions"),
     "correct": ("passed",),
     "convention": ("named",),
     "unknown": ("caught", "first step", "a wrong name"),
@@ -54,10 +69,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     for name, streams in GENERATORS.items():
         for kind in COUNTS:
-            if args.only in (None, kind) and args.generator in (None, name):
+            if kind in streams and args.only in (None, kind) and args.generator in (None, name):
                 wanted = max(1, round(COUNTS[kind] * args.share))
                 print(
-                    f"{name:9}{line(kind, islice(streams[kind](args.seed), wanted), args.misses)}",
+                    f"{name:12}{line(kind, islice(streams[kind](args.seed), wanted), args.misses)}",
                     flush=True,
                 )
     return 0
@@ -106,6 +121,8 @@ def told_of(case: Case) -> dict[str, int]:
     }
     if case.kind == "single":
         truths |= {"first": case.first, "named": case.names[0] in case.named}
+    if case.kind == "beside":
+        truths |= {"first": case.first, "conventions": case.declared == set(case.constants)}
     if case.kind == "unknown":
         truths |= {"first step": case.step, "a wrong name": bool(case.named)}
     return {name: int(truths[name]) for name in WANTED[case.kind]}

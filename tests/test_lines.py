@@ -13,7 +13,6 @@ from backproof.checks import by_hand
 from backproof.checks.candidates.conventions import Conventions, arguments
 from backproof.checks.candidates.lines import lines, of_step
 from backproof.checks.findings import Step
-from backproof.checks.heads import Head
 from backproof.checks.problem import draw
 from backproof.checks.quantities import Quantity
 
@@ -47,8 +46,7 @@ EVERY = [
 def test_the_lines_of_every_convention_compute_the_right_gradients(
     conventions: Conventions,
 ) -> None:
-    output, cost = conventions.head
-    problem = draw((4, 6, 5, 3), 7, seed=1, head=Head(output, cost))
+    problem = draw((4, 6, 5, 3), 7, seed=1, head=conventions.head)
     given, line, L = arguments(problem, conventions), lines(conventions), problem.L
     names = {
         "np": np,
@@ -71,10 +69,10 @@ def test_the_lines_of_every_convention_compute_the_right_gradients(
         run(names, layer, line["dW"], line["db"], line["da"] if layer > 1 else "")
         run(names, layer - 1, line["dz"] if layer > 1 else "")
     right = by_hand.backward(
-        by_hand.forward(problem.x, problem.W, problem.b, head=Head(output)),
+        by_hand.forward(problem.x, problem.W, problem.b, head=conventions.head),
         problem.W,
         problem.y,
-        head=Head(output, cost),
+        head=conventions.head,
     )
     weight = (7 if conventions.reduction == "sum" else 1) * (
         0.5 if conventions.cost == "half-quadratic" else 1

@@ -51,7 +51,7 @@ def test_rare_probabilities_are_below_every_clip(head, bias):
         p = by_hand.forward(problem.x, problem.W, problem.b, head=problem.head).p[0]
         # 1e-16 is the smallest clip of the register; exp underflows only at 1e-308
         assert 1e-18 < p.min() < 1e-16
-    label = probes["rare label"].setting.problem
+    label = probes[Role.RARE_LABEL].setting.problem
     p = by_hand.forward(label.x, label.W, label.b, head=label.head).p[0]
     assert int(label.y[0]) == int(p.argmin())
 

@@ -5,6 +5,7 @@ Importing the package is what fills the register: each file enters its suspects 
 """
 
 from backproof.checks.bugs import (
+    activation,
     backward,
     clipping,
     factors,
@@ -15,4 +16,14 @@ from backproof.checks.bugs import (
     state,
 )
 
-__all__ = ["backward", "clipping", "factors", "forward", "in_place", "layers", "output", "state"]
+__all__ = [
+    "activation",
+    "backward",
+    "clipping",
+    "factors",
+    "forward",
+    "in_place",
+    "layers",
+    "output",
+    "state",
+]

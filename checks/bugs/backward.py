@@ -145,10 +145,13 @@ def sigmoid_twice(shape: Shape) -> Iterator[Variant]:
     output: Hooks = (at("dz", [L], at_output),)
     if shape.has_output_derivative:
         output = (at("derivative", [L], again),)
-    yield Variant(Place.of([L], L), output, "sigma'(p) at the output", fix=Fix.of_steps("dzL"))
-    for layers in places(range(1, L)):
+    if shape.tells_classes:
+        yield Variant(Place.of([L], L), output, "sigma'(p) at the output", fix=Fix.of_steps("dzL"))
+    for layers in places(shape.sigmoid_layers):
         hidden: Hooks = (at("derivative", layers, again),)
         yield Variant(Place.of(layers, L), hidden, "sigma'(a[l])")
+        if not shape.tells_classes:
+            continue
         everywhere = Place.of(layers, L, and_output=True)
         both: Hooks = (*output, *hidden)
         yield Variant(everywhere, both, "sigma'(a[l]) and sigma'(p)", fix=Fix.of_steps("dz", "dzL"))
@@ -156,7 +159,7 @@ def sigmoid_twice(shape: Shape) -> Iterator[Variant]:
 
 @suspect(
     "no-hidden-derivative",
-    "the sigmoid's derivative a(1 - a) is missing, or only half of it is there",
+    "the activation's derivative is missing, or only half of it is there",
     Fix.of_steps("dz"),
     "(B5)",
     rank=80,
@@ -177,9 +180,13 @@ def no_hidden_derivative(shape: Shape) -> Iterator[Variant]:
         for layers in {(L,), tuple(range(1, L + 1))}:
             for form in ("a", "1 - a", "sigma(a)"):
                 yield variant(layers, form)
-    for layers in places(range(1, L)):
+    for layers in places(shape.sigmoid_layers):
         for form in ("1", "a", "1 - a", "sigma(a)"):
             yield variant(layers, form)
+    for layers in places(shape.other_layers):
+        for form in ("1", "a"):
+            hooks: Hooks = (at("derivative", layers, partly, form),)
+            yield Variant(Place.of(layers, L), hooks, f"{form} in place of h'(z)")
 
 
 # also what a db is called that is the mean over the samples: that merely multiplies it

@@ -9,7 +9,7 @@ import numpy as np
 
 from backproof.checks.bugs.hooked_pass import HookedPass, times, wherever
 from backproof.checks.bugs.output import Form, derivative, output_variants
-from backproof.checks.bugs.register import Variant, suspect
+from backproof.checks.bugs.register import Variant, of_classes, suspect
 from backproof.checks.bugs.setting import Shape
 from backproof.checks.by_hand import softmax_jacobian
 from backproof.checks.findings import Fix, Place
@@ -32,6 +32,7 @@ COMMON = 5  # forms of a clip that are tried together with another bug
     Fix.of_steps("dzL", comment="with p as it is; clip, if at all, in the loss that you print"),
     "(F4)",
     rank=220,
+    occurs=of_classes,
 )
 def probability_clipped(shape: Shape) -> Iterator[Variant]:
     """p in [eps, 1 - eps] in place of p: in p - Y, in dC/dp alone, in both factors; or nothing

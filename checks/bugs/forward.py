@@ -59,11 +59,12 @@ def labels_shifted(shape: Shape) -> Iterator[Variant]:
     )
     of_samples = (("sample {:+d}", _roll_samples),)
     # a single output has no neighbour
-    forms = (*of_classes, *of_samples) if shape.several_classes else of_samples
+    with_classes = shape.several_classes and shape.labelled
+    forms = (*of_classes, *of_samples) if with_classes else of_samples
     for step in (1, -1):
         for note, form in forms:
             yield Variant(output, (wherever("Y", _labelled, form, step),), note.format(step))
-    if shape.softmaxed and not shape.quadratic:
+    if shape.softmaxed and shape.cost == "cross-entropy":
         for step in (1, -1):
             hooks: Hooks = (
                 wherever("Y", _labelled, _shift, step),

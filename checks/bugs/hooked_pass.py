@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from backproof.checks.activations import named
 from backproof.checks.bugs.setting import Setting
-from backproof.checks.by_hand import sigmoid, softmax, softmax_jacobian
+from backproof.checks.by_hand import output_of, softmax_jacobian, softmax_of_rest
 from backproof.checks.heads import Head
-from backproof.checks.problem import draw, targets
+from backproof.checks.problem import draw
 from backproof.checks.quantities import Quantity
 
 Node = tuple[str, int]  # a step, in a layer
@@ -200,32 +201,39 @@ class HookedPass:
 
     def _a(self, layer: int) -> np.ndarray:
         if layer:
-            return sigmoid(self.get("z", layer))  # (F2)
+            return self.problem.activation[layer].h(self.get("z", layer))  # (F2)
         return self.problem.x
 
     def _p(self, layer: int) -> np.ndarray:
-        if self.problem.output == "softmax":
-            return softmax(self.get("z", layer))  # (F3)
-        return sigmoid(self.get("z", layer))  # (F3)
+        return output_of(self.get("z", layer), self.problem.head)  # (F3)
 
     def _Y(self, layer: int) -> np.ndarray:
-        return targets(self.problem.y, self.setting.K)
+        return self.problem.Y
 
     def _error(self, layer: int) -> np.ndarray:
         return self.p - self.Y
 
     def _derivative(self, layer: int) -> np.ndarray:
-        a = self.p if layer == self.L else self.get("a", layer)
-        return a * (1 - a)
+        z = self.get("z", layer)
+        if layer < self.L:
+            return self.problem.activation[layer].h_prime(z, self.get("a", layer))
+        if self.problem.head.is_softmax:  # what stands there by mistake
+            return self.p * (1 - self.p)
+        return named(self.problem.output).h_prime(z, self.p)
 
     def _dz(self, layer: int) -> np.ndarray:
         if layer < self.L:
             return self.get("da", layer) * self.get("derivative", layer)  # (B5)
-        if self.problem.cost == "cross-entropy":
+        head = self.problem.head
+        if head.cost == "binary-cross-entropy":
+            error = self.weight * self.error
+            R = softmax_of_rest(self.get("z", layer))
+            return np.asarray(error - (error[:, None, :] @ R)[:, 0, :])  # (B10)
+        if not head.is_quadratic:
             return self.weight * self.error  # (B1), (B9)
-        if self.problem.output == "sigmoid":
-            return self.dp * self.get("derivative", layer)  # (B8)
-        return times(softmax_jacobian(self.p), self.dp)  # (B7)
+        if head.is_softmax:
+            return times(softmax_jacobian(self.p), self.dp)  # (B7)
+        return self.dp * self.get("derivative", layer)  # (B8)
 
     def _upstream(self, layer: int) -> np.ndarray:
         return self.get("dz", layer)

@@ -31,20 +31,21 @@ def in_place(shape: Shape) -> Iterator[Variant]:
     """By the time at which (B2) or (B5) reads it, a[l] (or z[l]) holds something else; or both read
     it, and each something else."""
     L = shape.L
-    for layers in (*places(range(2, L + 1)), *places(range(1, L + 1))):
+    above = [layer + 1 for layer in shape.sigmoid_layers]
+    for layers in (*places(above), *places([1, *above])):
         for left in LEFT:
             note = f"a[l - 1] is {left} in dW[l]"
             hooks: Hooks = (at("dW_input", layers, _changed, LEFT[left]),)
             yield Variant(Place.of(layers, L), hooks, note, alone=left in SIGMAS)
-    for layers in places(range(1, L)):
+    for layers in places(shape.sigmoid_layers):
         everywhere = len(layers) == L - 1
         for left, given in [*COMMON, *RARE] if everywhere else COMMON:
             yield _edited(L, layers, left, given)
-    if shape.has_output_derivative:
+    if shape.has_output_derivative and not shape.other_layers:
         for given in GIVEN:
             for left in ("", *LEFT):
                 yield _edited(L, tuple(range(1, L + 1)), left, given)
-    if shape.quadratic:
+    if shape.quadratic and shape.tells_classes:
         yield from _output_edited(shape)
 
 

@@ -23,7 +23,7 @@ from backproof.checks.findings import Fix, Place
 )
 def wrong_layer(shape: Shape) -> Iterator[Variant]:
     """Every index once too large and once too small."""
-    yield from _wrong_activation(shape.L)
+    yield from _wrong_activation(shape)
     yield from _wrong_product(shape.L)
     if shape.bias:
         yield from _wrong_bias(shape.L)
@@ -55,8 +55,9 @@ def _variant(
     )
 
 
-def _wrong_activation(L: int) -> Iterator[Variant]:
+def _wrong_activation(shape: Shape) -> Iterator[Variant]:
     """dW[l] from a[l] or a[l-2], and the derivative of a neighbour."""
+    L = shape.L
 
     def activation(run: HookedPass, layer: int, into: np.ndarray, offset: int) -> np.ndarray:
         wanted = min(max(layer - 1 + offset, 0), run.L)
@@ -67,7 +68,8 @@ def _wrong_activation(L: int) -> Iterator[Variant]:
     def derivative(run: HookedPass, layer: int, own: np.ndarray, offset: int) -> np.ndarray:
         if layer + offset:
             return run.get("derivative", layer + offset)
-        return run.problem.x * (1 - run.problem.x)
+        x = run.problem.x
+        return run.problem.activation[layer].h_prime(x, x)
 
     for offset, in_layers, text in ((1, range(1, L + 1), "l"), (-1, range(2, L + 1), "l - 2")):
         for layers in places(in_layers):

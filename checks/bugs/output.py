@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backproof.checks.bugs.hooked_pass import HookedPass, at, times
-from backproof.checks.bugs.register import Variant, behind_softmax, suspect
+from backproof.checks.bugs.register import Variant, behind_softmax, of_classes, suspect
 from backproof.checks.bugs.setting import Shape
 from backproof.checks.by_hand import sigmoid, softmax, softmax_jacobian
 from backproof.checks.findings import Fix, Place
@@ -92,6 +92,7 @@ def softmax_diagonal(shape: Shape) -> Iterator[Variant]:
     ),
     "(B1)",
     rank=40,
+    occurs=of_classes,
 )
 def double_softmax(shape: Shape) -> Iterator[Variant]:
     """J(p) @ (softmax(p) - Y) and its relatives under the other costs and outputs."""
@@ -188,7 +189,14 @@ def cost_mismatch(shape: Shape) -> Iterator[Variant]:
         return run.weight_without_half * times(softmax_jacobian(run.p), dp)
 
     forms: list[Form] = []
+    if shape.cost == "binary-cross-entropy":
+        yield from output_variants(
+            shape, [Form("p - Y, the delta of cross-entropy", error, (1.0,))]
+        )
+        return
     for factor, two in ((1.0, ""), (2.0, "2 ")):
+        if shape.output == "linear":
+            break  # the delta of its cost is p - Y itself, but for the 2
         if shape.quadratic:
             forms.append(Form(f"{two}(p - Y), the delta of cross-entropy", error, (factor,)))
             continue

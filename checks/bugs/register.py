@@ -82,6 +82,11 @@ def behind_softmax(shape: Shape) -> bool:
     return shape.softmaxed
 
 
+def of_classes(shape: Shape) -> bool:
+    """Only where the outputs are read as probabilities."""
+    return shape.tells_classes
+
+
 def with_several_layers(shape: Shape) -> bool:
     """Only where a delta goes back through a layer."""
     return shape.L > 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backproof.checks.activations import IDENTITY
+from backproof.checks.heads import QUADRATIC
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import of_parameters
 
@@ -59,11 +61,15 @@ class Setting:
     @property
     def shape(self) -> Shape:
         """What a suspect may know of it."""
+        hidden = self.problem.activation
         return Shape(
             self.problem.L,
             self.problem.output,
             self.problem.cost,
             self.bias,
+            tuple(h.name for h in hidden.values()),
+            tuple(layer for layer, h in hidden.items() if h.jump or h.name == IDENTITY.name),
+            self.problem.y.ndim == 1,
             self.K > 1,
             self.calls > 1,
             self.in_call > 1,
@@ -79,6 +85,10 @@ class Shape:
         L: how many layers have weights.
         output, cost: the head.
         bias: whether the network has biases.
+        hidden: the activation of each hidden layer, as a report names it.
+        straight_layers: those whose activation is straight on either side of 0, so that its
+            derivative is the same of z and of a.
+        labelled: whether its answers are labels, rather than real-valued targets.
         several_classes: whether it has more than one output.
         several_calls: whether the samples of a question are split into calls.
         several_in_call: whether a call has more than one sample.
@@ -88,6 +98,9 @@ class Shape:
     output: str
     cost: str
     bias: bool
+    hidden: tuple[str, ...]
+    straight_layers: tuple[int, ...]
+    labelled: bool
     several_classes: bool
     several_calls: bool
     several_in_call: bool
@@ -95,7 +108,7 @@ class Shape:
     @property
     def quadratic(self) -> bool:
         """Whether the cost is the quadratic one."""
-        return self.cost == "quadratic"
+        return self.cost in QUADRATIC
 
     @property
     def softmaxed(self) -> bool:
@@ -104,5 +117,20 @@ class Shape:
 
     @property
     def has_output_derivative(self) -> bool:
-        """Whether dz[L] holds the derivative of an activation: (B8)."""
-        return self.quadratic and not self.softmaxed
+        """Whether dz[L] holds the derivative of a sigmoid: (B8)."""
+        return self.quadratic and self.output == "sigmoid"
+
+    @property
+    def tells_classes(self) -> bool:
+        """Whether the outputs are read as probabilities."""
+        return self.output in ("softmax", "sigmoid")
+
+    @property
+    def sigmoid_layers(self) -> list[int]:
+        """The hidden layers whose activation is the sigmoid."""
+        return [layer for layer in range(1, self.L) if self.hidden[layer - 1] == "sigmoid"]
+
+    @property
+    def other_layers(self) -> list[int]:
+        """The hidden layers that have another activation."""
+        return [layer for layer in range(1, self.L) if layer not in self.sigmoid_layers]

@@ -9,27 +9,56 @@ numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from backproof.checks.problem import Problem, targets
+from backproof.checks.activations import NAMES, Activation, named
+from backproof.checks.heads import COSTS, OUTPUTS, Head, costs_of, usual_cost
+from backproof.checks.problem import PLAIN, Problem
 
 CHOICES: dict[str, tuple[str, ...]] = {  # the first is the default
     "LAYOUT": ("out,in", "in,out"),
     "EXAMPLES": ("rows", "columns"),
-    "LABELS": ("integers", "one-hot"),
-    "OUTPUT": ("softmax", "sigmoid"),
-    "COST": ("cross-entropy", "quadratic", "half-quadratic", "binary-cross-entropy"),
+    "LABELS": ("integers", "one-hot", "values"),
+    "OUTPUT": OUTPUTS,
+    "COST": COSTS,
     "REDUCTION": ("mean", "sum", "mean-over-all"),
 }
 # beyond, a check takes minutes; gradients of a smaller network are as wrong
 MOST_WEIGHTS = 2_000_000
 LARGEST_BATCH = 1_000
-CONSTANTS = (*CHOICES, "BIAS", "SIZES", "BATCH", "LEARNING_RATE")
+CONSTANTS = (
+    *CHOICES,
+    "TARGETS",
+    "HIDDEN",
+    "SLOPE",
+    "BIAS",
+    "SIZES",
+    "BATCH",
+    "LEARNING_RATE",
+)
+# what people write, and mean one of these by it
+MISTAKEN = {
+    "ACTIVATION": "HIDDEN",
+    "ACTIVATIONS": "HIDDEN",
+    "HIDDEN_ACTIVATION": "HIDDEN",
+    "OUTPUT_ACTIVATION": "OUTPUT",
+    "LOSS": "COST",
+    "LOSS_FUNCTION": "COST",
+    "COST_FUNCTION": "COST",
+    "ALPHA": "SLOPE",
+    "LEAKY_SLOPE": "SLOPE",
+    "BATCH_SIZE": "BATCH",
+    "LR": "LEARNING_RATE",
+    "USE_BIAS": "BIAS",
+    "LAYER_SIZES": "SIZES",
+    "LAYERS": "SIZES",
+}
 
 
 class NotAConvention(ValueError):
@@ -45,9 +74,13 @@ class Conventions:
         layout: W[l] is (n_l, n_{l-1}) for "out,in", (n_{l-1}, n_l) for "in,out".
         examples: x is (N, n_0) for "rows", (n_0, N) for "columns"; one-hot labels and activations
             go with it.
-        labels: y is (N,) int64 for "integers"; (N, K) or (K, N) float64 for "one-hot".
+        labels: y is (N,) int64 for "integers"; (N, K) or (K, N) float64 for "one-hot", and for
+            "values", which are real-valued targets.
+        targets: what a class that is not the label should give, and what the label should.
+        hidden: the activation of all hidden layers, or one each.
+        slope: of the leaky ReLU below 0.
         output, cost: the head; "half-quadratic" is half the sum of (p - Y)**2,
-            "binary-cross-entropy" goes with a sigmoid output.
+            "binary-cross-entropy" goes with a sigmoid or softmax output.
         reduction: its loss is the "mean" or the "sum" over the samples of a call; "mean-over-all"
             is the mean over outputs, too.
         bias: whether the network has biases; without, b is an empty list and db is not read.
@@ -64,6 +97,9 @@ class Conventions:
     layout: str = "out,in"
     examples: str = "rows"
     labels: str = "integers"
+    targets: tuple[float, float] = PLAIN
+    hidden: str | tuple[str, ...] = "sigmoid"
+    slope: float = 0.01
     output: str = "softmax"
     cost: str = "cross-entropy"
     reduction: str = "mean"
@@ -83,82 +119,209 @@ class Conventions:
         return self.reduction != "sum"
 
     @property
+    def activations(self) -> Activation | tuple[Activation, ...]:
+        """That of all hidden layers, or one each."""
+        if isinstance(self.hidden, str):
+            return named(self.hidden, self.slope)
+        return tuple(named(name, self.slope) for name in self.hidden)
+
+    @property
     def is_quadratic(self) -> bool:
         """Whether its loss is a sum of squares, halved or not."""
         return self.cost in ("quadratic", "half-quadratic")
 
     @property
-    def head(self) -> tuple[str, str]:
-        """Output and cost by their names in checks.by_hand.HEADS."""
-        return self.output, {
-            "half-quadratic": "quadratic",
-            "binary-cross-entropy": "cross-entropy",
-        }.get(self.cost, self.cost)
+    def head(self) -> Head:
+        """Output and cost of the equations; the half of a cost is a factor on its gradients, and no
+        other head."""
+        if self.is_quadratic:
+            return Head(self.output, "quadratic")
+        return Head(self.output, self.cost)
 
 
 def read(constants: Mapping[str, Any], functions: Sequence[str]) -> Conventions:
     """From a module's constants, as far as it sets any, and the names of the functions that it
     defines.
 
-    Raises: NotAConvention for a value that is none, and for a pair of output and cost that has no
-    equation.
+    Raises: NotAConvention for a value that is none, and for constants that contradict each other.
     """
     found: dict[str, Any] = {}
-    for name, choices in CHOICES.items():
+    for name in CHOICES:
         if name in constants:
-            if isinstance(constants[name], str):
-                value = constants[name].replace(" ", "")
-            else:
-                value = constants[name]
-            _expect(
-                value in choices, name, " or ".join(f'"{choice}"' for choice in choices), constants
-            )
-            found[name.lower()] = value
-    if "BIAS" in constants:
-        _expect(isinstance(constants["BIAS"], bool), "BIAS", "True or False", constants)
-        found["bias"] = constants["BIAS"]
-    if constants.get("SIZES") is not None:
-        sizes = constants["SIZES"]
-        fits = isinstance(sizes, list) and len(sizes) > 1 and all(_whole(size) for size in sizes)
-        _expect(fits, "SIZES", "the input size and every layer's, such as [4, 7, 3]", constants)
-        single = (
-            'the last of 2 classes or more; a single output goes with OUTPUT = "sigmoid" and '
-            "labels 0 and 1"
-        )
-        _expect(sizes[-1] > 1 or found.get("output") == "sigmoid", "SIZES", single, constants)
-        _expect(
-            sum(m * n for m, n in pairwise(sizes)) <= MOST_WEIGHTS,
-            "SIZES",
-            f"at most {MOST_WEIGHTS:,} weights",
-            constants,
-        )
-        found["sizes"] = tuple(sizes)
-    if constants.get("BATCH") is not None:
-        fits = _whole(constants["BATCH"]) and constants["BATCH"] <= LARGEST_BATCH
-        _expect(
-            fits, "BATCH", f"a number of examples such as 1, at most {LARGEST_BATCH:,}", constants
-        )
-        found["batch"] = constants["BATCH"]
-    if (rate := constants.get("LEARNING_RATE")) is not None:
-        _expect(
-            isinstance(rate, int | float) and 0 < rate < np.inf,
-            "LEARNING_RATE",
-            "a number above 0 such as 0.1",
-            constants,
-        )
-        found["learning_rate"] = float(rate)
-    if (found.get("output", "softmax"), found.get("cost")) == ("softmax", "binary-cross-entropy"):
-        raise NotAConvention(
-            'COST = "binary-cross-entropy": expected OUTPUT = "sigmoid" beside it, got "softmax"'
-        )
-    return Conventions(
+            found[name.lower()] = _choice(name, constants)
+    for name, read_one in READERS.items():
+        if constants.get(name) is not None:
+            found[name.lower()] = read_one(name, constants)
+    conventions = Conventions(
         **found,
         protocol="gradients" if "gradients" in functions else "step",
         builds="make" in functions and not {"gradients", "step"} & set(functions),
         has_forward="forward" in functions,
         has_intermediates="intermediates" in functions,
-        declared=frozenset(constants),
+        declared=frozenset(constants) & frozenset(CONSTANTS),
     )
+    return _consistent(conventions)
+
+
+def _choice(name: str, constants: Mapping[str, Any]) -> str:
+    """One of a few words."""
+    value = constants[name]
+    if isinstance(value, str):
+        value = value.replace(" ", "")
+    if value not in CHOICES[name]:
+        raise _no_choice(name, constants[name], CHOICES[name])
+    return str(value)
+
+
+def _no_choice(name: str, value: Any, choices: Sequence[str]) -> NotAConvention:
+    """That a word is none of some, and which one it looks like."""
+    text = f"{name} = {_literal(value)}: expected {' or '.join(_literal(one) for one in choices)}"
+    like = difflib.get_close_matches(str(value).lower(), choices, n=1)
+    if like:
+        text += f". Did you mean {_literal(like[0])}?"
+    return NotAConvention(text)
+
+
+def _hidden(name: str, constants: Mapping[str, Any]) -> str | tuple[str, ...]:
+    """An activation, or one for each hidden layer."""
+    value = constants[name]
+    names = value if isinstance(value, list | tuple) else [value]
+    for one in names:
+        if one not in NAMES:
+            raise _no_choice(name, one, NAMES)
+    if isinstance(value, str):
+        return value
+    return tuple(names)
+
+
+def _slope(name: str, constants: Mapping[str, Any]) -> float:
+    slope = constants[name]
+    _expect(_is_number(slope), name, "a number such as 0.01", constants)
+    return float(slope)
+
+
+def _targets(name: str, constants: Mapping[str, Any]) -> tuple[float, float]:
+    pair = constants[name]
+    expected = "what the other classes get and what the label gets, such as (0.1, 0.9)"
+    fits = isinstance(pair, list | tuple) and len(pair) == 2 and all(map(_is_number, pair))
+    _expect(fits and pair[0] < pair[1], name, expected, constants)
+    return float(pair[0]), float(pair[1])
+
+
+def _bias(name: str, constants: Mapping[str, Any]) -> bool:
+    _expect(isinstance(constants[name], bool), name, "True or False", constants)
+    return bool(constants[name])
+
+
+def _sizes(name: str, constants: Mapping[str, Any]) -> tuple[int, ...]:
+    sizes = constants[name]
+    fits = isinstance(sizes, list | tuple) and len(sizes) > 1 and all(map(_whole, sizes))
+    _expect(fits, name, "the input size and every layer's, such as [4, 7, 3]", constants)
+    weights = sum(m * n for m, n in pairwise(sizes))
+    _expect(weights <= MOST_WEIGHTS, name, f"at most {MOST_WEIGHTS:,} weights", constants)
+    return tuple(sizes)
+
+
+def _batch(name: str, constants: Mapping[str, Any]) -> int:
+    batch = constants[name]
+    fits = _whole(batch) and batch <= LARGEST_BATCH
+    expected = f"a number of examples such as 1, at most {LARGEST_BATCH:,}"
+    _expect(fits, name, expected, constants)
+    return int(batch)
+
+
+def _learning_rate(name: str, constants: Mapping[str, Any]) -> float:
+    rate = constants[name]
+    fits = _is_number(rate) and 0 < rate < np.inf
+    _expect(fits, name, "a number above 0 such as 0.1", constants)
+    return float(rate)
+
+
+READERS = {
+    "TARGETS": _targets,
+    "HIDDEN": _hidden,
+    "SLOPE": _slope,
+    "BIAS": _bias,
+    "SIZES": _sizes,
+    "BATCH": _batch,
+    "LEARNING_RATE": _learning_rate,
+}
+
+
+def _consistent(found: Conventions) -> Conventions:
+    """The conventions, if no constant contradicts another; a cost that is not declared is the usual
+    one of the output.
+
+    Raises: NotAConvention, which names both.
+    """
+    if found.cost == "binary-cross-entropy" and "OUTPUT" not in found.declared:
+        found = replace(found, output="sigmoid")
+    goes_with_output = "COST" in found.declared or found.cost in costs_of(found.output)
+    if not goes_with_output:
+        found = replace(found, cost=usual_cost(found.output))
+    try:
+        head = found.head
+    except ValueError as error:
+        costs = " or ".join(_literal(cost) for cost in costs_of(found.output))
+        raise NotAConvention(
+            f"COST = {_literal(found.cost)}: expected {costs} beside OUTPUT = "
+            f"{_literal(found.output)}"
+        ) from error
+    if found.sizes and found.sizes[-1] == 1 and head.is_softmax:
+        raise NotAConvention(
+            f"SIZES = {list(found.sizes)}: expected the last of 2 classes or more; a single output "
+            'goes with OUTPUT = "sigmoid" and labels 0 and 1'
+        )
+    if not isinstance(found.hidden, str) and found.sizes:
+        layers = len(found.sizes) - 2
+        if len(found.hidden) != layers:
+            raise NotAConvention(
+                f"HIDDEN = {list(found.hidden)}: expected one activation, or one for each of the "
+                f"{layers} hidden layers of SIZES = {list(found.sizes)}"
+            )
+    if found.labels == "values" and not head.is_quadratic:
+        raise NotAConvention(
+            'LABELS = "values": expected COST = "quadratic" or "half-quadratic" beside it, got '
+            f"{_literal(found.cost)}"
+        )
+    if "SLOPE" in found.declared and "leaky-relu" not in (found.hidden, *found.hidden):
+        raise NotAConvention(
+            f'SLOPE = {found.slope:g}: expected HIDDEN = "leaky-relu" beside it, got '
+            f"{_literal(found.hidden)}"
+        )
+    _reachable(found)
+    return found
+
+
+def _reachable(found: Conventions) -> None:
+    """Raise where the output can never reach a target.
+
+    Raises: NotAConvention with the range of the output.
+    """
+    if found.targets == PLAIN or found.output == "softmax":
+        lowest, highest = 0.0, 1.0
+    else:
+        lowest = named(found.output).lowest
+        highest = named(found.output).highest
+    low, high = found.targets
+    if "TARGETS" in found.declared and (low < lowest or high > highest):
+        raise NotAConvention(
+            f"TARGETS = {found.targets}: expected numbers that OUTPUT = {_literal(found.output)} "
+            f"can reach, from {lowest:g} to {highest:g}"
+        )
+
+
+def unread(constants: Collection[str]) -> list[str]:
+    """A sentence for each constant that nobody reads, though it looks like one that is read."""
+    found = []
+    for name in constants:
+        meant = MISTAKEN.get(name)
+        if meant is None and name not in CONSTANTS:
+            like = difflib.get_close_matches(name, CONSTANTS, n=1, cutoff=0.8)
+            meant = like[0] if like else None
+        if meant is not None and meant not in constants:
+            found.append(f"nobody reads {name}; did you mean {meant}?")
+    return found
 
 
 def changed_lines(before: Conventions, after: Conventions) -> list[str]:
@@ -171,10 +334,9 @@ def changed_lines(before: Conventions, after: Conventions) -> list[str]:
 def arguments(problem: Problem, conventions: Conventions) -> dict[str, np.ndarray]:
     """What the candidate is given: copies, contiguous, by name: "W1", "b1", ..., "x", "y"."""
     columns = conventions.examples == "columns"
-    K = problem.sizes[-1]
     W = {layer: W if conventions.layout == "out,in" else W.T for layer, W in problem.W.items()}
     b = problem.b if conventions.bias else {}
-    y = problem.y if conventions.labels == "integers" else targets(problem.y, K)
+    y = problem.y if conventions.labels == "integers" else problem.Y
     given = {f"W{layer}": array for layer, array in W.items()} | {
         f"b{layer}": array for layer, array in b.items()
     }
@@ -234,6 +396,11 @@ def samples_back(array: np.ndarray, n: int, conventions: Conventions) -> np.ndar
 def _expect(fits: bool, name: str, expected: str, constants: Mapping[str, Any]) -> None:
     if not fits:
         raise NotAConvention(f"{name} = {_literal(constants[name])}: expected {expected}")
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and bool(np.isfinite(value))
 
 
 def _whole(value: Any) -> bool:

@@ -8,8 +8,11 @@ layout, the same equation is another product, and the mean is taken or not. Laye
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.findings import Step
+from backproof.checks.problem import PLAIN
 
 PRODUCTS = {  # (examples, layout) -> (F1) without its bias, (B2), (B4)
     ("rows", "out,in"): ("a[l - 1] @ W[l].T", "dz[l].T @ a[l - 1]", "dz[l] @ W[l]"),
@@ -19,47 +22,122 @@ PRODUCTS = {  # (examples, layout) -> (F1) without its bias, (B2), (B4)
 }
 
 
-def lines(conventions: Conventions) -> dict[str, str]:
-    """Each line by its name: z, a, p, Y, dzL, dW, db, da, dz."""
+@dataclass(frozen=True)
+class Code:
+    """An activation as a program writes it: h of z, and h' of z or a = h(z)."""
+
+    h: str
+    prime: str
+
+
+CODE = {
+    "sigmoid": Code("sigmoid({z})", "{a} * (1 - {a})"),
+    "tanh": Code("np.tanh({z})", "(1 - {a}**2)"),
+    "relu": Code("np.maximum({z}, 0)", "({z} > 0)"),
+    "leaky-relu": Code("np.where({z} > 0, {z}, {slope} * {z})", "np.where({z} > 0, 1, {slope})"),
+    "elu": Code("np.where({z} > 0, {z}, np.exp({z}) - 1)", "np.where({z} > 0, 1, {a} + 1)"),
+    "softplus": Code("np.log1p(np.exp({z}))", "sigmoid({z})"),
+    "silu": Code("{z} * sigmoid({z})", "(sigmoid({z}) + {a} * (1 - sigmoid({z})))"),
+    "identity": Code("{z}", ""),
+    "linear": Code("{z}", ""),
+}
+ANY = Code("h({z})", "h_prime({z})")  # what has no short form, or differs from layer to layer
+
+
+def lines(conventions: Conventions, layer: int | None = None) -> dict[str, str]:
+    """Each line by its name: z, a, p, Y, dzL, dW, db, da, dz.
+
+    Args:
+        conventions: whose lines.
+        layer: whose activation a and dz are written with, where layers have one each.
+    """
     columns = conventions.examples == "columns"
-    classes, samples = (0, 1) if columns else (1, 0)
     forward, dW, da = PRODUCTS[conventions.examples, conventions.layout]
-    bias = "" if not conventions.bias else " + b[l][:, None]" if columns else " + b[l]"
-    softmax = f"np.exp(z[L]) / np.exp(z[L]).sum(axis={classes}, keepdims=True)"
-    one_hot = "np.eye(K)[:, y]" if columns else "np.eye(K)[y]"
-    if conventions.sizes and conventions.sizes[-1] == 1:
-        one_hot = "y.reshape(1, -1)" if columns else "y.reshape(-1, 1)"
+    bias = ""
+    if conventions.bias:
+        bias = " + b[l][:, None]" if columns else " + b[l]"
+    samples = 1 if columns else 0
+    hidden = _hidden(conventions, layer)
+    slots = {"z": "z[l]", "a": "a[l]", "slope": f"{conventions.slope:g}"}
+    prime = hidden.prime.format(**slots)
     return {
         "z": f"z[l] = {forward}{bias}",
-        "a": "a[l] = sigmoid(z[l])",
-        "p": f"p = {softmax}" if conventions.output == "softmax" else "p = sigmoid(z[L])",
-        "Y": f"Y = {one_hot}" if conventions.labels == "integers" else "Y = y",
-        "dzL": _output(conventions, classes),
+        "a": f"a[l] = {hidden.h.format(**slots)}",
+        "p": f"p = {_p(conventions)}",
+        "Y": f"Y = {_targets(conventions)}",
+        "dzL": _output(conventions),
         "dW": f"dW[l] = {dW}",
         "db": f"db[l] = dz[l].sum(axis={samples})",
         "da": f"da[l - 1] = {da}",
-        "dz": "dz[l] = da[l] * a[l] * (1 - a[l])",
+        "dz": f"dz[l] = da[l]{_times(prime)}",
     }
 
 
-def _output(conventions: Conventions, classes: int) -> str:
-    """dz[L]: (B1), (B7), (B8), (B9)."""
+def _times(factor: str) -> str:
+    """ " * factor", or nothing where it is 1."""
+    return f" * {factor}" if factor else ""
+
+
+def _hidden(conventions: Conventions, layer: int | None) -> Code:
+    """The activation of a hidden layer, or of all of them."""
+    names = conventions.hidden
+    if not isinstance(names, str):
+        known = layer is not None and 1 <= layer <= len(names)
+        names = names[layer - 1] if known and layer is not None else ""
+    return CODE.get(names, ANY)
+
+
+def _classes(conventions: Conventions) -> int:
+    """The axis of the classes."""
+    return 0 if conventions.examples == "columns" else 1
+
+
+def _p(conventions: Conventions) -> str:
+    if conventions.output == "softmax":
+        axis = _classes(conventions)
+        return f"np.exp(z[L]) / np.exp(z[L]).sum(axis={axis}, keepdims=True)"
+    slots = {"z": "z[L]", "a": "p", "slope": f"{conventions.slope:g}"}
+    return CODE.get(conventions.output, ANY).h.format(**slots)
+
+
+def _targets(conventions: Conventions) -> str:
+    """Y, out of what the candidate is given."""
+    if conventions.labels != "integers":
+        return "y"
+    columns = conventions.examples == "columns"
+    if conventions.sizes and conventions.sizes[-1] == 1:
+        one_hot = "y.reshape(1, -1)" if columns else "y.reshape(-1, 1)"
+    else:
+        one_hot = "np.eye(K)[:, y]" if columns else "np.eye(K)[y]"
+    low, high = conventions.targets
+    if conventions.targets == PLAIN:
+        return one_hot
+    return f"{low:g} + {high - low:g} * {one_hot}"
+
+
+def _output(conventions: Conventions) -> str:
+    """dz[L]: (B1), (B7), (B8), (B9), (B10)."""
     mean = {"mean": " / N", "sum": "", "mean-over-all": " / p.size"}[conventions.reduction]
-    if "quadratic" not in conventions.cost:
-        if mean:
-            return f"dz[L] = (p - Y){mean}"
-        return "dz[L] = p - Y"
+    through_softmax = (
+        f"dz[L] = p * (dp - (dp * p).sum(axis={_classes(conventions)}, keepdims=True))"
+    )
+    if conventions.output == "softmax" and conventions.cost == "binary-cross-entropy":
+        return f"dp = ((1 - Y) / (1 - p) - Y / p){mean}; {through_softmax}"
+    if not conventions.is_quadratic:
+        return f"dz[L] = (p - Y){mean}" if mean else "dz[L] = p - Y"
     error = "(p - Y)" if conventions.cost == "half-quadratic" else "2 * (p - Y)"
-    if conventions.output == "sigmoid":
-        return f"dz[L] = {error} * p * (1 - p){mean}"
-    return f"dp = {error}{mean}; dz[L] = p * (dp - (dp * p).sum(axis={classes}, keepdims=True))"
+    if conventions.output == "softmax":
+        return f"dp = {error}{mean}; {through_softmax}"
+    slots = {"z": "z[L]", "a": "p", "slope": f"{conventions.slope:g}"}
+    prime = CODE.get(conventions.output, ANY).prime.format(**slots)
+    return f"dz[L] = {error}{_times(prime)}{mean}"
 
 
 def of_step(step: Step, conventions: Conventions) -> str:
     """The line that computes a step, with its layers: "da[1] = dz[2] @ W[2]" for da[1]; "" for a
     step that has no line of its own."""
-    by_name = lines(conventions)
     quantity = step.quantity
+    by_name = lines(conventions, quantity.layer)
     if quantity.kind == "dz" and step.tag != "(B5)":
         line = by_name["dzL"]
     else:

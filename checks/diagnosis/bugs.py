@@ -12,7 +12,6 @@ from backproof.checks.diagnosis.choice import Cause, Explanation
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.digits import apart
 from backproof.checks.findings import Bug, Fix, Place
-from backproof.checks.heads import Head
 from backproof.checks.quantities import Quantity, equation, kind_of
 
 
@@ -56,9 +55,9 @@ def _see(cause: Cause, conventions: Conventions) -> str:
     for the delta of this file's own cost."""
     if cause.fix and cause.fix.steps and cause.fix.steps[0] in ("dW", "db", "da", "dz"):
         # in a network of one layer, whatever belongs to another is a step of a hidden layer
-        return equation(str(Quantity(cause.fix.steps[0], 0)), 1, Head(*conventions.head))
+        return equation(str(Quantity(cause.fix.steps[0], 0)), 1, conventions.head)
     if cause.suspect.see == "(B1)":
-        return equation("dz[1]", 1, Head(*conventions.head))
+        return equation("dz[1]", 1, conventions.head)
     return cause.suspect.see
 
 

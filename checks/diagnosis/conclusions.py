@@ -12,7 +12,7 @@ from backproof.checks.bugs.register import SUSPECTS
 from backproof.checks.candidates.conventions import Conventions, changed_lines
 from backproof.checks.diagnosis.bugs import bugs_of, edited_arguments
 from backproof.checks.diagnosis.choice import Explanation
-from backproof.checks.diagnosis.conventional import asked_as, meant, meant_by_factor
+from backproof.checks.diagnosis.conventional import all_asked_as, meant, meant_by_factor
 from backproof.checks.diagnosis.evidence import Evidence, differs_from_call_to_call
 from backproof.checks.diagnosis.first_wrong import first_wrong
 from backproof.checks.diagnosis.hints import CommonFactor, common_factor, hints_of, roughness
@@ -35,7 +35,7 @@ def passed(
     settled = evidence
     statement = "Every gradient is right."
     if constants:
-        settled = [asked_as(asked, right, item) for item in evidence]
+        settled = all_asked_as(asked, right, evidence)
         statement = (
             "Every gradient is right, under a convention that the file does not declare: "
             f"write {' and '.join(constants)}."

@@ -4,23 +4,24 @@ bug."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any, TypeVar
 
 import numpy as np
 
+from backproof.checks.activations import NAMES
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer
 from backproof.checks.candidates.conventions import Conventions, changed_lines
 from backproof.checks.diagnosis.decay import Fits
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.matching import explain
-from backproof.checks.diagnosis.probes import Probe, setting_of
+from backproof.checks.diagnosis.probes import Probe, has_rare, setting_of
 from backproof.checks.diagnosis.readings import Reading
+from backproof.checks.diagnosis.role import Role
 from backproof.checks.diagnosis.rounding import CLOSE, CLOSE_FLOAT32
-from backproof.checks.heads import Head
 
 OTHER = {  # what is translated, and its two values
     "layout": ("out,in", "in,out"),
@@ -32,6 +33,10 @@ HEADS = (
     ("softmax", "quadratic"),
     ("sigmoid", "quadratic"),
     ("sigmoid", "binary-cross-entropy"),
+    ("linear", "quadratic"),
+    ("tanh", "quadratic"),
+    ("relu", "quadratic"),
+    ("softmax", "binary-cross-entropy"),
 )
 
 
@@ -59,7 +64,7 @@ def rescaled(
     ]
     for other in (*likely, *_own_rate(conventions, match.fits, close)):
         # within rounding, not merely near
-        if not any(asked_as(conventions, other, item).is_wrong for item in evidence):
+        if not any(item.is_wrong for item in all_asked_as(conventions, other, evidence)):
             return other
     return None
 
@@ -131,6 +136,21 @@ def _own_rate(conventions: Conventions, table: list[Fits], close: float) -> Iter
                 yield replace(other, learning_rate=typed)
 
 
+# what hidden layers have, if nothing is declared, nearly always
+USUAL_HIDDEN = ("sigmoid", "relu", "tanh", "leaky-relu", "identity")
+
+
+def other_hidden(
+    conventions: Conventions, names: Sequence[str] = USUAL_HIDDEN
+) -> Iterator[Conventions]:
+    """The conventions as they are, and with some activations where none is declared."""
+    yield conventions
+    if "HIDDEN" not in conventions.declared:
+        for name in names:
+            if name != conventions.hidden:
+                yield replace(conventions, hidden=name)
+
+
 def other_heads(conventions: Conventions) -> Iterator[Conventions]:
     """The heads that the file does not exclude by what it declares."""
     for output, cost in HEADS:
@@ -162,6 +182,32 @@ def _as_head(conventions: Conventions, output: str, cost: str) -> Conventions | 
     return None
 
 
+def settled_by_output(conventions: Conventions, evidence: list[Evidence]) -> Conventions | None:
+    """The conventions under which the output layer is right in every question, though it is not
+    under those that were asked: its gradients are made of the whole forward pass, and of no step
+    back. None if there are none."""
+    gradients = [item for item in evidence if item.is_of_gradients]
+    telling = next((item for item in gradients if not _right_at_output(item)), None)
+    if telling is None:
+        return None
+    # single samples show what hidden layers have; where none was answered, that is open
+    alone = any(item.given is not None for item in gradients if item.probe.role == Role.SINGLE)
+    hidden = [conventions] if alone else other_hidden(conventions, NAMES)
+    for layers in hidden:
+        for head in (layers, *other_heads(layers)):
+            for other in (head, *factor_conventions(head)):
+                if not _right_at_output(asked_as(conventions, other, telling)):
+                    continue
+                if all(map(_right_at_output, all_asked_as(conventions, other, gradients))):
+                    return other
+    return None
+
+
+def _right_at_output(item: Evidence) -> bool:
+    """Whether dW[L] is; its db may be where the bug is."""
+    return f"dW[{item.setting.problem.L}]" not in item.wrongs
+
+
 def meant(declared: Conventions, evidence: list[Evidence]) -> str:
     """The declaration under which every gradient would be right: numbers do not say whether it is
     wrong, or the code."""
@@ -176,7 +222,7 @@ def meant(declared: Conventions, evidence: list[Evidence]) -> str:
 def _meant_head(free: Conventions, gradients: list[Evidence]) -> Conventions | None:
     """Another head of the same output, maybe with another factor, under which all is right."""
     for head in other_heads(replace(free, declared=frozenset({"OUTPUT"}))):
-        as_head = [asked_as(free, head, item) for item in gradients]
+        as_head = all_asked_as(free, head, gradients)
         if not any(item.is_wrong for item in as_head):
             return head
         other = rescaled(head, as_head, over_outputs=True)
@@ -202,18 +248,35 @@ def asked_as(declared: Conventions, other: Conventions, item: Evidence) -> Evide
     """The same answer, as it would have been put together and read off under other conventions, and
     their right gradients."""
     probe = item.probe
-    output, cost = other.head
     asked = probe.setting.learning_rate
     rate = asked
     if other.learning_rate is not None and asked is not None:
         rate = other.learning_rate
-    problem = replace(item.setting.problem, head=Head(output, cost))
+    problem = replace(
+        item.setting.problem,
+        head=other.head,
+        hidden=other.activations,
+        levels=other.targets,
+    )
     setting = setting_of(other, problem, rate)
     times = asked / rate if asked and rate else 1.0
     if other.averages != declared.averages:
         times *= item.setting.calls if declared.averages else 1 / item.setting.calls
     question = replace(probe.question, problem=problem)
     return Evidence(Probe(probe.role, question, setting, probe.sample), _times(times, item.answer))
+
+
+def all_asked_as(
+    declared: Conventions, other: Conventions, evidence: Iterable[Evidence]
+) -> list[Evidence]:
+    """The same answers under other conventions, without those to questions that have no sense
+    there."""
+    unfit: set[Role] = set()
+    if other.activations != declared.activations:
+        unfit.add(Role.SAME_Z)  # other weights lead to the same z under one activation alone
+    if not has_rare(other):
+        unfit |= {Role.RARE_LABEL, Role.RARE_CLASS}
+    return [asked_as(declared, other, item) for item in evidence if item.probe.role not in unfit]
 
 
 def _times(by: float, answer: Answer) -> Answer:

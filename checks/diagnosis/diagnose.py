@@ -20,13 +20,17 @@ from backproof.checks.diagnosis.choice import Explanation, Search
 from backproof.checks.diagnosis.classes import WhereComplete, where_classes_occur
 from backproof.checks.diagnosis.conclusions import failed, passed
 from backproof.checks.diagnosis.conventional import (
+    all_asked_as,
     asked_as,
     factor_conventions,
     other_heads,
+    other_hidden,
     rescaled,
+    settled_by_output,
     translations,
 )
 from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.hidden_layers import recognised
 from backproof.checks.diagnosis.line import with_line, with_listing
 from backproof.checks.diagnosis.low_precision import rounded_away
 from backproof.checks.diagnosis.matching import explain
@@ -70,21 +74,40 @@ def diagnose(
 
 @dataclass(frozen=True)
 class Heard:
-    """What a candidate answered, and the conventions under which it was asked."""
+    """What a candidate answered, and the conventions under which that is read.
+
+    Attributes:
+        conventions: those declared, with hidden activations that were recognised.
+        evidence: every answer.
+        as_declared: the same without what was recognised, if anything was.
+    """
 
     conventions: Conventions
     evidence: list[Evidence]
+    as_declared: Heard | None = None
+
+    @property
+    def as_likely(self) -> Heard:
+        """Of a candidate that is wrong: one layer unlike the others, which are as declared, is
+        sooner a mistake than meant."""
+        if self.as_declared is None:
+            return self
+        usual = self.as_declared.conventions.hidden
+        mixed = not isinstance(self.conventions.hidden, str)
+        if mixed and usual in self.conventions.hidden:
+            return self.as_declared
+        return self
 
 
 def _concluded(asked: _Asked) -> Diagnosis:
     """Right, by one convention or another; else the likeliest reason for its being wrong."""
     declared = asked.candidate.conventions
-    heard = Heard(declared, asked.under(declared))
+    heard = asked.hear(declared)
     found = _passed(declared, heard) or without_gradients(heard.evidence[0])
     if found is not None:
         return found
     for other in _translated(asked, declared, heard.evidence, against_declared=False):
-        again = Heard(other, asked.under(other))
+        again = asked.hear(other)
         found = _passed(declared, again)
         if found is not None:
             return found
@@ -96,13 +119,24 @@ def _concluded(asked: _Asked) -> Diagnosis:
 def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
     """Bugs that explain wrong numbers; before two are believed in at once, a wrong declaration, or
     classes that are counted."""
+    mixed = heard
+    heard = heard.as_likely
     evidence = heard.evidence
     search = _search(evidence)
     explanations = search.simplest() if search else []
     if explanations:
         return failed(declared, heard.conventions, evidence, explanations)
+    other_output = settled_by_output(heard.conventions, evidence)
+    if other_output is not None:
+        # the convention first, then what is wrong beside it
+        evidence = all_asked_as(heard.conventions, other_output, evidence)
+        heard = Heard(other_output, evidence)
+        search = _search(evidence)
+        explanations = search.simplest() if search else []
+        if explanations:
+            return failed(declared, heard.conventions, evidence, explanations)
     for other in _translated(asked, declared, evidence, against_declared=True):
-        found = _passed(declared, Heard(other, asked.under(other)))
+        found = _passed(declared, asked.hear(other))
         if found is not None:
             return found
     complete = where_classes_occur(heard.conventions, evidence, beside_bugs=False)
@@ -118,7 +152,22 @@ def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
     complete = where_classes_occur(heard.conventions, evidence, beside_bugs=True)
     if complete:
         return _failed_where_complete(declared, heard, complete)
+    explanations = _beside_mixed(heard, mixed)
+    if explanations:
+        return failed(declared, mixed.conventions, mixed.evidence, explanations)
     return failed(declared, heard.conventions, evidence, [])
+
+
+def _beside_mixed(heard: Heard, mixed: Heard) -> list[Explanation]:
+    """Bugs in more layers than those that are unlike the others, if there is such a mixture: then
+    it is meant."""
+    search = _search(mixed.evidence)
+    if mixed is heard or search is None:
+        return []
+    usual = heard.conventions.hidden
+    odd = {layer for layer, name in enumerate(mixed.conventions.hidden, 1) if name != usual}
+    found = search.simplest()
+    return [one for one in found if not odd.issuperset(one.causes[0].place.layers)]
 
 
 def _failed_where_complete(
@@ -158,7 +207,7 @@ def _under_another_factor(heard: Heard) -> Settled | None:
     if not any(item.is_wrong_at_output for item in heard.evidence):
         return None  # with another factor, all that is right would be wrong
     for other in factor_conventions(heard.conventions):
-        as_other = [asked_as(heard.conventions, other, item) for item in heard.evidence]
+        as_other = all_asked_as(heard.conventions, other, heard.evidence)
         if not any(item.wrongs for item in as_other):
             continue
         found = [one for one in Search(as_other).combined() if SCALE.id not in one.ids]
@@ -182,6 +231,16 @@ class _Asked:
         self.seed = seed
         self.batch = batch
         self.momentum: float | None = None
+
+    def hear(self, conventions: Conventions) -> Heard:
+        """All questions under some conventions, and the hidden activations that the answers show if
+        none are declared."""
+        evidence = self.under(conventions)
+        shown = recognised(conventions, evidence)
+        if shown == conventions:
+            return Heard(conventions, evidence)
+        as_shown = all_asked_as(conventions, shown, evidence)
+        return Heard(shown, as_shown, as_declared=Heard(conventions, evidence))
 
     def under(self, conventions: Conventions, first_only: bool = False) -> list[Evidence]:
         """All questions, or the first alone, under some conventions."""
@@ -226,7 +285,7 @@ def _right_under(conventions: Conventions, evidence: list[Evidence]) -> Conventi
         if other is not None:
             return other
     for head in other_heads(conventions):
-        as_head = [asked_as(conventions, head, item) for item in evidence]
+        as_head = all_asked_as(conventions, head, evidence)
         if not any(item.is_wrong for item in as_head):
             return head
         other = rescaled(head, [item for item in as_head if item.is_of_gradients])
@@ -249,9 +308,13 @@ def _translated(
 
 
 def _fits_some_head(conventions: Conventions, first: Evidence) -> bool:
-    """Whether an answer is right up to factors, under the head that is declared or another."""
-    heads = (asked_as(conventions, head, first) for head in other_heads(conventions))
-    return any(explain((), [one]) is not None for one in (first, *heads))
+    """Whether an answer is right up to factors, under the hidden layers and the head that are
+    declared or others."""
+    for hidden in other_hidden(conventions):
+        for head in (hidden, *other_heads(hidden)):
+            if explain((), [asked_as(conventions, head, first)]) is not None:
+                return True
+    return False
 
 
 __all__ = ["Bug", "Diagnosis", "diagnose"]

@@ -95,7 +95,9 @@ def _readable(item: Evidence) -> bool:
             return False
         if not np.isfinite(given).all():
             return False
-    return True
+    # of units that are all out of work, dW shows no dz
+    layers = range(item.setting.problem.L)
+    return all(item.correct.get("a", layer).any() for layer in layers)
 
 
 def _forward(singles: list[Single], moved: Single | None) -> str | None:
@@ -248,9 +250,11 @@ def _derivative_is_wrong(singles: list[Single], layer: int) -> bool:
         return False
     if np.linalg.matrix_rank(np.stack(sent), rtol=loose) > 1:
         return True
-    ratios = [
-        factor / single.derivative(layer) for factor, single in zip(factors, singles, strict=True)
-    ]
+    ratios = []
+    for factor, single in zip(factors, singles, strict=True):
+        due = single.derivative(layer)
+        # a unit out of work shows nothing but that what it passes on is 0
+        ratios.append(np.where(due == 0, np.where(factor == 0, np.nan, factor), factor / due))
     # of a derivative, and another W
     ones = np.ones(len(factors[0]))
     without = alike(factors, loose) and not close(factors[0], ones, loose)

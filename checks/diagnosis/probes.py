@@ -10,8 +10,10 @@ step goes wrong first, by single samples, for which db[l] is dz[l] itself.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,6 @@ from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Question
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.role import Role
-from backproof.checks.heads import Head
 from backproof.checks.problem import Problem, classes, draw
 
 DEFAULT_SIZES = (4, 8, 6, 3)
@@ -75,7 +76,7 @@ def plan(
         batch: samples of the first problem.
     Returns: some fifteen probes; the first two are the same call twice.
     """
-    chosen = tuple(conventions.sizes or sizes or DEFAULT_SIZES)
+    chosen = tuple(conventions.sizes or sizes or _default_sizes(conventions))
     N = _samples(conventions, batch or _unlike(chosen))
     first = _problem(conventions, chosen, N, seed)
     probes = [
@@ -117,6 +118,8 @@ def _in_batches(conventions: Conventions, first: Problem, seed: int) -> Iterator
 def _rare(conventions: Conventions, first: Problem) -> Iterator[Probe]:
     """One sample with tiny probabilities."""
     copies = conventions.batch or 1
+    if not has_rare(conventions):
+        return
     for role, smallest in (
         (Role.RARE_LABEL, SMALLEST_LOGIT),
         (Role.RARE_CLASS, SMALLEST_LOGIT),
@@ -125,18 +128,32 @@ def _rare(conventions: Conventions, first: Problem) -> Iterator[Probe]:
         yield _probe(conventions, role, _extreme(first, role, copies, smallest))
 
 
+def has_rare(conventions: Conventions) -> bool:
+    """Whether tiny probabilities can be asked for: there are none, or who divides by the 1 - p of a
+    softmax has lost all digits of it."""
+    head = conventions.head
+    return head.tells_classes and not (head.is_softmax and head.cost == "binary-cross-entropy")
+
+
 def _one_by_one(conventions: Conventions, first: Problem) -> Iterator[Probe]:
     """Some samples alone, and the first of them with other labels."""
     for sample in range(min(SINGLES, len(first.y))):
-        yield _single(conventions, first, sample, int(first.y[sample]))
-    K = classes(first.sizes[-1])
-    for shift in range(1, min(K, 3)):
-        yield _single(conventions, first, 0, (int(first.y[0]) + shift) % K)
+        yield _single(conventions, first, sample, first.y[sample])
+    for label in _other_labels(first):
+        yield _single(conventions, first, 0, label)
 
 
 def _unlike(sizes: Sequence[int]) -> int:
     """A number of samples that is no layer's width, if there is one."""
     return next((N for N in N_FIRST if N not in sizes), N_FIRST[0])
+
+
+def _default_sizes(conventions: Conventions) -> tuple[int, ...]:
+    """With as many hidden layers as activations are declared for."""
+    if isinstance(conventions.hidden, str):
+        return DEFAULT_SIZES
+    hidden = itertools.islice(itertools.cycle(DEFAULT_SIZES[1:-1]), len(conventions.hidden))
+    return (DEFAULT_SIZES[0], *hidden, DEFAULT_SIZES[-1])
 
 
 def _other_sizes(count: int) -> tuple[int, ...]:
@@ -185,14 +202,24 @@ def _samples(conventions: Conventions, wanted: int) -> int:
 def _problem(conventions: Conventions, sizes: Sequence[int], N: int, seed: int) -> Problem:
     """Fresh weights, every class among the labels as far as the samples go, biases 0 where there
     are none."""
-    output, cost = conventions.head
-    problem = draw(sizes, N, seed, head=Head(output, cost))
-    y = np.random.default_rng([seed, N]).permutation(N) % classes(sizes[-1])
+    labels = "values" if conventions.labels == "values" else "any"
+    problem = draw(
+        sizes,
+        N,
+        seed,
+        labels=labels,
+        head=conventions.head,
+        hidden=conventions.activations,
+        levels=conventions.targets,
+    )
+    y = problem.y
+    if labels == "any":
+        y = np.random.default_rng([seed, N]).permutation(N) % classes(sizes[-1])
     if conventions.bias:
         b = problem.b
     else:
         b = {layer: np.zeros_like(b) for layer, b in problem.b.items()}
-    return replace(problem, y=y.astype(np.int64), b=b)
+    return replace(problem, y=y, b=b)
 
 
 def _rows(
@@ -210,11 +237,20 @@ def _rows(
     )
 
 
-def _single(conventions: Conventions, problem: Problem, sample: int, label: int) -> Probe:
-    """One sample with some label, as often as a call needs samples."""
+def _other_labels(problem: Problem) -> list[Any]:
+    """Up to two other answers for the first sample: classes, or the targets of other samples."""
+    if problem.y.ndim == 2:
+        return list(problem.y[1:3])
+    K = classes(problem.sizes[-1])
+    return [(problem.y[0] + shift) % K for shift in range(1, min(K, 3))]
+
+
+def _single(conventions: Conventions, problem: Problem, sample: int, label: Any) -> Probe:
+    """One sample with some label, or some targets, as often as a call needs samples."""
     copies = conventions.batch or 1
-    y = np.full(copies, label, dtype=np.int64)
-    alone = _rows(problem, [sample] * copies, y, f"sample {sample} label {label}")
+    y = np.stack([np.asarray(label)] * copies)
+    called = f"label {label}" if problem.y.ndim == 1 else f"targets {np.round(label, 3).tolist()}"
+    alone = _rows(problem, [sample] * copies, y, f"sample {sample} {called}")
     return _probe(conventions, Role.SINGLE, alone, sample=sample)
 
 
@@ -224,7 +260,7 @@ def _same_z(conventions: Conventions, problem: Problem, seed: int) -> Probe:
     To W[l] is added what is orthogonal to a[l - 1], and what b[l] gains W[l] loses along a[l - 1].
     A wrong function of z cannot tell the difference; a wrong z does.
     """
-    alone = _single(conventions, problem, 0, int(problem.y[0])).setting.problem
+    alone = _single(conventions, problem, 0, problem.y[0]).setting.problem
     random = np.random.default_rng([seed, len(problem.y), 7])
     activations = alone.forward().a
     W = {}
@@ -236,7 +272,9 @@ def _same_z(conventions: Conventions, problem: Problem, seed: int) -> Probe:
             gain = random.normal(size=len(alone.b[layer]))
         else:
             gain = np.zeros(len(alone.b[layer]))
-        W[layer] = alone.W[layer] + noise - np.outer(noise @ a + gain, a) / (a @ a)
+        if not a.any():  # then any W leads to the same z
+            gain = np.zeros(len(gain))
+        W[layer] = alone.W[layer] + noise - np.outer(noise @ a + gain, a) / (a @ a or 1.0)
         b[layer] = alone.b[layer] + gain
     return _probe(
         conventions, Role.SAME_Z, replace(alone, W=W, b=b, name=f"{alone.name} same z"), sample=0
@@ -251,11 +289,13 @@ def _extreme(problem: Problem, role: Role, copies: int, smallest: float) -> Prob
     K = problem.sizes[-1]
     a = alone.forward().a[L - 1][0]
     wanted = np.linspace(smallest if K == 1 else 0.0, smallest, K)
-    label = classes(K) - 1 if role == Role.RARE_LABEL else 0
-    y = np.full(copies, label, dtype=np.int64)
+    y = alone.y
+    if y.ndim == 1:
+        label = classes(K) - 1 if role == Role.RARE_LABEL else 0
+        y = np.full(copies, label, dtype=np.int64)
     W_L = problem.W[L]
     b_L = wanted - problem.W[L] @ a
     if not problem.b[L].any():  # no biases: the weights alone must do it
-        W_L = problem.W[L] + np.outer(b_L, a) / (a @ a)
+        W_L = problem.W[L] + np.outer(b_L, a) / (a @ a or 1.0)
         b_L = problem.b[L]
     return replace(alone, y=y, W=problem.W | {L: W_L}, b=problem.b | {L: b_L})

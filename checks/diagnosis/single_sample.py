@@ -8,12 +8,14 @@ up to one factor, which is taken to be that of the right a[l - 1].
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from backproof.checks.by_hand import sigmoid, softmax, softmax_jacobian
+from backproof.checks import by_hand
+from backproof.checks.by_hand import Forward, output_of
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.role import Role
 
@@ -152,9 +154,20 @@ def all_close(
 
 
 def alike(vectors: Sequence[np.ndarray], loose: float = LOOSE) -> bool:
-    """Whether all of them are multiples of one."""
-    turned = [vector / vector.flat[np.abs(vector).argmax()] for vector in vectors]
-    return all(close(vector, turned[0], loose) for vector in turned)
+    """Whether all of them are multiples of one, as far as their entries are known (no NaN)."""
+    first = vectors[0]
+    for vector in vectors:
+        known = ~np.isnan(vector) & ~np.isnan(first)
+        if not known.any():
+            continue
+        mine = vector[known]
+        other = first[known]
+        largest = np.abs(mine).argmax()
+        if not mine[largest] or not other[largest]:
+            return False
+        if not close(mine / mine[largest], other / other[largest], loose):
+            return False
+    return True
 
 
 def p_behind(singles: list[Single]) -> np.ndarray | None:
@@ -170,11 +183,11 @@ def p_behind(singles: list[Single]) -> np.ndarray | None:
         dz = single.read_dz(single.L)
         if dz is not None and single.sample == first and single.item.probe.role == Role.SINGLE:
             seen.append((single, dz))
-    if len({int(single.item.setting.problem.y[0]) for single, _ in seen}) < 2:
+    if len({single.label.tobytes() for single, _ in seen}) < 2:
         return None
     loose = max(single.loose for single, _ in seen)
     problem = seen[0][0].item.setting.problem
-    if problem.cost == "cross-entropy":
+    if problem.head.cost == "cross-entropy":
         found = [dz / single.scale + single.label for single, dz in seen]
         if all(close(p, found[0], loose) for p in found):
             return found[0]
@@ -188,9 +201,7 @@ def p_behind(singles: list[Single]) -> np.ndarray | None:
     for start in (right, np.zeros(len(right)), *(4 * np.eye(len(right)) - 2)):
         logits = _solved(misfit, start, allowed)
         if logits is not None:
-            if problem.output == "softmax":
-                return softmax(logits[None])[0]
-            return sigmoid(logits)
+            return np.asarray(output_of(logits[None], problem.head)[0])
     return None
 
 
@@ -221,10 +232,9 @@ def _slopes(f: Callable[[np.ndarray], np.ndarray], z: np.ndarray, at: np.ndarray
 def _head(single: Single, logits: np.ndarray) -> np.ndarray:
     """dz[L] of one sample from its logits, as the right head makes it."""
     problem = single.item.setting.problem
-    p = softmax(logits[None]) if problem.output == "softmax" else sigmoid(logits[None])
-    error = single.scale * (p[0] - single.label)
-    if problem.cost == "cross-entropy":
-        return np.asarray(error)
-    if problem.output == "softmax":
-        return np.asarray(2 * softmax_jacobian(p)[0] @ error)
-    return np.asarray(2 * error * p[0] * (1 - p[0]))
+    one = replace(problem, y=problem.y[:1])
+    z = logits[None]
+    passed = Forward({1: z}, {0: np.ones((1, 1))}, output_of(z, problem.head))
+    weights = {1: np.ones((len(logits), 1))}
+    dz = by_hand.backward(passed, weights, one.Y, head=problem.head).dz[1]
+    return np.asarray(single.scale * dz[0])

@@ -13,7 +13,6 @@ from planted import InProcess
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import CONSTANTS, read
 from backproof.checks.candidates.file import CandidateFile
-from backproof.checks.heads import Head
 from backproof.checks.problem import Problem, draw
 from planting.spec import Spec
 from planting.writing import Edit, compiled, write
@@ -63,20 +62,19 @@ def answers(written: Written, L: int, seed: int) -> list[Answer]:
     spec, conventions = written.spec, written.candidate().conventions
     asked, N = written.candidate(), (spec.batch or 1) * 8
     shapes = [spec.sizes] if spec.sizes else [tuple(range(L + 3, 2, -1)), (4,) * (L + 1)]
-    output, cost = conventions.head
     found: list[Answer] = []
     for shape in shapes:
-        problem = draw(shape, N, seed, head=Head(output, cost))
+        problem = draw(shape, N, seed, head=conventions.head)
         if not spec.bias:
             problem = Problem(
                 problem.x,
                 problem.y,
                 problem.W,
                 {k: 0 * v for k, v in problem.b.items()},
-                Head(output, cost),
+                conventions.head,
             )
         extreme = Problem(
-            problem.x, problem.y, problem.W | {L: 25 * problem.W[L]}, problem.b, Head(output, cost)
+            problem.x, problem.y, problem.W | {L: 25 * problem.W[L]}, problem.b, conventions.head
         )
         rates = (
             [conventions.learning_rate or 0.7] * 3 if conventions.learning_rate else [0.7, 0.7, 1.9]

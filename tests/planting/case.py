@@ -14,13 +14,14 @@ class Case:
     """A candidate whose truth is known.
 
     Attributes:
-        kind: "single", "pair", "correct", "convention" or "unknown".
+        kind: "single", "pair", "beside", "correct", "convention" or "unknown".
         names: its bugs; or the constants that it should declare; or the first wrong step (several
             where they are one to whoever sees gradients alone, with | between); none where it is
             right.
         also: what else the bugs may rightly be called.
         words: for whoever looks at a miss.
         run: the diagnosis.
+        constants: that it should be told to declare beside a bug.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class Case:
     also: frozenset[str]
     words: str
     run: Callable[[], Diagnosis]
+    constants: tuple[str, ...] = ()
 
     @cached_property
     def found(self) -> Diagnosis:
@@ -50,6 +52,8 @@ class Case:
                 return self.caught and self.first
             case "pair":
                 return self.caught and set(self.names) <= {*self.named, *self.also}
+            case "beside":
+                return self.caught and self.first and self.declared == set(self.constants)
             case "unknown":
                 return self.caught and not self.named and self.step
             case _:  # "correct" and "convention"

@@ -45,16 +45,17 @@ def _forward(at: Place) -> Iterator[Strange]:
     )
     if at.L > 1:
         h = _one(at, 1, at.L - 1)
-        yield (
-            "tanh in a hidden layer",
-            f"a[{h}]",
-            (Edit("act", "np.tanh({Z})", (h,)), _slope_of_a()),
-        )
-        yield (
-            "relu in a hidden layer",
-            f"a[{h}]",
-            (Edit("act", "np.clip({Z}, 0, 1e9)", (h,)), _slope_of_a()),
-        )
+        if at.L > 2:  # a single hidden layer has another activation, and a bug that has a name
+            yield (
+                "tanh in a hidden layer",
+                f"a[{h}]",
+                (Edit("act", "np.tanh({Z})", (h,)), _slope_of_a()),
+            )
+            yield (
+                "relu in a hidden layer",
+                f"a[{h}]",
+                (Edit("act", "np.clip({Z}, 0, 1e9)", (h,)), _slope_of_a()),
+            )
         yield "a steeper sigmoid", f"a[{h}]", (Edit("act", "sigmoid(2 * {Z})", (h,)), _slope_of_a())
         yield (
             "activations rounded",
@@ -132,8 +133,6 @@ def _gradients(at: Place) -> Iterator[Strange]:
 def _hidden(at: Place) -> Iterator[Strange]:
     layer = _one(at, 1, at.L - 1)
     dz, da, some, above = f"dz[{layer}]", f"da[{layer}]", (layer,), (layer + 1,)
-    yield "relu's derivative", dz, (Edit("slope", "({A} > 0.5) * 1.0", some),)
-    yield "tanh's derivative", dz, (Edit("slope", "1 - {A} ** 2", some),)
     yield "the derivative squared", dz, (Edit("slope", "({A} * (1 - {A})) ** 2", some),)
     yield "the derivative's root", dz, (Edit("slope", "({A} * (1 - {A})) ** 0.5", some),)
     yield "a leaky derivative", dz, (Edit("slope", "{A} * (1 - {A}) + 0.05", some),)
