@@ -488,7 +488,7 @@ NO_CONVENTIONS = [
     {"SIZES": [3, 1]},
     {"BATCH": 0},
     {"LEARNING_RATE": -1.0},
-    {"COST": "binary-cross-entropy"},
+    {"OUTPUT": "linear", "COST": "binary-cross-entropy"},
     {"COST": ["quadratic"]},
 ]
 
