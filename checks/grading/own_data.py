@@ -11,7 +11,6 @@ import numpy as np
 
 from backproof.checks.activations import by_layer, named
 from backproof.checks.candidates.candidate import Candidate, Question
-from backproof.checks.heads import Head
 from backproof.checks.learning.answer import Answer
 from backproof.checks.learning.by_doing import Step, StepFailed
 from backproof.checks.learning.given import Given, take
@@ -78,7 +77,7 @@ def _step(candidate: Candidate, given: Given) -> Step:
     """Descent along the candidate's own gradients, or its own step."""
     conventions = candidate.conventions
     activations = [named(name) for name in given.shape.hidden]
-    head = Head(*conventions.head)
+    head = conventions.head
 
     def step(W: Layers, b: Layers, rows: np.ndarray, rate: float) -> tuple[Layers, Layers]:
         if conventions.batch is not None:

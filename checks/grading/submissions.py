@@ -108,13 +108,13 @@ def check_all_of(paths: Sequence[Path], settings: Settings) -> Iterator[Checked]
     yield from pool.results(paths, workers)
 
 
-def _lost(path: Path, reason: str, settings: Settings) -> Checked:
+def _lost(path: Path, end: str, settings: Settings) -> Checked:
     """A file that cost the process which checked it."""
     what = {
         "ended": "it ended the process of the checker itself",
         "took too long": f"checking it took longer than {settings.longest_s:g} s",
-    }[reason]
-    unchecked = reason != "ended"
+    }[end]
+    unchecked = end != "ended"
     found = Feedback(str(path), 0.0, complaint=f"{path.name}: {what}.", unchecked=unchecked)
     return told(found, settings)
 
