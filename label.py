@@ -152,6 +152,9 @@ def answers(model: SavedModel, rows: Rows, args: Namespace) -> Iterator[str]:
             f"{rows.names[error.row]}: expected numbers like those of {model.data}, got ones that "
             "overflow. Correct them."
         ) from None
+    if model.answers is not None:
+        yield from values(rows, p[:, 0].tolist(), args)
+        return
     order = np.argsort(-p, axis=1, kind="stable")[:, : args.top_k]
     for index, (name, chances, best) in enumerate(
         zip(rows.names, p.tolist(), order.tolist(), strict=True)
@@ -163,6 +166,15 @@ def answers(model: SavedModel, rows: Rows, args: Namespace) -> Iterator[str]:
         else:
             named = "  ".join(f"{model.classes[k]} {chances[k]:.4f}" for k in best)
             yield named if len(rows.names) == 1 else f"{named}  {name}"
+
+
+def values(rows: Rows, found: list[float], args: Namespace) -> Iterator[str]:
+    """One line for each row of a network that predicts a number."""
+    for name, value in zip(rows.names, found, strict=True):
+        if args.json:
+            yield json.dumps({"input": name, "value": value})
+        else:
+            yield f"{value:g}" if len(rows.names) == 1 else f"{value:g}  {name}"
 
 
 def as_json(name: str, classes: tuple[str, ...], chances: list[float], best: int) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from torch import Tensor
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
 
+    from backproof.model.costs import Answers
+
 # Gathered at once. On a CPU: long enough for both cores to fetch from memory, short enough to stay
 # in their caches. On CUDA: as many steps as are worth recording together.
 BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 8 << 20}
@@ -38,7 +40,7 @@ class Batches:
     def __init__(
         self,
         x: Float[Tensor, "N n_0"],
-        y: Int64[Tensor, " N"],
+        y: Answers,
         batch_size: int,
         rank: int = 0,
         world: int = 1,
@@ -54,7 +56,7 @@ class Batches:
         )
         block = min(count, MOST_PLACES, len(y) // self.batch_size) * self._mine
         self._block_x = x.new_empty(block, x.shape[1])
-        self._block_y = y.new_empty(block)
+        self._block_y = y.new_empty(block, *y.shape[1:])
         pair = torch.split(self._block_x, self._mine), torch.split(self._block_y, self._mine)
         self.places = list(zip(*pair, strict=True))
 

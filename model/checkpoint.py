@@ -65,6 +65,8 @@ class SavedModel:
         facts: anything else that belongs to the run: epoch, accuracies, the data's digest.
         run: which run it is of; "" where its file does not say so.
         activation: of each hidden layer, by name; none in files of networks that are all sigmoid.
+        answers: where the network predicts a number, what it was taught of it, (y - mean) / scale;
+            None where it tells classes.
         remarks: what is to be said of the files that it came from.
     """
 
@@ -80,6 +82,7 @@ class SavedModel:
     facts: dict[str, Any] = field(default_factory=dict)
     run: str = ""
     activation: tuple[str, ...] = ()
+    answers: Preprocessing | None = None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -95,6 +98,11 @@ class SavedModel:
             "scale": self.preprocessing.scale.tolist(),
         }
         described = {name: getattr(self, name) for name in DESCRIPTION}
+        if self.answers is not None:
+            described["answers"] = {
+                "mean": self.answers.mean.tolist(),
+                "scale": self.answers.scale.tolist(),
+            }
         return {**described, "preprocessing": preprocessing}
 
 
@@ -315,9 +323,20 @@ def _assembled(W: Layers, b: Layers, described: Mapping[str, Any]) -> SavedModel
         described["facts"],
         described["run"],
         tuple(described.get("activation", ())),
+        _answers(described.get("answers")),
     )
     _check(model)
     return model
+
+
+def _answers(described: Mapping[str, Any] | None) -> Preprocessing | None:
+    if described is None:
+        return None
+    mean = np.asarray(described["mean"], dtype=np.float64)
+    scale = np.asarray(described["scale"], dtype=np.float64)
+    if mean.shape != (1,) or scale.shape != (1,):
+        raise ValueError(f"numbers to predict of shapes {mean.shape} and {scale.shape}")
+    return Preprocessing(mean, scale)
 
 
 def _by_layer(arrays: Mapping[str, np.ndarray], kind: str) -> Layers:

@@ -45,6 +45,7 @@ from backproof.model.training import Record
 MOST_MISTAKES = 16
 MOST_CURVES = 20  # classes that get one
 METRICS = ("accuracy/test", "accuracy/train", "loss/test", "loss/train")
+METRICS_OF_VALUES = ("r2/test", "r2/train", "loss/test", "loss/train")
 # that the page of HParams shows without being asked
 COLUMNS = (
     "batch_size",
@@ -57,6 +58,7 @@ CHARTS: dict[str, dict[str, list[str]]] = {
     "learning": {
         "loss": ["loss/train", "loss/test"],
         "accuracy": ["accuracy/train", "accuracy/test"],
+        "R2": ["r2/train", "r2/test"],
     },
     "gradients": {
         "gradient norm by layer": ["gradient_norm/layer_.*"],
@@ -157,8 +159,7 @@ class Dashboard:
         scalars = {
             "loss/train": record.train.loss,
             "loss/test": record.test.loss,
-            "accuracy/train": record.train.accuracy,
-            "accuracy/test": record.test.accuracy,
+            **_qualities(record),
             "optimizer/learning_rate": record.learning_rate,
             "time/epoch_s": record.elapsed_s,
         }
@@ -181,12 +182,13 @@ class Dashboard:
         """What is said once; a resumed run says again only what may have changed."""
         data = self._run.dataset
         settings = self._run.configuration
-        write_setting(
-            self._run.folder,
-            self._projected()[0],
-            data.x[data.test[: self._projected()[1]]],
-            data.picture,
-        )
+        if data.answers is None:
+            write_setting(
+                self._run.folder,
+                self._projected()[0],
+                data.x[data.test[: self._projected()[1]]],
+                data.picture,
+            )
         configuration = text("read_me/settings", settings_table(settings.as_json()))
         if self._run.resumed_after is not None:
             return [configuration]
@@ -199,7 +201,12 @@ class Dashboard:
             configuration,
             text("read_me/look_first", LOOK_FIRST),
             layout({**CHARTS, **symptoms}),
-            *hyperparameters(self._hyperparameters(), METRICS, time.time(), COLUMNS),
+            *hyperparameters(
+                self._hyperparameters(),
+                METRICS if data.answers is None else METRICS_OF_VALUES,
+                time.time(),
+                COLUMNS,
+            ),
         ]
 
     def _hyperparameters(self) -> dict[str, float | str]:
@@ -235,6 +242,9 @@ class Dashboard:
     def _pages(self, record: Record, verification: str | None) -> list[Any]:
         """Everything that takes longer than a few numbers."""
         now = take(self._run.training, record.logits)
+        if self._run.dataset.answers is not None:  # no classes to draw
+            pages = [text("read_me/verification", verification)] if verification else []
+            return [*pages, *self._histograms(now)]
         count = self._projected()[1]
         points = (now.a[self._network.depth - 1] if now.a else now.p)[:count]
         write_points(
@@ -290,6 +300,13 @@ class Dashboard:
         return [
             precision_recall(f"precision_recall/{tag}", points[k]) for k, tag in enumerate(tags)
         ]
+
+
+def _qualities(record: Record) -> dict[str, float]:
+    """The share of right answers, or R2 where numbers are predicted."""
+    if record.train.r2 is None or record.test.r2 is None:
+        return {"accuracy/train": record.train.accuracy, "accuracy/test": record.test.accuracy}
+    return {"r2/train": record.train.r2, "r2/test": record.test.r2}
 
 
 def class_tags(classes: Sequence[str]) -> list[str]:

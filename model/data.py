@@ -21,7 +21,9 @@ from backproof.model.files.tables import SMALL, Table
 from backproof.model.preprocessing import Preprocessing, scaling, standardisation
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Inexact, Int64, Real
+    from jaxtyping import Float64, Inexact, Int64, Real
+
+    Answers = Int64[np.ndarray, " N"] | Inexact[np.ndarray, "N 1"]
 
 __all__ = ["Dataset", "Preprocessing", "load", "split"]
 
@@ -37,24 +39,27 @@ class Dataset:
     Args:
         name: "digits", "bars", "mnist", or the file's stem.
         x: raw values, one sample a row: uint8 for pictures, float64 for tables.
-        y: the class of each sample, in [0, K).
-        classes: the K names.
+        y: the class of each sample, in [0, K); or the number to predict of each, (N, 1), raw.
+        classes: the K names; of a number to predict, what it is called.
         preprocessing: fitted on the training samples alone.
         train: indices of the training samples.
         test: indices of the test samples.
         picture: (height, width) where a row is a picture.
         columns: names of the n_0 features where the file has a header.
+        answers: what the network is taught of a number to predict, (y - mean) / scale; None for
+            classes.
     """
 
     name: str
     x: Real[np.ndarray, "N n_0"]
-    y: Int64[np.ndarray, " N"]
+    y: Int64[np.ndarray, " N"] | Float64[np.ndarray, "N 1"]
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     train: Int64[np.ndarray, " n_train"]
     test: Int64[np.ndarray, " n_test"]
     picture: tuple[int, int] | None
     columns: tuple[str, ...] = ()
+    answers: Preprocessing | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -69,24 +74,36 @@ class Dataset:
 
     def training(
         self, dtype: DTypeLike = np.float64
-    ) -> tuple[Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
-        """The training samples, preprocessed, and their labels."""
-        return self.preprocessing(self.x[self.train], dtype), self.y[self.train]
+    ) -> tuple[Inexact[np.ndarray, "N n_0"], Answers]:
+        """The training samples, preprocessed, and their labels, or what is taught of numbers."""
+        return self.preprocessing(self.x[self.train], dtype), self._taught(self.train, dtype)
 
     def testing(
         self, dtype: DTypeLike = np.float64
-    ) -> tuple[Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
-        """The test samples, preprocessed, and their labels."""
-        return self.preprocessing(self.x[self.test], dtype), self.y[self.test]
+    ) -> tuple[Inexact[np.ndarray, "N n_0"], Answers]:
+        """The test samples, preprocessed, and their labels, or what is taught of numbers."""
+        return self.preprocessing(self.x[self.test], dtype), self._taught(self.test, dtype)
+
+    def _taught(self, rows: Int64[np.ndarray, " M"], dtype: DTypeLike) -> Answers:
+        if self.answers is None:
+            return self.y[rows]
+        return self.answers(self.y[rows], dtype)
 
 
-def load(data: str, data_dir: Path | None = None, download: bool = False) -> Dataset:
+def load(
+    data: str,
+    data_dir: Path | None = None,
+    download: bool = False,
+    *,
+    values: bool = False,
+) -> Dataset:
     """Load a data set by name, or a table by its path.
 
     Args:
         data: "digits", "bars", "mnist", or the path of a .csv or .npz file.
         data_dir: the folder of the MNIST files; data/mnist if None.
         download: fetch the MNIST files that are missing.
+        values: whether a table's labels, if they are numbers, are to be predicted as such.
     Raises: BadInput if there is no such data set, or if its files cannot be used.
     """
     if data == "mnist":
@@ -103,25 +120,27 @@ def load(data: str, data_dir: Path | None = None, download: bool = False) -> Dat
         )
     # a name that is not UTF-8 would be refused by TensorBoard
     name = path.stem.encode(errors="backslashreplace").decode()
-    return _from_table(name, READERS[path.suffix.lower()](path))
+    return _from_table(name, READERS[path.suffix.lower()](path, values))
 
 
 def split(
-    y: Int64[np.ndarray, " N"],
+    y: Answers,
 ) -> tuple[Int64[np.ndarray, " n_train"], Int64[np.ndarray, " n_test"]]:
     """Divide samples into 80% for training and 20% for test, every class alike, always in the same
-    way.
+    way. Numbers to predict are one class.
 
     A class keeps at least one sample for training. Fewer than 20 samples aren't divided: each is
     for training and for test.
 
     Args:
-        y: the class of each sample.
+        y: the class of each sample, or the number to predict.
     Returns: indices of the training samples, and of the test samples, in ascending order.
     """
     samples = np.arange(len(y))
     if len(y) < SMALL:
         return samples, samples
+    if y.ndim == 2:
+        y = np.zeros(len(y), dtype=np.int64)
     # the generator whose numbers NumPy promises never to change
     order = np.random.RandomState(0).permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]  # class by class
@@ -184,4 +203,5 @@ def _from_table(name: str, table: Table) -> Dataset:
         test,
         table.picture,
         table.columns,
+        standardisation(table.y[train]) if table.y.ndim == 2 else None,
     )

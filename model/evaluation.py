@@ -3,6 +3,7 @@ into a step."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from backproof.model.network import MLP
 from backproof.model.products import linear
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Float, Int64
+    from jaxtyping import Float
+
+    from backproof.model.costs import Answers
 
 LARGEST_EVALUATION = 8192  # samples at once, so that evaluating needs no more memory than training
 KEPT = 10_000  # test samples whose logits are kept, at least: all of MNIST's
@@ -24,18 +27,28 @@ KEPT = 10_000  # test samples whose logits are kept, at least: all of MNIST's
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs and labels where the arithmetic is."""
+    """Inputs and labels, or numbers to predict, where the arithmetic is."""
 
     x: Float[Tensor, "N n_0"]
-    y: Int64[Tensor, " N"]
+    y: Answers
 
 
 @dataclass(frozen=True)
 class Score:
-    """Mean loss (nats, or squared probability) and share of right answers."""
+    """How good a network is.
+
+    Attributes:
+        loss: its mean, in nats, or in squared outputs.
+        accuracy: share of right answers; NaN where numbers are predicted.
+        r2: where numbers are predicted, which part of their variance is: 1 less the mean squared
+            error over the variance. None elsewhere.
+        mean_squared_error: in squared units of what the network is taught. None elsewhere.
+    """
 
     loss: float
     accuracy: float
+    r2: float | None = None
+    mean_squared_error: float | None = None
 
 
 @torch.no_grad()
@@ -58,6 +71,7 @@ def evaluate(
     processes = processes or Processes()
     loss = 0.0
     right = 0
+    squares = 0.0
     rank = processes.rank
     world = processes.world
     mine = Samples(samples.x[rank::world], samples.y[rank::world])
@@ -71,11 +85,19 @@ def evaluate(
             if parts is not None and len(parts) * LARGEST_EVALUATION < KEPT:
                 parts.append(logits)
             loss += float(cost(logits, y)) * len(y)
-            right += int((logits.argmax(dim=1) == y).sum())
+            if y.dim() == 1:
+                right += int((logits.argmax(dim=1) == y).sum())
+            else:
+                squares += float((logits.double() - y.double()).square().sum())
     if world > 1:
-        both = torch.tensor([loss, right], dtype=torch.float64, device=samples.x.device)
-        loss, right = processes.add_up(both).tolist()
-    return Score(loss / len(samples.y), right / len(samples.y))
+        sums = torch.tensor([loss, right, squares], dtype=torch.float64, device=samples.x.device)
+        loss, right, squares = processes.add_up(sums).tolist()
+    N = len(samples.y)
+    if samples.y.dim() == 1:
+        return Score(loss / N, right / N)
+    variance = float(samples.y.double().var(dim=0, correction=0).sum())
+    error = squares / N
+    return Score(loss / N, math.nan, 1 - error / variance if variance else math.nan, error)
 
 
 def _activated(network: MLP, layer: int, z: Float[Tensor, "N n"]) -> Float[Tensor, "N n"]:

@@ -131,7 +131,7 @@ class Run:
         W, b = MLP.layers_of(arrays, prefix="network.")
         facts = {
             "epoch": record.epoch,
-            "accuracy": {"train": record.train.accuracy, "test": record.test.accuracy},
+            **_scores(record),
             "digest": data.digest,
             "seed": settings.seed,
             "samples": self._samples_seal,
@@ -149,7 +149,26 @@ class Run:
             facts,
             self.name,
             self.training.network.activations,
+            data.answers,
         )
+
+
+def _scores(record: Record) -> dict[str, dict[str, float | None]]:
+    """How good the network is, as far as a share of right answers or R2 says it."""
+    if record.train.r2 is None:
+        return {"accuracy": {"train": record.train.accuracy, "test": record.test.accuracy}}
+    return {"r2": {"train": record.train.r2, "test": record.test.r2}}
+
+
+def _data(configuration: Configuration, download: bool = False) -> Dataset:
+    """The data set, whose labels are numbers to predict where the output is linear and they can
+    be."""
+    return load(
+        configuration.data,
+        _path(configuration.data_dir),
+        download,
+        values=configuration.output == "linear",
+    )
 
 
 def start_run(
@@ -174,7 +193,7 @@ def start_run(
     Raises: BadInput if the data cannot be used, the network does not fit into memory, or the folder
     holds a run already.
     """
-    dataset = load(configuration.data, _path(configuration.data_dir), download)
+    dataset = _data(configuration, download)
     training = _training(configuration, dataset, device, processes)
     name = run_name(configuration.as_json(), CHANGEABLE, dataset.digest)
     if not training.processes.leads:
@@ -243,7 +262,7 @@ def _resumed(
 ) -> Run:
     """A run from its checkpoint."""
     arrays, facts = load_state(folder)
-    dataset = load(configuration.data, _path(configuration.data_dir))
+    dataset = _data(configuration)
     if facts.get("digest") != dataset.digest:
         raise BadInput(
             f"{configuration.data}: expected the data that {folder} was trained on, got other "
@@ -282,7 +301,7 @@ def _anew(
     processes: Processes | None,
 ) -> Run:
     """A run that was stopped before it saved anything, from its first epoch."""
-    dataset = load(configuration.data, _path(configuration.data_dir))
+    dataset = _data(configuration)
     training = _training(configuration, dataset, device, processes)
     name = run_name(configuration.as_json(), CHANGEABLE, dataset.digest)
     if claim is not None:

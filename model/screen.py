@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from backproof.model.evaluation import Score
     from backproof.model.run import Run
     from backproof.model.training import Record
 
@@ -26,7 +27,10 @@ def introduction(run: Run) -> list[str]:
             f"{len(data.train):,} samples, too few to set some apart: tested on those that "
             "it learns"
         )
-    samples += f", {len(data.classes)} classes"
+    if data.answers is None:
+        samples += f", {len(data.classes)} classes"
+    else:
+        samples += f", numbers from {data.y.min():g} to {data.y.max():g}"
     arithmetic = f"{settings.dtype} on {run.training.train.x.device.type}"
     names = run.training.network.activations
     hidden = ", ".join(names if len(set(names)) > 1 else names[:1])
@@ -55,7 +59,8 @@ def progress(run: Run) -> Iterator[Record]:
     first = run.training.epoch
     last = run.configuration.epochs
     shown = {first + round(part * (last - first) / LINES_SHOWN) for part in range(LINES_SHOWN + 1)}
-    print("epoch  train loss  test loss  train right  test right")
+    quality = "right" if run.dataset.answers is None else "   R2"
+    print(f"epoch  train loss  test loss  train {quality}  test {quality}")
     with bars.tqdm(
         total=last - first,
         unit="epoch",
@@ -68,11 +73,18 @@ def progress(run: Run) -> Iterator[Record]:
                 test = record.test
                 line = (
                     f"{record.epoch:5}  {train.loss:10.4f}  {test.loss:9.4f}  "
-                    f"{train.accuracy:11.2%}  {test.accuracy:10.2%}"
+                    f"{_quality(train):>11}  {_quality(test):>10}"
                 )
                 bar.write(line, file=sys.stdout)
             bar.update(record.epoch > first)
             yield record
+
+
+def _quality(score: Score) -> str:
+    """The share of right answers, or R2 where numbers are predicted."""
+    if score.r2 is None:
+        return f"{score.accuracy:.2%}"
+    return f"{score.r2:.4f}"
 
 
 def counted(count: int, what: str) -> str:

@@ -31,6 +31,8 @@ from backproof.model.replay import Replay, in_turn
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float, Int64
 
+    from backproof.model.costs import Answers
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -199,9 +201,7 @@ class Training:
             return Replay(self._steps, parameters=parameters, device=self.train.x.device)
         return partial(in_turn, self._steps)
 
-    def step(
-        self, x: Float[Tensor, "N n_0"], y: Int64[Tensor, " N"], whole: int | None = None
-    ) -> None:
+    def step(self, x: Float[Tensor, "N n_0"], y: Answers, whole: int | None = None) -> None:
         """One batch forward, backward, and the optimizer's step; leaves its gradients.
 
         Args:
@@ -213,7 +213,7 @@ class Training:
     def bound(
         self,
         x: Float[Tensor, "N n_0"],
-        y: Int64[Tensor, " N"],
+        y: Answers,
         whole: int | None = None,
         *,
         seen: bool = True,

@@ -58,7 +58,7 @@ def test_encode_refuses_a_quantity_to_predict():
         "f.csv: expected classes that repeat, at most one for every two rows, got fractional "
         "numbers, as in regression: "
         "3 different ones in 3 rows, such as '1.5' and '2.5'. Give classes as labels, such as "
-        "ranges of the value."
+        "ranges of the value, or add --output linear to predict numbers."
     )
 
 

@@ -99,7 +99,7 @@ def look(
 def judge(
     signs: VitalSigns,
     x: Inexact[np.ndarray, "N n_0"],
-    y: Integer[np.ndarray, " N"],
+    y: Integer[np.ndarray, " N"] | Inexact[np.ndarray, "N K"],
     *,
     history: Sequence[Progress] = (),
     ended: bool = False,

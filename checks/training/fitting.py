@@ -57,12 +57,15 @@ class Trained:
 
     def predict(self, x: Any) -> Shaped[np.ndarray, " M"]:
         """The class of each row: a whole number where all classes are called by one, else a name.
+        A network that was taught numbers predicts them.
 
         Args:
             x: raw values as in the data that it was trained on, one row an input; whatever
                 np.asarray takes. Pictures may be (M, height, width); one row may be a vector.
         Raises: ValueError if x does not fit the network.
         """
+        if self.model.answers is not None:
+            return self.predict_proba(x)[:, 0]
         return self._names()[self.predict_proba(x).argmax(axis=1)]
 
     def predict_proba(self, x: Any) -> Inexact[np.ndarray, "M K"]:
@@ -76,7 +79,7 @@ class Trained:
             ) from None
 
     def score(self, x: Any, y: Any) -> float:
-        """The share of rows that `predict` gets right.
+        """The share of rows that `predict` gets right; R2 of numbers.
 
         Args:
             x: as for `predict`.
@@ -89,6 +92,9 @@ class Trained:
             raise ValueError(
                 f"expected y of shape {said.shape}, a class for each row of x, got {true.shape}"
             )
+        if self.model.answers is not None:
+            errors = np.square(said - true).mean(dtype=np.float64)
+            return float(1 - errors / true.var(dtype=np.float64))
         if said.dtype.kind == "U":
             true = true.astype(str)
         else:

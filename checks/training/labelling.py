@@ -60,7 +60,8 @@ def _of_another_version(model: SavedModel, error: ValueError) -> BadInput:
 
 
 def probabilities(model: SavedModel, x: Real[np.ndarray, "M n_0"]) -> Inexact[np.ndarray, "M K"]:
-    """p of each row, in the precision in which the network was trained.
+    """p of each row, in the precision in which the network was trained; of a network that predicts
+    a number, that number in its own unit.
 
     Args:
         model: the network.
@@ -72,6 +73,8 @@ def probabilities(model: SavedModel, x: Real[np.ndarray, "M n_0"]) -> Inexact[np
     with np.errstate(over="ignore", invalid="ignore"):
         inputs = model.preprocessing(x, model.W[1].dtype)
         p = by_hand.forward(inputs, model.W, model.b, head=head, hidden=hidden).p
+    if model.answers is not None:
+        p = p * model.answers.scale.astype(p.dtype) + model.answers.mean.astype(p.dtype)
     wrong = np.flatnonzero(~np.isfinite(p).all(axis=1))
     if len(wrong):
         raise Overflow(int(wrong[0]))

@@ -16,7 +16,9 @@ from backproof.model.checkpoint import SavedModel, load_run
 from backproof.model.data import load
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Inexact, Int64
+    from jaxtyping import Inexact
+
+    from backproof.model.data import Answers
 
 
 def problems_of_run(run: Path, *, count: int, batch: int, seed: int) -> list[Problem]:
@@ -52,11 +54,15 @@ def symptoms_of_run(run: Path) -> list[Symptom]:
 
 def _model_and_data(
     run: Path,
-) -> tuple[SavedModel, Inexact[np.ndarray, "N n_0"], Int64[np.ndarray, " N"]]:
+) -> tuple[SavedModel, Inexact[np.ndarray, "N n_0"], Answers]:
     """A run's network and its training samples, preprocessed."""
     model, config = load_run(run)
     data_dir = config.get("data_dir")
-    dataset = load(str(config.get("data", model.data)), Path(data_dir) if data_dir else None)
+    dataset = load(
+        str(config.get("data", model.data)),
+        Path(data_dir) if data_dir else None,
+        values=model.answers is not None,
+    )
     return model, *dataset.training(np.float64)
 
 
@@ -64,7 +70,7 @@ def _problem_of_run(
     run: Path,
     model: SavedModel,
     x: Inexact[np.ndarray, "N n_0"],
-    y: Int64[np.ndarray, " N"],
+    y: Answers,
     batch: int,
     seed: int,
 ) -> Problem:

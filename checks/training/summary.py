@@ -54,12 +54,10 @@ def as_text(
         lines.append(f"symptom {short if watcher.reported(symptom) else symptom.line}")
     if not run.last:
         return [*lines, f"stopped before the first epoch was saved, in {seconds:.1f} s"]
-    accuracy = (
-        f"test accuracy {run.last.test.accuracy:.2%} after {counted(run.last.epoch, 'epoch')}"
-    )
+    quality = f"{_quality(run)} after {counted(run.last.epoch, 'epoch')}"
     return [
         *lines,
-        f"{accuracy}, in {seconds:.1f} s",
+        f"{quality}, in {seconds:.1f} s",
         f"run: {folder.resolve()}",
         "look: tensorboard --logdir "
         f"{shlex.quote(str((folder.parent if folder.parent == runs else folder).resolve()))}",
@@ -79,10 +77,44 @@ def as_json(
         "epochs": last.epoch if last else 0,
         "seconds": seconds,
         "loss": {"train": last.train.loss, "test": last.test.loss} if last else None,
-        "accuracy": {"train": last.train.accuracy, "test": last.test.accuracy} if last else None,
+        **_scores(run),
         "gradient_check": checker.summary(),
         "symptoms": [symptom.as_json() for symptom in symptoms],
     }
+
+
+def _quality(run: Run) -> str:
+    """How good the network is on test samples."""
+    assert run.last is not None
+    test = run.last.test
+    if test.r2 is None or test.mean_squared_error is None or run.dataset.answers is None:
+        return f"test accuracy {test.accuracy:.2%}"
+    error = test.mean_squared_error * _squared_unit(run)
+    return f"test R2 {test.r2:.4f}, mean squared error {error:.4g}"
+
+
+def _squared_unit(run: Run) -> float:
+    """The square of what is 1 to the network, in squared units of the data."""
+    assert run.dataset.answers is not None
+    return float(run.dataset.answers.scale[0]) ** 2
+
+
+def _scores(run: Run) -> dict[str, Any]:
+    """How good the network is, for machines: accuracy, or R2 and the mean squared error in squared
+    units of the data."""
+    last = run.last
+    if run.dataset.answers is None:
+        both = {"train": last.train.accuracy, "test": last.test.accuracy} if last else None
+        return {"accuracy": both}
+    found: dict[str, Any] = {"accuracy": None, "r2": None, "mean_squared_error": None}
+    if last is not None:
+        parts = {"train": last.train, "test": last.test}
+        found["r2"] = {name: score.r2 for name, score in parts.items()}
+        found["mean_squared_error"] = {
+            name: (score.mean_squared_error or 0.0) * _squared_unit(run)
+            for name, score in parts.items()
+        }
+    return found
 
 
 def _label_command(run: Run, label: Sequence[str]) -> str:

@@ -20,7 +20,16 @@ import numpy as np
 
 from backproof.model.command_line import BadInput
 from backproof.model.files.csv_text import Record, read_text, records_of, separator_of
-from backproof.model.files.tables import LARGEST, Table, all_numbers, encode, shown, value
+from backproof.model.files.tables import (
+    LARGEST,
+    VALUE,
+    Table,
+    all_numbers,
+    encode,
+    quantities,
+    shown,
+    value,
+)
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float64
@@ -36,11 +45,12 @@ class Rows:
     columns: tuple[str, ...]
 
 
-def read_csv(path: Path) -> Table:
+def read_csv(path: Path, values: bool = False) -> Table:
     """Read a table whose last column is the label.
 
     Args:
         path: UTF-8 text, with or without header, quotes and byte order mark.
+        values: whether labels that are all numbers are numbers to predict, not names of classes.
     Returns: float64 features and encoded labels.
     Raises: BadInput with file, line and column for whatever cannot be used.
     """
@@ -61,6 +71,8 @@ def read_csv(path: Path) -> Table:
     rows = _without_numeric_header(rows, first)
     _check_features(path, rows)
     _check_labels(path, rows)
+    if values and all_numbers(set(rows.labels)):
+        return Table(rows.x, quantities(rows.labels, path), (VALUE,), columns=rows.columns)
     y, classes = encode(rows.labels, path)
     return Table(rows.x, y, classes, columns=rows.columns)
 

@@ -13,7 +13,16 @@ import numpy as np
 
 from backproof.model.command_line import BadInput
 from backproof.model.files.reading import load_array, open_regular
-from backproof.model.files.tables import LARGEST, Table, encode, refuse, shown
+from backproof.model.files.tables import (
+    LARGEST,
+    VALUE,
+    Table,
+    all_numbers,
+    encode,
+    quantities,
+    refuse,
+    shown,
+)
 
 UNREADABLE = (
     OSError,
@@ -29,12 +38,13 @@ UNREADABLE = (
 )
 
 
-def read_npz(path: Path) -> Table:
+def read_npz(path: Path, values: bool = False) -> Table:
     """Read a table that NumPy's `savez` wrote; nothing in it is unpickled.
 
     Args:
         path: a file with `x`, (N, n_0) or (N, height, width), and `y`, (N,) of whole numbers or
             text. With `classes`, (K,) of names, `y` is in [0, K) or one of the names.
+        values: whether numbers in y are numbers to predict, not classes.
     Returns: the features, uint8 where they are stored so and float64 otherwise, and encoded labels.
     Raises: BadInput for whatever cannot be used.
     """
@@ -46,6 +56,11 @@ def read_npz(path: Path) -> Table:
             "y=y)."
         )
     x, picture = _features(path, arrays["x"])
+    given = arrays["y"]
+    if values and given.dtype.kind in "uif" and given.shape in ((len(x),), (len(x), 1)):
+        numbers = [repr(float(number)) for number in given.ravel()]
+        if all_numbers(numbers):
+            return Table(x, quantities(numbers, path), (VALUE,), picture)
     y, classes = _classes(path, _labels(path, arrays["y"], len(x)), arrays)
     return Table(x, y, classes, picture)
 

@@ -16,7 +16,7 @@ import numpy as np
 from backproof.model.command_line import BadInput
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Int64, Real
+    from jaxtyping import Float64, Int64, Real
 
 SMALL = 20  # rows below which a table is a toy: nobody's regression, and too short to split
 LARGEST = 1e30  # magnitude of a feature: its square stays finite in float64, and itself in float32
@@ -24,14 +24,15 @@ LARGEST = 1e30  # magnitude of a feature: its square stays finite in float64, an
 
 @dataclass(frozen=True)
 class Table:
-    """A table as its file has it: raw numbers, labels in [0, K), and the names of the K classes.
+    """A table as its file has it: raw numbers, labels in [0, K), and the names of the K classes; or
+    numbers to predict, (N, 1), and the name of that output.
 
     `picture` is (height, width) where a row is a picture, `columns` the features' names where the
     file has a header.
     """
 
     x: Real[np.ndarray, "N n_0"]
-    y: Int64[np.ndarray, " N"]
+    y: Int64[np.ndarray, " N"] | Float64[np.ndarray, "N 1"]
     classes: tuple[str, ...]
     picture: tuple[int, int] | None = None
     columns: tuple[str, ...] = ()
@@ -69,6 +70,31 @@ def encode(labels: Sequence[str], where: object) -> tuple[Int64[np.ndarray, " N"
     )
 
 
+VALUE = "value"  # what the one output is called that predicts a number
+
+
+def quantities(labels: Sequence[str], where: object) -> Float64[np.ndarray, "N 1"]:
+    """Labels that are numbers, as numbers to predict.
+
+    Args:
+        labels: one text a row.
+        where: the file, for the error.
+    Raises: BadInput where they are too few, all the same, or too large.
+    """
+    y = np.array([float(value(text)) for text in labels], dtype=np.float64)[:, None]
+    if len(y) < 2 or (y == y[0]).all():
+        raise BadInput(
+            f"{where}: expected at least 2 different numbers to predict, got {len(y)} rows with "
+            f"{shown(labels[0])}. Add rows with another value."
+        )
+    if np.abs(y).max() > LARGEST:
+        raise BadInput(
+            f"{where}: expected numbers of at most {LARGEST:g} to predict, got "
+            f"{np.abs(y).max():g}. Correct it, or remove the row."
+        )
+    return y
+
+
 def refuse(rows: int, names: Sequence[str], where: object, fractional: bool = False) -> None:
     """Raise BadInput unless these are classes: at least two of them and, but for toys, two rows for
     each."""
@@ -86,7 +112,8 @@ def refuse(rows: int, names: Sequence[str], where: object, fractional: bool = Fa
         f"{where}: expected classes that repeat, at most one for every two rows, got {kind}: "
         f"{classes} different ones "
         f"in {rows} rows, such as {shown(names[0])} and {shown(names[1])}. "
-        "Give classes as labels, such as ranges of the value."
+        "Give classes as labels, such as ranges of the value, or add --output linear to predict "
+        "numbers."
     )
 
 

@@ -34,7 +34,7 @@ class Snapshot:
 
     a: dict[int, Float[np.ndarray, "M n_l"]]
     p: Float[np.ndarray, "N K"]
-    y: Int64[np.ndarray, " N"]
+    y: Int64[np.ndarray, " N"] | Float[np.ndarray, "N 1"]
 
     @cached_property
     def said(self) -> Int64[np.ndarray, " N"]:
