@@ -61,7 +61,7 @@ def look(
     W: Mapping[int, Inexact[np.ndarray, "_ _"]],
     b: Mapping[int, Inexact[np.ndarray, " _"]],
     x: Inexact[np.ndarray, "N n_0"],
-    y: Integer[np.ndarray, " N"],
+    y: Integer[np.ndarray, " N"] | Inexact[np.ndarray, "N K"],
     *,
     output: str,
     cost: str,
