@@ -1,6 +1,6 @@
 """What becomes of a run, and of a command, when everything goes wrong.
 
-    python -m benchmarks.reliability [--share 1.0] [--only NAME ...] [--seed 0] [--json]
+    python -m benchmarks.reliability [--share 1.0] [--quick] [--only NAME ...] [--seed 0] [--json]
     [--page docs/reliability.md]
 
 Kills before, after and within every call that changes a run's files, in four configurations; a disk
@@ -45,7 +45,7 @@ from benchmarks.trials import HUNG, KILLED, Done, Fault, restart_with_shim, scra
 
 assert _imports_what_training_needs
 KILLS = {"before": -1, "after": -2, "within": -3}
-ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
+ERRORS = [errno.ENOSPC, errno.EIO, errno.EDQUOT]
 EPOCHS = 2
 CONFIGURATIONS = {
     "bars, sgd": ("--data", "bars", "--hidden", "3", "--lr", "0.5"),
@@ -223,8 +223,8 @@ def kills(share: float, seed: random.Random) -> Iterator[Count]:
 def errors(share: float, seed: random.Random) -> Iterator[Count]:
     """A call fails, or it and all after it, in two configurations."""
     count = Count("ENOSPC, EIO, EDQUOT at every call, once and for good")
-    for name in ("bars, sgd", "table, momentum"):
-        known = reference(CONFIGURATIONS[name])
+    for flags in list(CONFIGURATIONS.values())[:3:2]:
+        known = reference(flags)
         for number in ERRORS:
             for for_good in (False, True):
                 for call in positions(known.calls, share, seed):
@@ -480,12 +480,15 @@ def main(argv: list[str] | None = None) -> int:
     """Run the campaigns, print the table, and say what fell short."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--share", type=float, default=1.0, help="of all trials (default: 1)")
+    parser.add_argument("--quick", action="store_true", help="one configuration, one error, once")
     parser.add_argument("--only", nargs="+", choices=CAMPAIGNS, default=list(CAMPAIGNS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--page", type=Path, help="whose table is to be replaced")
     given = parser.parse_args(argv)
     torch.set_num_threads(1)
+    if given.quick:
+        _only_the_first()
     counts: list[Count] = []
     for name in given.only:
         if name in NEED_SHIM and shim() is None:
@@ -504,6 +507,13 @@ def main(argv: list[str] | None = None) -> int:
     if given.page:
         _replace_table(given.page, rows)
     return int(any(count.short for count in counts))
+
+
+def _only_the_first() -> None:
+    """One configuration and one error of the disk: enough for a test."""
+    for name in list(CONFIGURATIONS)[1:]:
+        del CONFIGURATIONS[name]
+    del ERRORS[1:]
 
 
 def _replace_table(page: Path, rows: list[str]) -> None:
