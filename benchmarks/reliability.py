@@ -63,6 +63,7 @@ MUTATIONS = 5000
 LINES = 10_000
 SIGNALS = 300
 CODES = (0, 1, 2, 130)
+HEAD = ("| campaign | tried | what came | fell short |", "| --- | --- | --- | --- |")
 MARKS = ("<!-- campaign -->", "<!-- /campaign -->")
 
 
@@ -495,12 +496,11 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{name}: left out, for want of a C compiler or of LD_PRELOAD", file=sys.stderr)
             continue
         counts += CAMPAIGNS[name](given.share, random.Random(given.seed))
-    rows = ["| campaign | tried | what came | fell short |", "| --- | --- | --- | --- |"]
-    rows += [count.row for count in counts]
+    rows = [count.row for count in counts]
     if given.json:
         print(json.dumps([{**vars(count), "came": dict(count.came)} for count in counts]))
     else:
-        print("\n".join(rows))
+        print("\n".join([*HEAD, *rows]))
     for count in counts:
         for problem in count.short[:20]:
             print(f"{count.name}: {problem}", file=sys.stderr)
@@ -517,10 +517,15 @@ def _only_the_first() -> None:
 
 
 def _replace_table(page: Path, rows: list[str]) -> None:
-    """What stands between the marks."""
+    """Between the marks: these rows in place of those of the same campaigns; the others stay."""
     before, _, rest = page.read_text().partition(MARKS[0])
-    after = rest.partition(MARKS[1])[2]
-    page.write_text("\n".join([f"{before}{MARKS[0]}", "", *rows, "", f"{MARKS[1]}{after}"]))
+    stood, _, after = rest.partition(MARKS[1])
+    by_name = {row.split("|")[1]: row for row in stood.splitlines() if row.startswith("| ")}
+    by_name.pop(HEAD[0].split("|")[1], None)
+    by_name.pop(HEAD[1].split("|")[1], None)
+    by_name |= {row.split("|")[1]: row for row in rows}
+    table = [*HEAD, *by_name.values()]
+    page.write_text("\n".join([f"{before}{MARKS[0]}", "", *table, "", f"{MARKS[1]}{after}"]))
 
 
 if __name__ == "__main__":

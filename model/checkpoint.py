@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ import numpy as np
 from backproof.model import sealed
 from backproof.model.atomic import write_atomically
 from backproof.model.command_line import BadInput
+from backproof.model.files.reading import content_of
 from backproof.model.preprocessing import Preprocessing
 from backproof.model.sealed import Sealed, advice, expect, first_line
 
@@ -150,14 +152,14 @@ def load_model(run: Path) -> SavedModel:
     """
     newest: dict[str, Any] = {}
     remarks: tuple[str, ...] = ()
-    if (run / CHECKPOINT).exists():
+    if os.path.lexists(run / CHECKPOINT):
         try:
             newest = _mapping(sealed.read_facts(run / CHECKPOINT).get("model"))
         except BadInput as error:
             remarks = (f"{error} What follows is of {MODEL} alone.",)
     if not newest:
         return replace(_read_model(run)[0], remarks=remarks)
-    if not (run / MODEL).exists():
+    if not os.path.lexists(run / MODEL):
         return _model_in_checkpoint(run)
     model, seal = _read_model(run)
     if seal == newest.get("seal"):
@@ -206,7 +208,7 @@ def load_config(run: Path) -> SavedConfig:
     """
     expect(run / CONFIG)
     try:
-        config = json.loads((run / CONFIG).read_bytes().decode())
+        config = json.loads(content_of(run / CONFIG).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(
             f"{run / CONFIG}: expected JSON, got {first_line(error)}. {advice(run)}"

@@ -22,6 +22,7 @@ from safetensors.numpy import save
 
 from backproof.model.atomic import write_atomically
 from backproof.model.command_line import BadInput
+from backproof.model.files.reading import open_regular
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Shaped
@@ -104,8 +105,15 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 
 def expect(path: Path) -> None:
-    """A file of a run. Raises BadInput if it is not there."""
-    if not path.is_file():
+    """A file of a run. Raises BadInput if it is not there, or nobody may look."""
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise BadInput(
+            f"{path.parent}: expected the folder of a run, got: {first_line(error)}. "
+            f"{advice(path.parent)}"
+        ) from error
+    if not there:
         raise BadInput(
             f"{path.parent}: expected the folder of a run with a {path.name}, got none there. "
             f"{advice(path.parent)}"
@@ -130,6 +138,7 @@ def _opened(path: Path, *, with_arrays: bool) -> tuple[dict[str, str], dict[str,
     expect(path)
     arrays = {}
     try:
+        open_regular(path).close()  # safetensors says of what it may not read that it is not there
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             if with_arrays:

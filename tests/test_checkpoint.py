@@ -509,3 +509,31 @@ def test_a_claimed_run_is_nobody_elses(tmp_path):
         "digits-2",
         "digits-3",
     ]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "setuid") or os.getuid() != 0, reason="only root may be another"
+)
+@pytest.mark.parametrize("what", [".", MODEL, CHECKPOINT])
+def test_what_may_not_be_read_is_not_called_missing(tmp_path, what):
+    save_both(tmp_path, a_model())
+    (tmp_path / what).chmod(0)
+    program = (
+        "import os, sys; from pathlib import Path; from backproof.model import checkpoint\n"
+        "os.setuid(65534)\n"
+        "try: print(checkpoint.load_model(Path(sys.argv[1])).remarks)\n"
+        "except checkpoint.BadInput as error: print(error)"
+    )
+    tmp_path.parent.chmod(0o755)
+    tmp_path.parent.parent.chmod(0o755)
+    tmp_path.parent.parent.parent.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (tmp_path / what).chmod(0o755)
+    assert "Permission denied" in done.stdout, done.stderr
+    assert "No such file" not in done.stdout
