@@ -179,14 +179,18 @@ def _picked(number: int, op: Any, arguments: argparse.Namespace) -> bool:
     return int(number * arguments.share) != int((number + 1) * arguments.share)
 
 
-def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def worker(start: int) -> list[str]:
+    """The command of the process that begins at an operator."""
+    return [sys.executable, __file__, *sys.argv[1:], "--work-from", str(start)]
+
+
+def run() -> list[dict[str, Any]]:
     """All lines; a process that died gives the operator that it had begun, as a crash."""
     found: list[dict[str, Any]] = []
     start = 0
     while True:
-        command = [sys.executable, __file__, *sys.argv[1:], "--work-from", str(start)]
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+            worker(start), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
         assert process.stdout is not None
         begun: dict[str, Any] | None = None
@@ -205,6 +209,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 found.append(line)
         process.kill()
         code = process.wait()
+        process.stdout.close()
         if begun is None:
             return found
         found.append(begun | {"outcome": "crash", "why": f"the process ended with {code}"})
@@ -225,7 +230,7 @@ def main(argv: list[str] | None = None) -> int:
         return work(arguments)
     os.environ["PYTHONWARNINGS"] = "ignore"
     print(f"torch {torch.__version__}, {len(operators())} operators, share {arguments.share}")
-    found = run(arguments)
+    found = run()
     if arguments.json:
         arguments.json.write_text("\n".join(json.dumps(line) for line in found) + "\n")
     for check in arguments.checks:

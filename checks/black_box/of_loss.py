@@ -26,7 +26,7 @@ from backproof.checks.black_box.claimed_gradients import (
 from backproof.checks.black_box.entries import common_factor, entry_by_entry
 from backproof.checks.black_box.held import Held
 from backproof.checks.black_box.imitation import imitate
-from backproof.checks.black_box.rounding import Allowance, allowances
+from backproof.checks.black_box.rounding import NEAR, Allowance, allowances
 from backproof.checks.black_box.shadow import Arithmetic, Shadow
 from backproof.checks.verdict import Verdict
 
@@ -37,7 +37,6 @@ LIFTED_TOO: dict[torch.dtype, tuple[tuple[torch.dtype, ...], ...]] = {
     torch.bfloat16: ((torch.float32,), ()),
     torch.float16: ((torch.float32,), ()),
 }
-NEAR = 0.5  # of what is allowed: where all entries are nearer than that, fewer runs tell enough
 
 
 @dataclass(frozen=True)

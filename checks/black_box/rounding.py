@@ -22,6 +22,7 @@ RUNS = 8
 SPREADS = 6.0
 # after so many it is asked whether everything is far inside already
 FIRST_RUNS = 3
+NEAR = 0.5  # of what is allowed: where all entries are nearer than that, fewer runs tell enough
 # eps of the result itself, whatever the spread: libraries are up to about 2 ulp off in exp and
 # division
 LAST_OPERATION = 4.0
