@@ -34,9 +34,11 @@ if __name__ == "__main__":
 
 try:
     with importing():
+        from backproof.checks.activations import named
         from backproof.checks.grading.flags import add_flags, refused
+        from backproof.checks.heads import Head, usual_cost
         from backproof.checks.learning.finding import Symptom
-        from backproof.checks.problem import HARD_KINDS, Problem, standard
+        from backproof.checks.problem import Problem, draw, of_the_project
         from backproof.checks.report import junit
         from backproof.checks.report.text import Report, as_json, as_text
 except BadInput as error:  # NumPy is not installed
@@ -113,7 +115,7 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         "--problems",
         type=whole_number(1),
         metavar="N",
-        help=f"how many (default: {len(HARD_KINDS)})",
+        help="how many (default: one of each hard kind, then one of each output and cost)",
     )
     parser.add_argument(
         "--device",
@@ -142,6 +144,14 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         help="walk through one sample with its numbers, by default of 2 3 2",
     )
     parser.add_argument(
+        "--activation",
+        nargs="+",
+        metavar="NAME",
+        help="of the hidden layers that --explain walks through, one for all or one each",
+    )
+    parser.add_argument("--output", metavar="NAME", help="softmax, linear, ... of --explain")
+    parser.add_argument("--cost", metavar="NAME", help="cross-entropy, quadratic, ... of --explain")
+    parser.add_argument(
         "--notation",
         type=one_of("backproof", "3blue1brown", "nielsen"),
         metavar="backproof|3blue1brown|nielsen",
@@ -169,6 +179,11 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
     if args.notation and not args.explain:
         parser.error(
             "--notation: expected --explain beside it, whose symbols it chooses. Add --explain."
+        )
+    if (args.activation or args.output or args.cost) and (not args.explain or args.run):
+        parser.error(
+            "--activation, --output and --cost: expected --explain beside them, and no --run. They "
+            "choose what it walks through."
         )
     why_not = refused(args)
     if why_not:
@@ -243,7 +258,23 @@ def walk(args: Namespace) -> str:
     from backproof.checks.walkthrough.text import explain
 
     one = Namespace(**vars(args) | {"sizes": args.sizes or [2, 3, 2], "batch": 1, "problems": 1})
-    return explain(_problems(one)[0], args.notation)
+    if args.run or not (args.activation or args.output or args.cost):
+        return explain(_problems(one)[0], args.notation)
+    return explain(_chosen(one).rounded_to(args.dtype), args.notation)
+
+
+def _chosen(args: Namespace) -> Problem:
+    """A problem whose activations, output and cost --explain was given; numbers in place of a class
+    where the output tells none."""
+    try:
+        output = args.output or "softmax"
+        head = Head(output, args.cost or usual_cost(output))
+        names = args.activation or ["sigmoid"]
+        hidden = [named(name) for name in names] * (len(args.sizes) - 2 if len(names) == 1 else 1)
+        labels = "any" if head.tells_classes else "values"
+        return draw(args.sizes, 1, args.seed, labels=labels, head=head, hidden=hidden)
+    except ValueError as error:
+        raise BadInput(f"--explain: {error}. Choose one of them.") from error
 
 
 def _problems(args: Namespace) -> list[Problem]:
@@ -255,9 +286,7 @@ def _problems(args: Namespace) -> list[Problem]:
             args.run, count=args.problems or 4, batch=args.batch or 16, seed=args.seed
         )
     else:
-        problems = list(
-            standard(args.problems or len(HARD_KINDS), args.seed, args.sizes, args.batch)
-        )
+        problems = of_the_project(args.problems, args.seed, args.sizes, args.batch)
     return [problem.rounded_to(args.dtype) for problem in problems]
 
 

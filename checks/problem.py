@@ -237,8 +237,8 @@ def draw(
 def standard(
     count: int, seed: int = 0, sizes: Sequence[int] | None = None, batch: int | None = None
 ) -> Iterator[Problem]:
-    """The problems of `python -m checks`: first one of each hard kind, then as many random ones as
-    asked for.
+    """Problems with sigmoid hidden layers and the first four heads: one of each hard kind, then as
+    many random ones as asked for.
 
     Args:
         count: how many.
@@ -286,6 +286,23 @@ def every_kind(
             hidden=hidden,
             levels=levels,
         )
+
+
+def of_the_project(
+    count: int | None = None,
+    seed: int = 0,
+    sizes: Sequence[int] | None = None,
+    batch: int | None = None,
+) -> list[Problem]:
+    """The problems of `python -m checks`: one of each hard kind, then all heads and activations.
+
+    Args:
+        count: how many; None for as many as it takes to have had every head.
+        seed, sizes, batch: as for `standard`.
+    """
+    hard = list(standard(min(count or len(HARD_KINDS), len(HARD_KINDS)), seed, sizes, batch))
+    more = len(HEADS) if count is None else count - len(hard)
+    return hard + list(every_kind(more, seed + len(hard), sizes, batch))
 
 
 # Depths 0 to 4, every regime under softmax with either cost, N = 1, equal neighbouring widths,

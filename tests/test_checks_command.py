@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from backproof.checks.__main__ import main
+from backproof.checks.activations import NAMES
+from backproof.checks.heads import HEADS
 
 
 def run(capsys, *argv):
@@ -18,8 +20,10 @@ def run(capsys, *argv):
 def test_default_verification_passes_and_ends_with_one_clear_line(capsys):
     code, out, err = run(capsys)
     assert (code, err) == (0, "")
-    assert out.splitlines()[-1].startswith("pass: 18 problems, ")
-    assert len(out.splitlines()) == 19
+    assert out.splitlines()[-1].startswith(f"pass: {18 + len(HEADS)} problems, ")
+    assert len(out.splitlines()) == 18 + len(HEADS) + 1
+    assert all(name in out for name in NAMES)
+    assert all(str(head) in out for head in HEADS)
 
 
 def test_json_is_one_object_whose_comparisons_all_pass_or_say_untested(capsys):

@@ -209,3 +209,20 @@ def test_an_unknown_notation_is_refused_in_one_line(capsys: pytest.CaptureFixtur
         "python -m checks: --notation: expected one of backproof, 3blue1brown, nielsen, got "
         "'sadowski'."
     )
+
+
+def test_explain_takes_activations_an_output_and_a_cost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chosen = ["--activation", "relu", "--output", "linear", "--cost", "half-quadratic"]
+    assert main(["--explain", "--sizes", "2", "4", "3", "2", *chosen]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Problem 2-4-3-2 N=1 linear+half-quadratic relu fresh values seed=0")
+    assert "at the kink, z = 0; nearest to it is" in out
+    assert main(["--explain", "--activation", "swish"]) == 2
+    assert "--explain: expected an activation of sigmoid, tanh, " in capsys.readouterr().err
+    assert main(["--explain", "--sizes", "2", "3", "2", "--activation", "relu", "tanh"]) == 2
+    assert "got 2. Choose" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["--activation", "relu"])
+    assert "expected --explain beside them" in capsys.readouterr().err
