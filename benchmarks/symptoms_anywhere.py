@@ -205,12 +205,11 @@ def inputs_unscaled(activation: str, seed: int) -> Case:
 
 def targets_out_of_range(activation: str, seed: int) -> Case:
     """Values of 1 to 4 or of -3 to 3 for a bounded output."""
-    random = np.random.default_rng([seed, 5])
     case = healthy_case(activation, seed, head=("linear", "quadratic"))
     output = ("sigmoid", "tanh", "relu", "bipolar-sigmoid")[seed % 4]
     y = case.given.y * (2 if output != "relu" else 1)
     if seed % 3 == 0 and output != "relu":
-        y = random.integers(1, 5, size=len(y)).astype(float) + (y > 0)
+        y = np.clip(np.rint(2.5 + y), 1, 4)
     given = network(
         case.given.x,
         y,

@@ -1,4 +1,4 @@
-"""Make every figure and number of why-half.md and softmax.md, or check that they are still true.
+"""Make every figure and number of PAGES, or check that they are still true.
 
 python -m docs.figures [--check] [--fast] [--figures]
 
@@ -27,7 +27,7 @@ from benchmarks.remedies import X
 from docs import numbers
 
 HERE = Path(__file__).parent
-PAGES = ("why-half.md", "softmax.md")
+PAGES = ("why-half.md", "softmax.md", "it-does-not-learn.md")
 MARKED = re.compile(r"<!-- n:([\w-]+) -->(.*?)<!-- /n -->", re.DOTALL)
 PICTURES = ("1,1,0,0", "0,0,1,1", "1,0,1,0", "0,1,0,1")
 

@@ -1,4 +1,4 @@
-"""Every number on why-half.md and softmax.md: a name, and the function that computes its text.
+"""Every number on the pages of figures.py: a name, and the function that computes its text.
 
 A page keeps a number between `<!-- n:NAME -->` and `<!-- /n -->`, and figures.py rewrites or checks
 what stands there.
@@ -23,6 +23,7 @@ from backproof.checks.walkthrough.notation import BACKPROOF
 from backproof.checks.walkthrough.text import walkthrough
 from benchmarks import remedies, spread
 from benchmarks.remedies import REMEDIES, Remedy, X, Y
+from docs import symptom_rows
 
 Layers = dict[int, np.ndarray]
 SEEDS = range(10)
@@ -246,6 +247,7 @@ FAST: dict[str, Callable[[], str]] = {
     "collapse-error": collapse_error,
     "wrong-and-sure-cross-entropy": lambda: wrong_and_sure("cross-entropy"),
     "wrong-and-sure-quadratic": lambda: wrong_and_sure("quadratic"),
+    "evidence-table": symptom_rows.evidence_table,
 }
 SLOW: dict[str, Callable[[], str]] = {
     "spread-table": spread_table,
@@ -253,4 +255,6 @@ SLOW: dict[str, Callable[[], str]] = {
     "steps-table": steps_table,
     "cancelled-when-stuck": cancelled_when_stuck,
     "answer-when-stuck": answer_when_stuck,
+    "rate-table": symptom_rows.rate_table,
+    "tried-table": symptom_rows.tried_table,
 }

@@ -12,6 +12,8 @@ from backproof.checks.learning.related import Relation, attained, classes_of, re
 
 # rows of which duplicates, counters and sizes are looked for; more than that are taken evenly
 MOST_DATA_ROWS = 20_000
+# of the distinct rows have a value of their own in a column that was measured, not counted
+MEASURED = 0.95
 FEW = 50  # distinct rows that a network may learn by heart
 
 
@@ -77,20 +79,25 @@ class DataSigns:
     @cached_property
     def copies(self) -> Copies:
         """Rows that occur more than once."""
-        _, which, counts = np.unique(self.x, axis=0, return_inverse=True, return_counts=True)
+        rows, which, counts = np.unique(self.x, axis=0, return_inverse=True, return_counts=True)
         which = which.reshape(-1)
         N = len(self.x)
         pairs = float((counts * (counts - 1.0)).sum() / 2)
         chance = 1.0
-        for column in self.x.T:
-            shares = np.unique(column, return_counts=True)[1] / N
+        measured = False
+        for column in rows.T:
+            shares = np.unique(column, return_counts=True)[1] / len(rows)
             chance *= float(np.square(shares).sum())
+            measured = measured or len(shares) > MEASURED * len(rows)
         contradicting = 0
         if self.classes:
             told = np.unique(np.column_stack([which, self.labels]), axis=0)
             several = np.bincount(told[:, 0], minlength=len(counts)) > 1
             contradicting = int(several.sum())
-        return Copies(len(counts), N, pairs, chance * N * (N - 1) / 2, contradicting)
+        expected = chance * N * (N - 1) / 2
+        if measured and rows.shape[1] > 1:
+            expected = 0.0  # a measured number does not come twice by chance
+        return Copies(len(counts), N, pairs, expected, contradicting)
 
     @cached_property
     def counters(self) -> list[int]:
@@ -136,7 +143,8 @@ class Copies:
     Attributes:
         distinct, rows: how many rows differ, of how many.
         pairs: of equal rows.
-        expected: such pairs if every column were drawn on its own from the values that it has.
+        expected: such pairs if every column were drawn on its own from the values that distinct
+            rows have in it; none where one of several columns was measured.
         contradicting: rows that occur with more than one label.
     """
 
