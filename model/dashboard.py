@@ -115,6 +115,7 @@ class Dashboard:
         worst_ratio: float | None = None,
         measures: Mapping[str, float] | None = None,
         verification: str | None = None,
+        findings: str | None = None,
     ) -> None:
         """Add one epoch; to be called while the network is as the epoch left it.
 
@@ -125,6 +126,7 @@ class Dashboard:
             measures: more numbers, by tag, such as "saturation/layer_1". Tags with one first
                 segment share a chart.
             verification: the gradient check's report in Markdown; only used where `due`.
+            findings: why it does not learn, in Markdown; only used where `due`.
         """
         values = [
             scalar(tag, value)
@@ -144,6 +146,8 @@ class Dashboard:
                 graph = None
             values += self._opening(measures or {})
         if self.due(record.epoch):
+            if findings:
+                values.append(text("read_me/findings", findings))
             values += self._pages(record, verification)
         self._events.write(values, record.epoch, graph)
         self._opened = True

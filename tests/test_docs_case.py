@@ -121,5 +121,6 @@ def test_the_pages_commands_are_those_that_tests_run() -> None:
         ["-m", "checks"],
         ["-m", "checks"],
         ["train.py", "--data"],
+        ["train.py", "--data"],
         ["train.py", "..."],
     ]

@@ -100,8 +100,9 @@ def vanishing(signs: VitalSigns, starved: float = STARVED) -> Iterator[Symptom]:
         f"layer {first.layer}",
         f"the layers' gradients, in units of the last one's: {_shares(signs)}; {why}",
         "gets next to nothing of the gradient that the last layer has, so it hardly moves",
-        "Draw weights that keep sizes as they are, W = rng.normal(size=(n, n_in)) / np.sqrt(n_in) "
-        "(He's sqrt(2 / n_in) for ReLU), take tanh or ReLU in place of the sigmoid, or fewer "
+        "Draw weights that keep sizes as they are, W = rng.normal(size=(n, n_in)) / np.sqrt(n_in), "
+        "times sqrt(2) below a ReLU, times 4 below a sigmoid, whose slope is a fourth; or take "
+        "tanh or ReLU in place of the sigmoid, or fewer "
         "layers.",
         {f"share/layer_{layer.layer}": layer.share for layer in signs.layers},
         hopeless=False,

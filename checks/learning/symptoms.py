@@ -112,13 +112,14 @@ def judge(
     """
     if thrown := list(diverged(signs, history)):
         return thrown
+    flat = list(_saturated(signs))
     found = [
         *overflow(signs),
         *_input_blind(signs),
         *_symmetric_units(signs),
-        *_saturated(signs),
+        *flat,
         *dead_units(signs),
-        *vanishing(signs),
+        *([] if flat else vanishing(signs)),
         *exploding(signs),
         *_stuck_at_prior(signs),
     ]

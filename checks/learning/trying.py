@@ -126,17 +126,14 @@ def other_weights(given: Given, symptom: Symptom) -> Iterator[Change]:
     """Every weight drawn on its own around zero, in the size that keeps sizes; biases 0."""
     tries = SEEDS if symptom.name == "poor-minimum" else 1
     for seed in range(tries):
-        yield Change(
-            "weights drawn anew, rng.normal / sqrt(n_in) (He's size for ReLU), biases 0",
-            fresh(given, seed),
-        )
+        yield Change(f"weights drawn anew, {_drawn(given)}", fresh(given, seed))
 
 
 @remedy("dead-units", "overflow", "saturated", "inputs-unscaled")
 def fresh_and_scaled(given: Given, symptom: Symptom) -> Iterator[Change]:
     """Standardised inputs under fresh weights of He's size."""
     drawn = fresh(with_data(given, standardised(given.x)), 0)
-    yield Change("standardised inputs and weights drawn anew (He's size, biases 0)", drawn)
+    yield Change(f"standardised inputs and weights drawn anew, {_drawn(given)}", drawn)
 
 
 @remedy("vanishing", "stuck-at-prior")
@@ -146,7 +143,7 @@ def another_activation(given: Given, symptom: Symptom) -> Iterator[Change]:
         changed = replace(
             given, shape=replace(given.shape, hidden=("tanh",) * len(given.shape.hidden))
         )
-        words = "tanh in the hidden layers and weights drawn anew (our step)"
+        words = f"tanh in the hidden layers (our step) and weights drawn anew, {_drawn(changed)}"
         yield Change(words, fresh(changed, 0), ours=True)
 
 
@@ -191,6 +188,13 @@ def best_rate(given: Given, symptom: Symptom) -> Iterator[Change]:
     best = range_test(given, our_step(given), limit_s=1.0).best
     if math.isfinite(best):
         yield Change(f"the learning rate {best:.2g}", given, rate=best)
+
+
+def _drawn(given: Given) -> str:
+    """How weights are drawn anew, as it would be written."""
+    gains = {round(GAINS.get(name, 1.0), 2): name for name in given.shape.hidden}
+    sizes = [f"{gain:g} / sqrt(n_in) below {name}" for gain, name in gains.items()]
+    return f"normal of deviation {', '.join([*sizes, '1 / sqrt(n_in) at the output'])}, biases 0"
 
 
 def fresh(given: Given, seed: int) -> Given:

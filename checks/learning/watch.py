@@ -27,6 +27,8 @@ class Watcher:
     Attributes:
         measures: the numbers of the latest epoch, for the dashboard; none where nothing was
             measured.
+        baseline: the accuracy on test samples of always answering the commonest class; NaN for
+            values and where there are none.
     """
 
     def __init__(self, training: Training, epochs: int | None = None) -> None:
@@ -43,6 +45,7 @@ class Watcher:
         self._length = 0.0
         self._latest: tuple[int, VitalSigns] | None = None
         self.measures: dict[str, float] = {}
+        self.baseline = _baseline(training.test.y.cpu().numpy())
 
     def look(self, record: Record) -> list[Symptom]:
         """Take note of an epoch, and look if it is one of those.
@@ -115,3 +118,10 @@ class Watcher:
             )
             self._latest = epoch, signs
         return self._latest[1]
+
+
+def _baseline(y: np.ndarray) -> float:
+    """The share of the commonest label."""
+    if y.dtype.kind not in "iu" or not len(y):
+        return math.nan
+    return float(np.bincount(y).max() / len(y))

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 from backproof.checks.learning.finding import Symptom
+from backproof.checks.learning.findings_page import findings_page
 from backproof.checks.learning.watch import Watcher
 from backproof.checks.report.markdown import as_page
 from backproof.checks.report.text import Report
@@ -85,11 +86,17 @@ class Session:
     def _draw(self, dashboard: Dashboard, record: Record, report: Report | None) -> None:
         worst = None
         page = None
+        findings = None
+        if dashboard.due(record.epoch):
+            last = record.epoch == self.run.configuration.epochs
+            symptoms = self.watcher.conclude(ended=last and not self.wrong)
+            right = record.test.accuracy
+            findings = findings_page(symptoms, record.epoch, right, self.watcher.baseline)
         if report is not None:
             worst = report.worst.ratio if report.worst else None
             if dashboard.due(record.epoch):
                 page = as_page(report)
-        dashboard.write(record, worst, self.watcher.measures, page)
+        dashboard.write(record, worst, self.watcher.measures, page, findings)
 
     def conclude(self, *, ended: bool = True) -> list[Symptom]:
         """The symptoms of the network as it is now; to be asked for once.

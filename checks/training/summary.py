@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,8 @@ def as_text(
     if not run.last:
         return [*lines, f"stopped before the first epoch was saved, in {seconds:.1f} s"]
     quality = f"{_quality(run)} after {counted(run.last.epoch, 'epoch')}"
+    if math.isfinite(watcher.baseline):
+        quality += f" ({watcher.baseline:.2%} by always answering the commonest class)"
     return [
         *lines,
         f"{quality}, in {seconds:.1f} s",

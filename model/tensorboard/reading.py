@@ -15,10 +15,10 @@ LOOK_FIRST = """\
    Where the test loss rises while the training loss falls, the network learns its samples by
    heart: stop earlier, or give `--weight-decay`. The pale line is what was measured; the bold one
    lags behind until *Smoothing* is 0. *Matches* says which sign is which.
-3. **If the loss stays where it is:** `gradient_norm` of the first layer near 0 while the last
-   one's is not means saturated units (see the *Histograms* of `activations`: everything at 0 or
-   1). `update_ratio` below 1e-4 in every layer means that the learning rate is too small; above
-   1, that it is too large.
+3. **If the loss stays where it is:** `read_me/findings` says why. `gradient_norm` of the first
+   layer near 0 while the last one's is not means saturated units (see the *Histograms* of
+   `activations`: everything at 0 or 1). `update_ratio` below 1e-4 in every layer means that the
+   learning rate is too small; above 1, that it is too large.
 4. **What does it get wrong?** Page *Images*: `pictures/confusion_matrix` and
    `pictures/worst_mistakes`.
 5. **What has it found?** `pictures/first_layer` shows what each unit looks for; the *Projector*,
