@@ -6,6 +6,7 @@ that width can be read there.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -65,7 +66,7 @@ def mistakes_picture(
         return Picture(
             _widened(np.pad(written("no mistake among the test samples") * LETTER, MARGIN)), greys()
         )
-    longest = max(width(line) for pair in captions for line in pair)
+    longest = max(map(width, itertools.chain.from_iterable(captions)))
     columns = max(1, min(ACROSS, (WIDE - MARGIN) // (longest + MARGIN)))
     step_x = max((WIDE - MARGIN) // columns, longest + MARGIN)
     tiles = _enlarged(_inked(x, picture), step_x - MARGIN)

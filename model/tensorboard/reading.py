@@ -51,10 +51,8 @@ def mistakes_table(captions: Sequence[tuple[str, str]], rows: Sequence[int]) -> 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table."""
-    return [
-        f"| {' | '.join(_cell(cell) for cell in row)} |"
-        for row in (head, ["---"] * len(head), *rows)
-    ]
+    cells = [map(_cell, row) for row in (head, ["---"] * len(head), *rows)]
+    return [f"| {' | '.join(row)} |" for row in cells]
 
 
 def _cell(text: str) -> str:
