@@ -39,6 +39,11 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings
         )
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help and usage, to whom it concerns: argparse itself is silent about a full device."""
+        if message:
+            (file or sys.stderr).write(message)
+
     def error(self, message: str) -> NoReturn:
         """Print `<program>: <message>` and exit with 2."""
         complain(self.prog, _plain(message, self.prog))

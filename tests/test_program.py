@@ -65,6 +65,18 @@ def test_a_full_device_is_one_line_and_bad_input(stream):
         )
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_help_that_nobody_can_take_is_no_success(unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*LABEL, "--help"], stdout=full, stderr=subprocess.PIPE, env=environment, check=False
+        )
+    assert done.returncode == 2
+    assert b"No space left" in done.stderr
+
+
 def test_a_reader_who_has_gone_is_no_error():
     command = f"""{SMALL}
 def main():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from backproof.model import folders
 from backproof.model import run as module
@@ -261,3 +262,33 @@ def test_a_resumed_run_remembers_its_new_end(tmp_path):
     run = resume_run({"epochs": 7}, tmp_path / "r", device="cpu")
     assert (run.resumed_after, run.training.epoch, run.configuration.epochs) == (3, 3, 7)
     assert load_config(tmp_path / "r").settings["epochs"] == 7
+
+
+def as_the_first_format(folder):
+    """The same run as it was written before files had seals."""
+    model = load_model(folder)
+    arrays = {f"{kind}.{n}": a for kind in "Wb" for n, a in getattr(model, kind).items()}
+    arrays |= {"x.mean": model.preprocessing.mean, "x.scale": model.preprocessing.scale}
+    names = ("classes", "data", "output", "cost", "picture", "facts")
+    about = {name: getattr(model, name) for name in names}
+    state, facts = load_state(folder)
+    del facts["run"]
+    for name, content, said in ((MODEL, arrays, about), (CHECKPOINT, state, facts)):
+        metadata = {"format": "backproof 1", "facts": json.dumps(said)}
+        save_file(content, folder / name, metadata=metadata)
+    (folder / CONFIG).write_text(json.dumps(load_config(folder).settings))
+
+
+def test_runs_of_the_first_format_are_labelled_and_go_on(tmp_path):
+    whole = finish(start(tmp_path / "whole", epochs=6))
+    old = finish(start(tmp_path / "old")).folder
+    before = load_model(old)
+    as_the_first_format(old)
+    again = load_model(old)
+    assert (again.run, again.classes, again.sizes) == ("", before.classes, before.sizes)
+    for layer, W in before.W.items():
+        assert np.array_equal(again.W[layer], W)
+    resumed = finish(resume_run({"epochs": 6}, old, device="cpu"))
+    for layer, W in whole.training.network.W.items():
+        assert np.array_equal(resumed.training.network.W[layer].detach(), W.detach())
+    assert load_model(old).run == load_config(old).run == whole.name
