@@ -83,16 +83,19 @@ class Fix:
             candidate would write it.
         comment: what goes behind it, or "".
         steps: whose correct lines it consists of; () for other code.
+        above: how many layers above the place of the bug its line is written: the line of da[l] is
+            that of layer l + 1.
     """
 
     line: str
     comment: str = ""
     steps: tuple[str, ...] = ()
+    above: int = 0
 
     @staticmethod
-    def of_steps(*steps: str, comment: str = "") -> Fix:
+    def of_steps(*steps: str, comment: str = "", above: int = 0) -> Fix:
         """The correct lines of some steps: see checks/candidates/lines.py for their names."""
-        return Fix("; ".join(f"{{{step}}}" for step in steps), comment, steps)
+        return Fix("; ".join(f"{{{step}}}" for step in steps), comment, steps, above)
 
     def __str__(self) -> str:
         """As one line of a program, the comment behind it."""

@@ -79,7 +79,7 @@ def forms(random: np.random.Generator, L: int) -> list[Bug]:
         ("softmax-axis", {"form": "samples"}),
         ("softmax-axis", {"form": "all"}),
         ("no-bias-gradient", {}),
-        ("decay-sign", {"lambda": float(random.choice([-0.1, -0.01, 0.001]))}),
+        ("decay-sign", {"lambda": float(random.choice([-0.1, -0.01, -0.001]))}),
         ("transposed", {"layers": behind}),
         ("labels-shifted", {"by": int(random.choice([1, -1]))}),
         ("labels-shifted", {"by": int(random.choice([1, -1])), "form": "rows"}),

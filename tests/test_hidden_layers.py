@@ -47,6 +47,23 @@ def test_real_valued_targets_and_a_linear_output() -> None:
     assert [bug.id for bug in found.bugs] == ["bias-scalar"]
 
 
+@pytest.mark.parametrize(("decay", "verdict"), [(0.01, "pass"), (-0.01, "fail")])
+def test_a_weight_decay_is_a_convention_and_its_wrong_sign_a_bug(
+    decay: float, verdict: str
+) -> None:
+    network = Network(Conventions(hidden="relu"))
+
+    def decayed(W: Any, b: Any, x: Any, y: Any) -> Any:
+        dW, db = network.gradients(W, b, x, y)
+        return [d + decay * w for d, w in zip(dW, W, strict=True)], db
+
+    found = diagnose(in_process({"gradients": decayed}, Conventions()))
+    assert found.outcome == verdict
+    assert 'HIDDEN = "relu"' in found.conventions
+    assert ("WEIGHT_DECAY = 0.01" in found.conventions) == (decay > 0)
+    assert [bug.id for bug in found.bugs] == ([] if decay > 0 else ["decay-sign"])
+
+
 def softmax_in_hidden(W: Any, b: Any, x: Any, y: Any) -> Any:
     def soft(z: Any) -> Any:
         return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)

@@ -34,7 +34,7 @@ def wrong_layer(shape: Shape) -> Iterator[Variant]:
 FIXES = {  # by the step that is replaced
     "dW_input": Fix.of_steps("dW"),
     "derivative": Fix.of_steps("dz"),
-    "da": Fix.of_steps("da"),
+    "da": Fix.of_steps("da", above=1),
     "db": Fix.of_steps("db"),
     "returned_dW": Fix.of_steps("dW", "db", comment="take [W | b] apart where it was joined"),
     "matrix": Fix.of_steps("da", comment="W[l] alone, without the bias"),

@@ -19,6 +19,7 @@ from backproof.checks.findings import Fix, Place
     Fix.of_steps(
         "da",
         comment="assign; where you add, set the buffer to 0 before every sample and in every call",
+        above=1,
     ),
     "(B4)",
     rank=120,

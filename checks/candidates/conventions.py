@@ -37,6 +37,7 @@ CONSTANTS = (
     "TARGETS",
     "HIDDEN",
     "SLOPE",
+    "WEIGHT_DECAY",
     "BIAS",
     "SIZES",
     "BATCH",
@@ -55,6 +56,9 @@ MISTAKEN = {
     "LEAKY_SLOPE": "SLOPE",
     "BATCH_SIZE": "BATCH",
     "LR": "LEARNING_RATE",
+    "LAMBDA": "WEIGHT_DECAY",
+    "L2": "WEIGHT_DECAY",
+    "REG": "WEIGHT_DECAY",
     "USE_BIAS": "BIAS",
     "LAYER_SIZES": "SIZES",
     "LAYERS": "SIZES",
@@ -79,6 +83,7 @@ class Conventions:
         targets: what a class that is not the label should give, and what the label should.
         hidden: the activation of all hidden layers, or one each.
         slope: of the leaky ReLU below 0.
+        weight_decay: the multiple of W that its gradients or steps add to dW.
         output, cost: the head; "half-quadratic" is half the sum of (p - Y)**2,
             "binary-cross-entropy" goes with a sigmoid or softmax output.
         reduction: its loss is the "mean" or the "sum" over the samples of a call; "mean-over-all"
@@ -100,6 +105,7 @@ class Conventions:
     targets: tuple[float, float] = PLAIN
     hidden: str | tuple[str, ...] = "sigmoid"
     slope: float = 0.01
+    weight_decay: float = 0.0
     output: str = "softmax"
     cost: str = "cross-entropy"
     reduction: str = "mean"
@@ -200,6 +206,12 @@ def _slope(name: str, constants: Mapping[str, Any]) -> float:
     return float(slope)
 
 
+def _weight_decay(name: str, constants: Mapping[str, Any]) -> float:
+    decay = constants[name]
+    _expect(_is_number(decay) and decay >= 0, name, "a number of at least 0", constants)
+    return float(decay)
+
+
 def _targets(name: str, constants: Mapping[str, Any]) -> tuple[float, float]:
     pair = constants[name]
     expected = "what the other classes get and what the label gets, such as (0.1, 0.9)"
@@ -241,6 +253,7 @@ READERS = {
     "TARGETS": _targets,
     "HIDDEN": _hidden,
     "SLOPE": _slope,
+    "WEIGHT_DECAY": _weight_decay,
     "BIAS": _bias,
     "SIZES": _sizes,
     "BATCH": _batch,

@@ -69,6 +69,7 @@ class Habits:
         lists: whether it returned anything but arrays where arrays are due.
         processes: where it started a process.
         edits, may_edit: see Answer.
+        unread: sentences on constants that nobody reads.
     """
 
     calls: int = 0
@@ -83,6 +84,7 @@ class Habits:
     processes: str = ""
     edits: str = ""
     may_edit: bool = True
+    unread: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -290,6 +292,9 @@ def load(sandbox: Sandbox) -> CandidateFile:
         declared = translate.read(
             {k: constants[k] for k in translate.CONSTANTS if k in constants}, functions
         )
-        return CandidateFile(sandbox, declared, Habits(may_edit=hello.get("may_edit") is not False))
+        habits = Habits(
+            may_edit=hello.get("may_edit") is not False, unread=translate.unread(constants)
+        )
+        return CandidateFile(sandbox, declared, habits)
     except NotAConvention as error:
         raise Unusable(f"{name}: {error}.") from error

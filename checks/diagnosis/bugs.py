@@ -47,7 +47,8 @@ def _fix(cause: Cause, conventions: Conventions) -> Fix:
     layer = cause.place.only_layer
     if layer is None:
         return Fix(line, fix.comment, fix.steps)
-    return Fix(with_layer(line, layer), with_layer(fix.comment, layer), fix.steps)
+    line = with_layer(line, layer + fix.above)
+    return Fix(line, with_layer(fix.comment, layer), fix.steps)
 
 
 def _see(cause: Cause, conventions: Conventions) -> str:

@@ -87,7 +87,9 @@ def where_classes_occur(
         if not right and beside_bugs:
             search = Search(kept)
             found = search.simplest() or search.combined()
-        if right or found:
+        # nothing known explains the rest, but that the code stops is explained
+        stops = beside_bugs and all(item.answer.complaint for item in left)
+        if right or found or stops:
             return WhereComplete(kept, found, _sentence(counted, right, left))
     return None
 

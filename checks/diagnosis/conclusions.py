@@ -73,7 +73,8 @@ def failed(
         complaints.append(beside)
     complaints = list(dict.fromkeys(complaints))
     unsteady = differs_from_call_to_call(evidence)
-    hints = list(hints_of(evidence, factor, known=bool(bugs), unsteady=unsteady))
+    quantity = None if bugs or step is None else step.quantity
+    hints = list(hints_of(evidence, factor, quantity, known=bool(bugs), unsteady=unsteady))
     statement = _statement(wrong, step, bugs, complaints)
     diagnosis = Diagnosis(
         "fail",
@@ -185,6 +186,8 @@ def _statement(wrong: list[str], step: Step | None, bugs: list[Bug], complaints:
     certain = [bug for bug in bugs if not bug.alternative]
     if certain:
         whole = "; and ".join(f"{bug.where}: {bug.statement} ({bug.id})" for bug in certain)
+        if certain[0].place.kinds:  # dW and db are written as they are
+            return f"{whole}."
         return f"{whole[0].upper()}{whole[1:]}."
     if not wrong and complaints:
         return complaints[0]

@@ -9,7 +9,7 @@ all that is said.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.optimizers import momentum_of, sentence_of, without_gradients
 from backproof.checks.diagnosis.probes import plan
 from backproof.checks.diagnosis.role import Role
+from backproof.checks.diagnosis.weight_decay import undeclared_decay, without_decay
 from backproof.checks.findings import Bug, Diagnosis
 
 
@@ -61,6 +62,9 @@ def diagnose(
         for them.
     """
     with np.errstate(all="ignore"):
+        contradiction = _too_few_activations(candidate.conventions, sizes)
+        if contradiction:
+            return Diagnosis("untested", contradiction, complaints=[contradiction])
         asked = _Asked(candidate, sizes, seed, batch)
         found = with_line(_concluded(asked), candidate)
         if listing:
@@ -70,6 +74,18 @@ def diagnose(
     if asked.momentum is not None:
         found.hints.append(sentence_of(asked.momentum))
     return found
+
+
+def _too_few_activations(conventions: Conventions, sizes: Sequence[int] | None) -> str:
+    """What is wrong with the sizes that are asked for, if each hidden layer has its activation."""
+    if sizes is None or conventions.sizes or isinstance(conventions.hidden, str):
+        return ""
+    if len(sizes) - 2 == len(conventions.hidden):
+        return ""
+    return (
+        f"HIDDEN has an activation for each of {len(conventions.hidden)} hidden layers, and "
+        f"--sizes has {len(sizes) - 2} of them: ask with as many"
+    )
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,9 @@ def _concluded(asked: _Asked) -> Diagnosis:
     found = _passed(declared, heard) or without_gradients(heard.evidence[0])
     if found is not None:
         return found
+    found = _passed_with_decay(declared, heard)
+    if found is not None:
+        return found
     for other in _translated(asked, declared, heard.evidence, against_declared=False):
         again = asked.hear(other)
         found = _passed(declared, again)
@@ -114,6 +133,15 @@ def _concluded(asked: _Asked) -> Diagnosis:
         if not _usable(heard.evidence) and _usable(again.evidence):
             heard = again
     return _wrong(asked, declared, heard)
+
+
+def _passed_with_decay(declared: Conventions, heard: Heard) -> Diagnosis | None:
+    """That everything is right but for a weight decay that the file does not declare."""
+    decay = undeclared_decay(heard.conventions, heard.evidence)
+    if decay is None:
+        return None
+    conventions = replace(heard.conventions, weight_decay=decay)
+    return _passed(declared, Heard(conventions, without_decay(heard.evidence, decay)))
 
 
 def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
@@ -252,6 +280,7 @@ class _Asked:
             candidate = self.candidate.under(conventions)
         answers = candidate.ask([probe.question for probe in probes])
         evidence = [Evidence(*pair) for pair in zip(probes, answers, strict=True)]
+        evidence = without_decay(evidence, conventions.weight_decay)
         momentum = momentum_of(evidence) if conventions.builds else None
         if momentum is None:
             return evidence

@@ -17,6 +17,7 @@ from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.diagnosis.single_sample import LOOSE, LOOSEST, close
+from backproof.checks.quantities import Quantities
 
 # of the activations that fit, the first: where no weighted sum is negative, a ReLU is the identity
 LIKELIEST_FIRST = (
@@ -33,18 +34,45 @@ def recognised(conventions: Conventions, evidence: list[Evidence]) -> Convention
     none; as they are, where the answers show none for each layer."""
     if "HIDDEN" in conventions.declared:
         return conventions
-    samples = [_Sample(item) for item in evidence if _is_readable(item)]
-    if not samples or samples[0].L == 1:
+    readable = [item for item in evidence if _is_readable(item)]
+    if not readable or readable[0].setting.problem.L == 1:
         return conventions
+    for samples in (_alone(readable), _differences(readable)):
+        found = _by_layer(samples)
+        if found:
+            return _declared(conventions, found)
+    return conventions
+
+
+def _alone(readable: list[Evidence]) -> list[_Sample]:
+    """Each sample's gradients as they came."""
+    return [_Sample(item, item.gradients) for item in readable]
+
+
+def _differences(readable: list[Evidence]) -> list[_Sample]:
+    """What another label changes of the first sample's gradients: that holds no weight decay, nor
+    anything else that was added to them."""
+    first = readable[0]
+    found = []
+    for item in readable[1:]:
+        if item.probe.sample == first.probe.sample:
+            pairs = {name: (item.gradients[name], first.gradients[name]) for name in item.gradients}
+            changed = {name: one - other for name, (one, other) in pairs.items()}
+            found.append(_Sample(first, changed))
+    return found
+
+
+def _by_layer(samples: list[_Sample]) -> list[Activation]:
+    """The activation of each hidden layer; none, if some layer shows none."""
     found: list[Activation] = []
-    for layer in range(1, samples[0].L):
+    for layer in range(1, samples[0].L if samples else 1):
         activation = _activation(layer, samples)
         if activation is None:
-            return conventions
+            return []
         for sample in samples:
             sample.pass_on(activation)
         found.append(activation)
-    return _declared(conventions, found)
+    return found
 
 
 def _declared(conventions: Conventions, found: list[Activation]) -> Conventions:
@@ -73,20 +101,21 @@ def _is_readable(item: Evidence) -> bool:
 class _Sample:
     """One sample on its way through the layers, and what the candidate shows of it."""
 
-    def __init__(self, item: Evidence) -> None:
+    def __init__(self, item: Evidence, gradients: Quantities) -> None:
         problem = item.setting.problem
         self.item = item
+        self.gradients = gradients
         self.problem = problem
         self.L = problem.L
         self.a = problem.x[0]
         self.layer = 1
         self.loose = LOOSE
-        for name in item.gradients:
+        for name in gradients:
             lost = 64 * item.rounding.eps(name) + self._lost_in_reading(name)
             self.loose = min(LOOSEST, max(self.loose, lost))
 
     def _lost_in_reading(self, name: str) -> float:
-        size = float(np.abs(self.item.gradients[name]).max(initial=0)) or 1.0
+        size = float(np.abs(self.gradients[name]).max(initial=0)) or 1.0
         return 4 * self.item.rounding.unread(name) / size
 
     @property
@@ -101,8 +130,8 @@ class _Sample:
 
     def shown(self) -> Shown | None:
         """The candidate's a of the next layer; None where its dW is no product of two vectors."""
-        dW = self.item.gradients[f"dW[{self.layer + 1}]"]
-        db = self.item.gradients.get(f"db[{self.layer + 1}]")
+        dW = self.gradients[f"dW[{self.layer + 1}]"]
+        db = self.gradients.get(f"db[{self.layer + 1}]")
         if not dW.any():
             return None
         if db is not None and db.any():

@@ -10,7 +10,9 @@ import numpy as np
 
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.matching import explain
+from backproof.checks.diagnosis.role import Role
 from backproof.checks.diagnosis.rounding import CLOSE
+from backproof.checks.quantities import Quantity
 
 ROUGH = 1e-3  # of a gradient: what a pass leaves open without saying so
 
@@ -58,13 +60,19 @@ class CommonFactor:
 
 
 def hints_of(
-    evidence: list[Evidence], factor: CommonFactor | None, *, known: bool, unsteady: bool
+    evidence: list[Evidence],
+    factor: CommonFactor | None,
+    step: Quantity | None = None,
+    *,
+    known: bool,
+    unsteady: bool,
 ) -> Iterator[str]:
     """What the numbers show beside a bug, or where none is known.
 
     Args:
         evidence: all answers.
         factor: the one on all gradients, if no bug is known.
+        step: the first wrong one.
         known: whether one is.
         unsteady: whether the same call twice gave two answers.
     """
@@ -77,6 +85,19 @@ def hints_of(
         yield "Single examples it gets right: write BATCH = 1 if it is meant to take one at a time."
     if factor:
         yield factor.sentence
+    if step is not None and not step.is_backward and not _shows_forward(evidence):
+        yield (
+            "Without biases, gradients alone do not tell a wrong activation from a wrong dW above "
+            "it: define forward(W, b, x), which returns p, and the check tells."
+        )
+
+
+def _shows_forward(evidence: list[Evidence]) -> bool:
+    """Whether the candidate shows what its forward pass makes, by its biases' gradients or by a
+    function."""
+    if any(item.setting.bias for item in evidence):
+        return True
+    return any(item.probe.role == Role.FORWARD for item in evidence)
 
 
 def _right_one_by_one(evidence: list[Evidence], known: bool) -> bool:

@@ -176,6 +176,10 @@ def reading(
         kinds = sorted({kind_of(name) for name in names})
         fix = Fix.of_steps(*kinds, comment=WITHOUT[suspect.id])
 
+    if suspect.id == LEARNING_RATE.id and place.kinds == ("db",):
+        line = "b[l] -= learning_rate * db[l]"
+        fix = Fix(line, LEARNING_RATE.fix.comment, ("db",))
+
     def on(at: Setting, name: str) -> float:
         return factor(at) if name in chosen else 1.0
 

@@ -132,7 +132,7 @@ def notes(candidate: CandidateFile, printed_by_import: int, unsteady: bool) -> l
     answers."""
     habits = candidate.habits
     out = candidate.sandbox.out
-    found = []
+    found = [f"{sentence}" for sentence in habits.unread]
     if out.count > printed_by_import:
         first = " ".join(out.head[printed_by_import:].decode(errors="replace").split())[:60]
         found.append(

@@ -7,7 +7,7 @@ from backproof.checks.bugs.register import Variant, places, suspect
 from backproof.checks.findings import Fix, Place
 
 
-@suspect("rectified-delta", "the delta loses its negative part", Fix.of_steps("da"), "(B4)")
+@suspect("rectified-delta", "the delta loses its sign", Fix.of_steps("da", above=1), "(B4)")
 def rectified_delta(shape):
     for layers in places(range(1, shape.L)):
         hook = at("da", layers, lambda run, layer, da: np.maximum(da, 0))

@@ -127,7 +127,10 @@ def learning_rate_folded(at: Place) -> Forms:
 def decay_sign(at: Place) -> Forms:
     decay = at.pick(0.01, 0.1, 0.001, 0.5, 1e-4)
     layers = at.some(1, at.L)
-    for name, sign_ in (("minus", "-"), ("none declared", "+")):
+    signs = [("minus", "-")]
+    if layers:  # in all of them it is a weight decay, which is no bug
+        signs.append(("none declared", "+"))
+    for name, sign_ in signs:
         yield Form(
             "decay-sign",
             name,
