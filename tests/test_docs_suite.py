@@ -21,7 +21,7 @@ BLOCKS = re.findall(
 
 def test_blocks_of_the_page_run_in_order_and_their_tests_pass(tmp_path, capsys):
     """One module, as a reader would type it: later blocks use names of earlier ones."""
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     page = tmp_path / "page.py"
     page.write_text("\n".join(BLOCKS), encoding="utf-8")
     module = runpy.run_path(str(page))
