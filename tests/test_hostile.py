@@ -66,6 +66,8 @@ BEGINNINGS = {
                                 "at most 1,000."),
     "sizes": ("SIZES = [10**5, 10**5]", "SIZES = [100000, 100000]: expected at most 2,000,000 "
                                         "weights."),
+    "wide": ("SIZES = [10**6, 2]", "SIZES = [1000000, 2]: expected at most 100,000 units in a "
+                                   "layer."),
     "rate": ("LEARNING_RATE = float('nan')", "LEARNING_RATE = nan: expected a number above 0 such "
                                              "as 0.1."),
     "hides": ("def __getattr__(name): raise ZeroDivisionError\ndel gradients", "importing it raises NameError on line 2"),

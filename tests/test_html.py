@@ -59,7 +59,12 @@ WRONG = found(
     bugs=[BUG],
     conventions=['REDUCTION = "sum"'],
     notes=["it prints"],
-)
+) | {
+    "listing": [
+        {"number": 11, "text": "    a = sigma(z)", "remark": "a[1]", "outcome": "pass", "cell": 2},
+        {"number": 12, "text": "    dz = 0", "remark": "dz[1]", "outcome": "fail", "cell": None},
+    ]
+}
 
 
 def equation(tag: str) -> str:
@@ -99,6 +104,9 @@ def test_everything_that_the_object_says_stands_on_the_page() -> None:
         "(B5): dz = da * h'(z)",
         'REDUCTION = "sum"',
         "it prints",
+        "cell 2, 11",
+        "    a = sigma(z)",
+        "✗ dz[1]",
         "14 problems, 688 gradients",
     ):
         assert words in shown

@@ -32,6 +32,8 @@ CHOICES: dict[str, tuple[str, ...]] = {  # the first is the default
 # beyond, a check takes minutes; gradients of a smaller network are as wrong
 MOST_WEIGHTS = 2_000_000
 LARGEST_BATCH = 1_000
+# with the samples of the largest question, or of a batch, an array of them has 0.1 to 0.8 GB
+WIDEST = 100_000
 CONSTANTS = (
     *CHOICES,
     "TARGETS",
@@ -231,6 +233,7 @@ def _sizes(name: str, constants: Mapping[str, Any]) -> tuple[int, ...]:
     _expect(fits, name, "the input size and every layer's, such as [4, 7, 3]", constants)
     weights = sum(m * n for m, n in pairwise(sizes))
     _expect(weights <= MOST_WEIGHTS, name, f"at most {MOST_WEIGHTS:,} weights", constants)
+    _expect(max(sizes) <= WIDEST, name, f"at most {WIDEST:,} units in a layer", constants)
     return tuple(sizes)
 
 

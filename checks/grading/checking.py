@@ -98,7 +98,9 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
     told_beside = beside(sandbox, forbidden=settings.forbid_libraries)
     if import_s > LONG_IMPORT_S and not sandbox.noted.get("imported"):
         told_beside += _leaving_out(sandbox)
-    wrong = by_libraries(sandbox) if settings.forbid_libraries else []
+    wrong = []
+    if settings.forbid_libraries:
+        wrong = by_libraries(sandbox)
     all_of_it = conclude(
         str(path), candidate, found, settings, elapsed_s, printed_by_import=imported
     )

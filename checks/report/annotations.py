@@ -22,7 +22,9 @@ def annotation(found: Mapping[str, Any]) -> str | None:
     place = f"file={_property(str(found['candidate']))}"
     if number:
         place += f",line={number}"
-    kind = "error" if found["verdict"] == "fail" else "warning"
+    kind = "warning"
+    if found["verdict"] == "fail":
+        kind = "error"
     return f"::{kind} {place}::{_data(told['statement'] or 'not right')}"
 
 

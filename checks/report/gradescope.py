@@ -91,7 +91,9 @@ def results(every: Sequence[Mapping[str, Any]], points: Points) -> dict[str, Any
     """
     tests: list[dict[str, Any]] = []
     for found in every:
-        prefix = f"{Path(found['candidate']).name}: " if len(every) > 1 else ""
+        prefix = ""
+        if len(every) > 1:
+            prefix = f"{Path(found['candidate']).name}: "
         tests += [test | {"name": prefix + test["name"]} for test in _tests(found, points)]
     return {
         "score": sum(test["score"] for test in tests),
@@ -120,11 +122,16 @@ def _tests(found: Mapping[str, Any], points: Points) -> list[dict[str, Any]]:
 
 def _test(name: str, passed: bool, output: str, points: Points) -> dict[str, Any]:
     worth = points.of(name)
+    status = "failed"
+    score = 0.0
+    if passed:
+        status = "passed"
+        score = worth
     return {
         "name": name,
         "name_format": "text",
-        "status": "passed" if passed else "failed",
-        "score": worth if passed else 0.0,
+        "status": status,
+        "score": score,
         "max_score": worth,
         "output": output,
         "output_format": "text",
@@ -140,7 +147,9 @@ def _in_short(found: Mapping[str, Any]) -> str:
 def _explained(found: Mapping[str, Any]) -> str:
     """What a student reads under the verdict."""
     told = found["diagnosis"]
-    lines = [told["statement"]] if told["statement"] else []
+    lines = []
+    if told["statement"]:
+        lines.append(told["statement"])
     if told["first_wrong"]:
         lines.append(f"The first step that goes wrong: {told['first_wrong']}.")
     for bug in told["bugs"]:

@@ -138,10 +138,16 @@ def _listing(lines: Sequence[Mapping[str, Any]] | None) -> str:
 
 
 def _listed(line: Mapping[str, Any]) -> str:
-    kind = _text(str(line.get("outcome") or ""))
+    kind = _text(line["outcome"])
+    number = str(line["number"])
+    if line["cell"]:
+        number = f"cell {line['cell']}, {number}"
+    remark = line["remark"]
+    if line["outcome"] == "fail":
+        remark = f"✗ {remark}"
     return (
-        f"<tr><td>{_text(str(line.get('number', '')))}</td><td>{_text(str(line.get('text', '')))}"
-        f'</td><td class="{kind}">{_text(str(line.get("remark") or ""))}</td></tr>'
+        f'<tr><td class="faint">{number}</td><td>{_text(line["text"])}</td>'
+        f'<td class="{kind}">{_text(remark)}</td></tr>'
     )
 
 
@@ -162,7 +168,9 @@ def _footer(found: Mapping[str, Any]) -> str:
 def _row(found: Mapping[str, Any], address: str) -> str:
     told = found["diagnosis"]
     every = len(told["correct"]) + len(told["wrong"])
-    right = f"{len(told['correct'])} of {every}" if every else ""
+    right = ""
+    if every:
+        right = f"{len(told['correct'])} of {every}"
     bugs = " + ".join(bug["id"] for bug in told["bugs"])
     outcome = found["verdict"]
     return (
