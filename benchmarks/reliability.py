@@ -41,7 +41,17 @@ from backproof.model import run as run_module
 from backproof.model import sealed
 from backproof.model.checkpoint import CHECKPOINT, CONFIG, MODEL, load_model
 from backproof.model.command_line import BadInput
-from benchmarks.trials import HUNG, KILLED, Done, Fault, restart_with_shim, scratch, shim, tried
+from benchmarks.trials import (
+    HUNG,
+    KILLED,
+    Done,
+    Fault,
+    remove_shim,
+    restart_with_shim,
+    scratch,
+    shim,
+    tried,
+)
 
 assert _imports_what_training_needs
 KILLS = {"before": -1, "after": -2, "within": -3}
@@ -531,4 +541,7 @@ def _replace_table(page: Path, rows: list[str]) -> None:
 if __name__ == "__main__":
     if shim() is None:
         restart_with_shim(["-m", "benchmarks.reliability", *sys.argv[1:]])
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        remove_shim()

@@ -86,6 +86,13 @@ def restart_with_shim(argv: list[str]) -> None:
     os.execv(sys.executable, [sys.executable, *argv])
 
 
+def remove_shim() -> None:
+    """Remove what `restart_with_shim` compiled."""
+    path = Path(os.environ.get("LD_PRELOAD", ""))
+    if path.name == "faulty_disk.so":
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder that is gone afterwards."""
