@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from backproof.checks.activations import named
 from backproof.checks.black_box import slopes
 from backproof.checks.heads import CLASSIC
 from backproof.checks.problem import REGIMES, draw
@@ -92,3 +93,21 @@ def test_equal_samples_make_equal_errors_and_these_add_up():
     many = replace(problem, x=np.repeat(problem.x, 50, 0), y=np.repeat(problem.y, 50))
     one, fifty = (p.bounds()["losses"].mean() for p in (problem, many))
     assert fifty == pytest.approx(one, rel=0.2)
+
+
+def test_steps_keep_away_from_a_kink_however_near_it_is():
+    problem = draw((4, 6, 3), 5, seed=1, hidden=named("relu"))
+    u = by_directions.directions(problem)[0]
+    far = by_directions._until_kink(problem, u)
+    assert 0 < far < np.inf
+    assert max(by_directions._steps(0.5, far)) <= far / 2
+    assert len(by_directions._steps(0.5, 1e-9)) == by_directions.FEWEST_RUNGS
+    assert by_directions._steps(0.5, 0.0) == []
+    smooth = draw((4, 6, 3), 5, seed=1)
+    assert by_directions._until_kink(smooth, u) == np.inf
+    problem.x[0] = 0.0
+    problem.b[1][:] = 0.0  # on the kink itself, where no step is short enough
+    values, bars = by_directions.random_directions(problem)
+    assert (bars["slopes"][:2] == by_directions.UNKNOWN).all()
+    assert np.isfinite(values["slopes"]).all()
+    assert not [v for v in verify(problem) if v.outcome == "fail"]

@@ -11,12 +11,14 @@ f(theta + ihu) / h is the slope to rounding.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
 
 from backproof.checks import by_hand
+from backproof.checks.activations import named
 from backproof.checks.black_box import noise, slopes
 from backproof.checks.black_box.rungs import NOISE_BAR, Slope
 from backproof.checks.problem import Problem
@@ -33,6 +35,8 @@ LEAST_NOISE = 1e-150  # so that a loss that is 0 everywhere divides nothing by 0
 SMALLEST = 2.0**-24
 # up to 1, each slopes.RATIO times the one before: evaluations of so small a network cost little
 RUNGS = 13
+FEWEST_RUNGS = 4  # to see whether differences agree
+UNKNOWN = 1e300  # the error bar of a slope that nobody can measure
 
 
 def directions(problem: Problem) -> list[Quantities]:
@@ -130,23 +134,54 @@ def _differences(problem: Problem, u: Quantities, rounding: float, device: str) 
         rounded = noise.of_rounding(np.array([above, below]), EPS)
         return above - at_0, below - at_0, max(rounding / NOISE_BAR, rounded, LEAST_NOISE)
 
-    size = min(_size(problem), 1.0)
-    return slopes.slope(
-        partial(probe, at_0=loss(0.0)), [size * SMALLEST * slopes.RATIO**k for k in range(RUNGS)]
-    )
+    steps = _steps(min(_size(problem), 1.0), _until_kink(problem, u))
+    if not steps:
+        return replace(slopes.NOTHING, value=0.0, noise=UNKNOWN, truncation=0.0)
+    return slopes.slope(partial(probe, at_0=loss(0.0)), steps)
+
+
+def _steps(size: float, until_kink: float) -> list[float]:
+    """The rungs to climb: all of them, or, where a kink lies on the way, those that keep away from
+    it; none where there is no room."""
+    rungs = [size * SMALLEST * slopes.RATIO**k for k in range(RUNGS)]
+    top = until_kink / 2
+    below = [step for step in rungs if step <= top]
+    if below == rungs or len(below) >= FEWEST_RUNGS:
+        return below
+    if top < size * EPS:
+        return []
+    return [top / slopes.RATIO**k for k in reversed(range(FEWEST_RUNGS))]
+
+
+def _until_kink(problem: Problem, u: Quantities) -> float:
+    """How far the network may be moved along u, either way, until a unit whose activation is in
+    pieces comes to 0: its z over how fast z moves, in which nothing but h is differentiated."""
+    passed = _moved(problem, u)
+    activations = dict(problem.activation)
+    if not problem.head.is_softmax:
+        activations[problem.L] = named(problem.output)
+    nearest = np.inf
+    for layer, activation in activations.items():
+        if activation.in_pieces:
+            z = passed.z[layer]
+            speed = np.abs(z.imag) / IMAGINARY_STEP
+            distance = np.abs(z.real) / np.maximum(speed, LEAST_NOISE)
+            nearest = min(nearest, float(distance.min()))
+    return nearest
+
+
+def _moved(problem: Problem, u: Quantities) -> by_hand.Forward:
+    """The forward pass of the NumPy network, moved along u by the imaginary step."""
+    h = 1j * IMAGINARY_STEP
+    W = {layer: value + h * u[f"dW[{layer}]"] for layer, value in problem.W.items()}
+    b = {layer: value + h * u[f"db[{layer}]"] for layer, value in problem.b.items()}
+    return by_hand.forward(problem.x, W, b, head=problem.head, hidden=problem.hidden)
 
 
 def _complex(problem: Problem, u: Quantities) -> float:
     """The slope of the NumPy network's loss along u: no step to choose, and nothing is
     subtracted."""
-    W, b = (
-        {
-            layer: value + 1j * IMAGINARY_STEP * u[f"d{name}[{layer}]"]
-            for layer, value in getattr(problem, name).items()
-        }
-        for name in "Wb"
-    )
-    passed = by_hand.forward(problem.x, W, b, head=problem.head, hidden=problem.hidden)
+    passed = _moved(problem, u)
     losses = by_hand.losses(passed.z[problem.L], problem.Y, head=problem.head)
     return float(losses.imag.mean() / IMAGINARY_STEP)
 
