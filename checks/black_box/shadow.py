@@ -207,7 +207,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args = self._rounded_arguments(func, name, args)
         result = tree_map(_solid, func(*args, **kwargs))
         if _writes(func):
-            return result
+            return self._normalized(func, args, result)
         errors = list(of_results(func, args, result))
         times = LIBRARY.get(name, 1.0)
         rounded = tree_map(
@@ -217,6 +217,14 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             result,
         )
         return tree_map(self._stored, rounded)
+
+    def _normalized(self, func: Any, args: Any, result: Any) -> Any:
+        """A result that came with a write: of a normalization, which updates its running mean, it
+        is rounded; of others it is what was written."""
+        sizes = of_normalization(func, args, result)
+        if sizes is None:
+            return result
+        return (self._moved(result[0], 2 * self.rounding.within, sizes), *result[1:])
 
     def _rounded_arguments(self, func: Any, name: str, args: Any) -> Any:
         """What goes into a sum, or into a function that is steep, with errors of its own."""
