@@ -33,6 +33,15 @@ def test_a_few_of_each_kind_get_what_they_should(kind: str) -> None:
         assert case.good, case.words
 
 
+def test_soft_targets_are_recognised_or_declared() -> None:
+    true = Conventions(output="sigmoid", cost="quadratic", targets=(0.1, 0.9))
+    undeclared = diagnose(in_process({"gradients": Network(true).gradients}, Conventions()))
+    assert undeclared.outcome == "pass"
+    assert "TARGETS = [0.1, 0.9]" in undeclared.conventions
+    declared = diagnose(in_process({"gradients": Network(true).gradients}, true))
+    assert (declared.outcome, declared.conventions) == ("pass", [])
+
+
 def test_real_valued_targets_and_a_linear_output() -> None:
     asked = Conventions(
         hidden="relu",

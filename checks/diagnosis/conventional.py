@@ -151,6 +151,18 @@ def other_hidden(
                 yield replace(conventions, hidden=name)
 
 
+# what people ask of outputs that cannot reach 0 and 1, or should not
+SOFT_TARGETS = ((0.1, 0.9), (0.01, 0.99), (0.05, 0.95), (0.2, 0.8), (-1.0, 1.0))
+
+
+def other_targets(conventions: Conventions) -> Iterator[Conventions]:
+    """The conventions with other targets, where none are declared and the candidate makes them
+    itself, of labels."""
+    if "TARGETS" not in conventions.declared and conventions.labels == "integers":
+        for targets in SOFT_TARGETS:
+            yield replace(conventions, targets=targets)
+
+
 def other_heads(conventions: Conventions) -> Iterator[Conventions]:
     """The heads that the file does not exclude by what it declares."""
     for output, cost in HEADS:

@@ -25,17 +25,19 @@ from backproof.checks.diagnosis.conventional import (
     factor_conventions,
     other_heads,
     other_hidden,
+    other_targets,
     rescaled,
     settled_by_output,
     translations,
 )
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.hidden_layers import recognised
+from backproof.checks.diagnosis.hints import OVERFLOWS, overflows
 from backproof.checks.diagnosis.line import with_line, with_listing
 from backproof.checks.diagnosis.low_precision import rounded_away
 from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.optimizers import momentum_of, sentence_of, without_gradients
-from backproof.checks.diagnosis.probes import plan
+from backproof.checks.diagnosis.probes import plan, with_huge_logits
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.diagnosis.weight_decay import undeclared_decay, without_decay
 from backproof.checks.findings import Bug, Diagnosis
@@ -71,6 +73,8 @@ def diagnose(
             settled = found.asked or candidate.conventions
             first = plan(settled, sizes=sizes, seed=seed, batch=batch)[0]
             found = with_listing(found, candidate, first)
+        if found.outcome == "pass" and asked.overflows(found.asked):
+            found.hints.append(OVERFLOWS)
     if asked.momentum is not None:
         found.hints.append(sentence_of(asked.momentum))
     return found
@@ -270,6 +274,14 @@ class _Asked:
         as_shown = all_asked_as(conventions, shown, evidence)
         return Heard(shown, as_shown, as_declared=Heard(conventions, evidence))
 
+    def overflows(self, right: Conventions) -> bool:
+        """Whether right gradients are no numbers any more where logits are in the thousands."""
+        if not right.head.is_softmax or right.labels == "values":
+            return False
+        probe = with_huge_logits(right, self.sizes, self.seed)
+        (answer,) = self.candidate.under(right).ask([probe.question])
+        return overflows(answer)
+
     def under(self, conventions: Conventions, first_only: bool = False) -> list[Evidence]:
         """All questions, or the first alone, under some conventions."""
         probes = plan(conventions, sizes=self.sizes, seed=self.seed, batch=self.batch)
@@ -320,6 +332,19 @@ def _right_under(conventions: Conventions, evidence: list[Evidence]) -> Conventi
         other = rescaled(head, [item for item in as_head if item.is_of_gradients])
         if other is not None:
             return other
+    return _with_soft_targets(conventions, evidence)
+
+
+def _with_soft_targets(conventions: Conventions, evidence: list[Evidence]) -> Conventions | None:
+    """Targets other than 0 and 1 under which everything is right."""
+    for soft in other_targets(conventions):
+        for head in (soft, *other_heads(soft)):
+            for other in (head, *factor_conventions(head)):
+                if asked_as(conventions, other, evidence[0]).is_wrong:
+                    continue
+                as_other = all_asked_as(conventions, other, evidence)
+                if not any(item.is_wrong for item in as_other):
+                    return other
     return None
 
 

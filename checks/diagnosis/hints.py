@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backproof.checks.candidates.candidate import Answer
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.role import Role
@@ -15,6 +16,18 @@ from backproof.checks.diagnosis.rounding import CLOSE
 from backproof.checks.quantities import Quantity
 
 ROUGH = 1e-3  # of a gradient: what a pass leaves open without saying so
+
+
+OVERFLOWS = (
+    "Right, until a logit exceeds 709: then exp overflows, and its gradients are NaN. Subtract the "
+    "row's maximum from the logits first, and let no p be divided by."
+)
+
+
+def overflows(answer: Answer) -> bool:
+    """Whether gradients came that are not all numbers."""
+    arrays = [*(answer.dW or {}).values(), *(answer.db or {}).values()]
+    return any(not np.isfinite(array).all() for array in arrays)
 
 
 def roughness(evidence: list[Evidence]) -> Iterator[str]:

@@ -128,6 +128,22 @@ def _rare(conventions: Conventions, first: Problem) -> Iterator[Probe]:
         yield _probe(conventions, role, _extreme(first, role, copies, smallest))
 
 
+def with_huge_logits(conventions: Conventions, sizes: Sequence[int] | None, seed: int) -> Probe:
+    """A question whose logits are in the thousands, where exp overflows."""
+    chosen = conventions.sizes or sizes or _default_sizes(conventions)
+    N = _samples(conventions, N_FIRST[0])
+    problem = draw(
+        chosen,
+        N,
+        seed,
+        regime="extreme-logits",
+        head=conventions.head,
+        hidden=conventions.activations,
+        levels=conventions.targets,
+    )
+    return _probe(conventions, Role.FIRST, problem)
+
+
 def has_rare(conventions: Conventions) -> bool:
     """Whether tiny probabilities can be asked for: there are none, or who divides by the 1 - p of a
     softmax has lost all digits of it."""
