@@ -42,6 +42,7 @@ def rate_too_large(course: Course, tested: RangeTest | None) -> Iterator[Symptom
     if not math.isfinite(best):
         return
     thrown = course.over == "diverged" or course.last.loss > course.first.loss
+    thrown = thrown or course.knows > UNLEARNED
     here = tested.fall(course.rate)
     better = tested.fall(best) - max(here, 0.0)
     if not (thrown or here < 0) or better < BETTER * course.prior:

@@ -103,12 +103,14 @@ def why(
         not step.
     """
     taken = handed_over.take(W, b, x, y, hidden=hidden, output=output, cost=cost, layout=layout)
+    rate = None if learning_rate is None else float(learning_rate)
+    limit_s = float(time_limit)
     if step is None:
-        return Door(taken, None, learning_rate, time_limit).answer(history, try_remedies)
+        return Door(taken, None, rate, limit_s).answer(history, try_remedies)
     inside = not by_doing.takes_rate(step)
-    told = learning_rate if learning_rate is not None else by_doing.rate_told(step)
+    told = rate if rate is not None else by_doing.rate_told(step)
     maker = partial(_theirs, step)
-    return Door(taken, maker, told, time_limit, inside).answer(history, try_remedies)
+    return Door(taken, maker, told, limit_s, inside).answer(history, try_remedies)
 
 
 @dataclass
