@@ -104,6 +104,8 @@ def poor_minimum(
     """
     if not given.classes or len(data.frequencies) < 2 or not math.isfinite(signs.loss):
         return
+    if set(given.shape.hidden) <= {"identity"}:
+        return  # a linear network does what a line can do, and has no poor minima
     known = signs.loss / signs.prior_loss
     if not WRONG_SOMEWHERE < known < UNLEARNED or not signs.pull < PULLED:
         return
