@@ -14,7 +14,7 @@ from command import ROOT
 
 ROOMS = ("bugs", "diagnosis")
 # 2% of the cases of benchmarks/diagnosis.py, but for those that take long
-KINDS = {"single": 10, "pair": 2, "correct": 4, "convention": 3, "unknown": 1}
+KINDS = {"single": 10, "pair": 1, "correct": 3, "convention": 3, "unknown": 1}
 TOLD = """
 import json, sys
 from itertools import islice

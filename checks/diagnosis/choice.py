@@ -76,6 +76,11 @@ class Explanation:
         return frozenset(cause.id for cause in self.causes)
 
     @property
+    def edits_arrays(self) -> bool:
+        """Whether one of its bugs is code that edits an array."""
+        return any(cause.suspect.edits_arrays for cause in self.causes)
+
+    @property
     def rank(self) -> tuple[int, ...]:
         """Simple before complicated; what predicts exact zeros before what predicts rounding there;
         common before rare."""

@@ -107,7 +107,7 @@ def _bugs(
 ) -> list[Bug]:
     """In words, with what was seen beside the numbers."""
     bugs = bugs_of(evidence, explanations, found)
-    told = any(cause.suspect.edits_arrays for one in explanations for cause in one.causes)
+    told = any(one.edits_arrays for one in explanations)
     if _edited(evidence) and not told:
         bugs.append(edited_arguments())
     if not explanations:
@@ -141,9 +141,7 @@ def _as_the_code_says(
 ) -> list[Explanation]:
     """Of those that predict the same, in-place first where an edit was seen, and not at all where
     no line can make one."""
-    editing = [
-        one for one in explanations if any(cause.suspect.edits_arrays for cause in one.causes)
-    ]
+    editing = [one for one in explanations if one.edits_arrays]
     others = [one for one in explanations if one not in editing]
     if _edited(evidence) or any(item.answer.edits for item in evidence):
         return editing + others

@@ -37,12 +37,13 @@ def decays_alike(found: list[Fits], close: float) -> bool:
     if not all(fits.decays for fits in found):
         return False
     plain = [list(fits.decays.values()) for fits in found]
-    before = [[fit.decay / (fit.factor or 1.0) for fit in _decaying(fits)] for fits in found]
+    before = [_before_factors(fits) for fits in found]
     return _one_decay(plain, close) or _one_decay(before, close)
 
 
-def _decaying(fits: Fits) -> list[Fit]:
-    return [fit for fit in fits.of.values() if fit.decay]
+def _before_factors(fits: Fits) -> list[float]:
+    """The multiples of W as they were before each gradient got its factor."""
+    return [fit.decay / (fit.factor or 1.0) for fit in fits.of.values() if fit.decay]
 
 
 def _one_decay(by_question: list[list[float]], close: float) -> bool:

@@ -218,7 +218,7 @@ def _failed_where_complete(
 
 def _search(evidence: list[Evidence]) -> Search | None:
     """For bugs, where there is something to explain: zeros alone look like many bugs."""
-    something = any(array.any() for item in evidence for array in item.gradients.values())
+    something = any(item.says_something for item in evidence)
     if something and any(item.wrongs for item in evidence):
         return Search(evidence)
     return None

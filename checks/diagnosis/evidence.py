@@ -51,6 +51,11 @@ class Evidence:
         """dW and db by name, as they came; none where the whole answer is a complaint."""
         return self.given or {}
 
+    @property
+    def says_something(self) -> bool:
+        """Whether any gradient came that is not zero throughout."""
+        return any(array.any() for array in self.gradients.values())
+
     @cached_property
     def rounding(self) -> Rounding:
         """What rounding allows."""

@@ -48,8 +48,9 @@ class Match:
     @property
     def exact(self) -> bool:
         """Whether the prediction alone explains everything."""
-        factors = [factor for fits in self.fits for factor in fits.factors.values()]
-        return not self.decays and all(factor in (None, 1.0) for factor in factors)
+        if self.decays:
+            return False
+        return all(set(fits.factors.values()) <= {None, 1.0} for fits in self.fits)
 
 
 EXACTLY = Freedom(factor=False)

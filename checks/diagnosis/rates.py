@@ -24,8 +24,10 @@ class FittedRate:
 def one_rate(rates: list[FittedRate]) -> bool:
     """Whether they can be one learning rate, times N where one sums and the other averages; each is
     known to a digit or more."""
-    powers = (0, 1, -1)
-    return any(_alike([found.rate * found.N**power for found in rates]) for power in powers)
+    as_they_are = [found.rate for found in rates]
+    as_sums = [found.rate * found.N for found in rates]
+    as_means = [found.rate / found.N for found in rates]
+    return any(map(_alike, (as_they_are, as_sums, as_means)))
 
 
 def _alike(rates: list[float]) -> bool:
