@@ -91,12 +91,14 @@ class Manner:
         alone: whether it sees, of its folder, only itself and what it imports.
         definitions_only: whether its imports, definitions and constants alone are executed.
         why_not: why there is no isolation, where that is known already.
+        watch: whether it is a script, which is run as it is and recorded.
     """
 
     isolate: str = "auto"
     alone: bool = False
     definitions_only: bool = False
     why_not: str = ""
+    watch: bool = False
 
 
 class Ended(Exception):
@@ -167,6 +169,10 @@ class Sandbox:
 
         Raises: Ended if there was none.
         """
+        return self._heard()[0]
+
+    def _heard(self) -> tuple[Header, Arrays]:
+        """The first frame."""
         limit_s = 3 * self.limits.call_s
         deadline = time.monotonic() + limit_s
         what = "importing it"
@@ -178,9 +184,16 @@ class Sandbox:
         # a source may be larger than the channel holds before its other end is read
         sending = threading.Thread(target=self._send, args=[self.source.content], daemon=True)
         sending.start()
-        found = self._receive(what, deadline - time.monotonic(), limit_s)[0]
+        found = self._receive(what, deadline - time.monotonic(), limit_s)
         sending.join()
         return found
+
+    def watched(self) -> tuple[Header, Arrays]:
+        """What the lines of a script made.
+
+        Raises: Ended if its process did not survive it.
+        """
+        return self._heard()
 
     def call(self, header: Header, arrays: Arrays) -> tuple[Header, Arrays]:
         """One call of one function.
@@ -318,6 +331,7 @@ def _started(
         "path": str(source.path),
         "notebook": source.is_notebook,
         "definitions_only": manner.definitions_only,
+        "watch": manner.watch,
         # by the clock on the wall, which both have, because starting Python takes a part of it
         "import_until": time.time() + 3 * limits.call_s,
         "limits": limits.of_the_system(),

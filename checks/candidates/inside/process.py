@@ -39,6 +39,7 @@ from backproof.checks.candidates.inside.recorder import Recorder, is_in_folder
 from backproof.checks.candidates.inside.recording import pack as pack_recording
 from backproof.checks.candidates.inside.returned import COLLECT, Refused, plain
 from backproof.checks.candidates.inside.standins import StandIns
+from backproof.checks.candidates.inside.script import watched_script
 from backproof.checks.candidates.inside.watching import Watch, may_edit
 from backproof.checks.candidates.inside.wording import raised, syntax_error, what_it_defines
 
@@ -123,6 +124,10 @@ def main(arguments: Sequence[str]) -> None:
     sys.argv = [path]
     loading.search_beside(path)
     pieces = loading.pieces_of(path, source, is_notebook=settings["notebook"])
+    if settings.get("watch"):
+        with hangs.told_within(settings["import_until"] - time.time()):
+            send(channel, pack(*watched_script(path, pieces)))
+        os._exit(0)
     with hangs.told_within(settings["import_until"] - time.time()):
         loaded, header = _load(path, pieces, definitions_only=settings["definitions_only"])
     process = os.getpid()

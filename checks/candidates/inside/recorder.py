@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dis
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FrameType, ModuleType, TracebackType
@@ -27,6 +28,10 @@ COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 GENERATOR = 0x20  # of the flags of a code object
 
 Trace = Callable[[FrameType, str, Any], Any]
+
+
+class Enough(BaseException):
+    """What runs has been looked at long enough; no `except Exception` of theirs stops it."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,11 @@ class Recorder:
 
     Attributes:
         is_own: whether a file is one of theirs, by its name.
+        most_lines: of which more are executed, and not looked at.
+        stops_after_s: seconds after which, or after `most_lines`, what runs is ended by Enough; None
+            where it may go on.
         sites: every place where numbers were made.
-        entries: (time, site, array, caller's line), in the order in which they were made.
+        entries: (time, site, array, caller's line, slot), in the order in which they were made.
         arrays: each array once, as float64.
         precisions: the type in which each came.
         scalars: (time, site, value, caller's line) of single numbers.
@@ -80,8 +88,9 @@ class Recorder:
 
     is_own: Callable[[str], bool]
     most_lines: int = MOST_LINES
+    stops_after_s: float | None = None
     sites: list[Site] = field(default_factory=list)
-    entries: list[tuple[int, int, int, int]] = field(default_factory=list)
+    entries: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     arrays: list[np.ndarray] = field(default_factory=list)
     precisions: list[str] = field(default_factory=list)
     scalars: list[tuple[int, int, float, int]] = field(default_factory=list)
@@ -98,6 +107,8 @@ class Recorder:
         self._modules: dict[str, bool] = {}
         self._site_of: dict[Site, int] = {}
         self._line_of: dict[tuple[str, int], int] = {}
+        self._slot_of: dict[Slot, int] = {}
+        self._began = 0.0
         self._array_of: dict[Any, int] = {}
         self._last: dict[Slot, Any] = {}
         self._inside: dict[int, set[Any]] = {}
@@ -106,6 +117,7 @@ class Recorder:
         self._reader = Reader(self._is_own_module, self._is_own_file)
 
     def __enter__(self) -> Recorder:
+        self._began = time.monotonic()
         self._before = sys.gettrace()
         sys.settrace(self._called)
         return self
@@ -116,7 +128,7 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if sys.gettrace() != self._called:
+        if kind is not Enough and sys.gettrace() != self._called:
             self._say("the file sets a tracer of its own, and lines after that were not seen")
         sys.settrace(self._before)
         for skipped in sorted(self._reader.skipped):
@@ -136,6 +148,7 @@ class Recorder:
                 self._finish(frame, call)
                 call.line = frame.f_lineno
                 self._executed += 1
+                self._enough()
             elif event == "return":
                 self._finish(frame, call)
                 call.line = None
@@ -143,6 +156,13 @@ class Recorder:
             return follow
 
         return follow
+
+    def _enough(self) -> None:
+        """End what runs, where that was asked for and enough was seen."""
+        if self.stops_after_s is None:
+            return
+        if self._executed > self.most_lines or time.monotonic() - self._began > self.stops_after_s:
+            raise Enough
 
     def _entered(self, frame: FrameType) -> _Call:
         """A new call; its arguments were made on the line of the caller, unless they were there
@@ -207,7 +227,10 @@ class Recorder:
                 edited = found.identity and call.given.get(found.name) == found.identity
                 kind = "edit" if edited else "value"
                 where = Site(call.file, call.line, call.function, found.name, kind)
-                self._keep(where, found.value, call.caller)
+                self._keep(where, found.value, call.caller, self._slot(found.slot))
+
+    def _slot(self, slot: Slot) -> int:
+        return self._slot_of.setdefault(slot, len(self._slot_of))
 
     def _returned(self, frame: FrameType, call: _Call, value: object) -> None:
         """What a function returns or yields."""
@@ -255,7 +278,7 @@ class Recorder:
             inside.add(mark)
         return True
 
-    def _keep(self, where: Site, value: Any, caller: int) -> None:
+    def _keep(self, where: Site, value: Any, caller: int, slot: int = -1) -> None:
         site = self._site_of.setdefault(where, len(self.sites))
         if site == len(self.sites):
             self.sites.append(where)
@@ -281,7 +304,7 @@ class Recorder:
         if len(self.entries) >= MOST_ENTRIES:
             self._say(f"only the first {MOST_ENTRIES:,} arrays were kept")
             return
-        self.entries.append((self.time, site, index, caller))
+        self.entries.append((self.time, site, index, caller, slot))
 
     def _mentioned(self, code: CodeType) -> dict[int, tuple[str, ...]]:
         """The names on each line of a function."""

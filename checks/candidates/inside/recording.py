@@ -32,6 +32,7 @@ class Made:
         value: the array, as float64.
         eps: relative rounding of the type in which it came.
         caller: file and line from which the function was called, or None at the bottom.
+        slot: which name, attribute or element holds it, the same number each time; -1 of none.
     """
 
     time: int
@@ -39,6 +40,7 @@ class Made:
     value: np.ndarray
     eps: float
     caller: tuple[str, int] | None
+    slot: int = -1
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def pack(recorder: Recorder) -> tuple[Header, Arrays]:
     flat = np.concatenate([empty, *(array.reshape(-1) for array in recorder.arrays)])
     scalars = recorder.scalars
     return header, {
-        f"{RECORDED}entries": np.array(recorder.entries, dtype=np.int64).reshape(-1, 4),
+        f"{RECORDED}entries": np.array(recorder.entries, dtype=np.int64).reshape(-1, 5),
         f"{RECORDED}numbers": flat,
         f"{RECORDED}scalars": np.array(
             [(time, site, caller) for time, site, _, caller in scalars], dtype=np.int64
@@ -167,8 +169,8 @@ def unpack(header: Any, arrays: Arrays) -> Recording:
         values = _cut(arrays[f"{RECORDED}numbers"], header["shapes"])
         eps = [_eps(str(precision)) for precision in header["precisions"]]
         made = tuple(
-            Made(int(time), sites[site], values[array], eps[array], _line(lines, int(caller)))
-            for time, site, array, caller in arrays[f"{RECORDED}entries"].tolist()
+            Made(int(time), sites[site], values[array], eps[array], _line(lines, int(caller)), slot)
+            for time, site, array, caller, slot in arrays[f"{RECORDED}entries"].tolist()
         )
         file, number, function = header["ended"] or (None, 0, "")
         ended = (str(file), int(number), str(function)) if file is not None else None

@@ -1,0 +1,36 @@
+"""A whole script, run as it is under the recorder until a few of its updates must have been seen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from backproof.checks.candidates.inside import loading
+from backproof.checks.candidates.inside.frames import Arrays, Header
+from backproof.checks.candidates.inside.recorder import Enough, Recorder, is_in_folder
+from backproof.checks.candidates.inside.recording import pack
+from backproof.checks.candidates.inside.standins import StandIns
+from backproof.checks.candidates.inside.wording import raised, syntax_error
+
+MOST_LINES = 4_000  # of a script; a network of lists takes hundreds for one update
+LONGEST_S = 8.0
+
+
+def watched_script(path: str, pieces: Sequence[loading.Piece]) -> tuple[Header, Arrays]:
+    """Run it as Python runs a script; what its lines made, and how it ended."""
+    module = loading.module_named_after(path)
+    module.__name__ = "__main__"
+    sys.modules["__main__"] = module
+    sys.meta_path.append(StandIns())
+    recorder = Recorder(is_in_folder(os.path.dirname(path) + os.sep), MOST_LINES, LONGEST_S)
+    reply: Header = {}
+    try:
+        with recorder:
+            loading.run(pieces, module, definitions_only=False)
+    except (Enough, SystemExit):
+        pass
+    except BaseException as error:
+        reply["complaint"] = syntax_error(error, path) or raised(error, path)
+    reply["recorded"], arrays = pack(recorder)
+    return reply, arrays

@@ -1,0 +1,75 @@
+"""What a script holds over time: the arrays of each name, attribute or element, one version after
+the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from backproof.checks.candidates.inside.recording import Made, Recording
+
+MOST_VERSIONS = 6  # that are looked at
+BURST = 4.0  # times the usual time between two changes: more is a pause
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One place and what it held.
+
+    Attributes:
+        name: as the script writes it.
+        versions: what it held, without what was changed again before anybody used it.
+        shape: of all of them, without axes of length 1.
+    """
+
+    name: str
+    versions: tuple[Made, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes from step to step, by less than it is large: as weights do."""
+        if len(self.versions) < 2:
+            return False
+        values = [made.value for made in self.versions]
+        if not all(np.isfinite(value).all() for value in values):
+            return False
+        return all(
+            np.abs(after - before).max() <= 1.5 * np.abs(before).max() + 0.5
+            for before, after in pairwise(values)
+        )
+
+
+def variables(recording: Recording) -> list[Variable]:
+    """Every place, by its identity and, for what is bound anew in each call, by its name."""
+    groups: dict[tuple[object, ...], list[Made]] = {}
+    for made in recording.made:
+        if made.site.kind not in ("value", "edit"):
+            continue
+        shape = np.squeeze(made.value).shape
+        groups.setdefault(("slot", made.slot, shape), []).append(made)
+        groups.setdefault(("name", made.site.name, shape), []).append(made)
+    found: dict[tuple[object, ...], Variable] = {}
+    for (*_, shape), some in groups.items():
+        versions = tuple(_settled(some))[:MOST_VERSIONS]
+        key = some[0].site.name, tuple(made.time for made in versions), shape
+        found.setdefault(
+            key, Variable(some[0].site.name, versions, np.squeeze(some[0].value).shape)
+        )
+    return list(found.values())
+
+
+def _settled(made: Sequence[Made]) -> Iterator[Made]:
+    """Of changes that come in bursts, entry by entry, the last of each; else all of them."""
+    times = np.array([one.time for one in made])
+    gaps = np.diff(times)
+    pauses = gaps > BURST * np.median(gaps) if len(gaps) > BURST else np.zeros(len(gaps), bool)
+    if not pauses.any():
+        yield from made
+        return
+    for one, is_last in zip(made, [*pauses.tolist(), True], strict=True):
+        if is_last:
+            yield one
