@@ -16,6 +16,7 @@ from backproof.checks.grading.conclude import Settings, conclude
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.own_data import why_not
 from backproof.checks.grading.remarks import beside, by_libraries
+from backproof.checks.grading.watching import is_script, watch
 
 # of an import, after which somebody may be told how to leave the training out
 LONG_IMPORT_S = 2.0
@@ -49,6 +50,8 @@ def check_file(path: Path, settings: Settings) -> Checked:
         reason = str(error)
         return told(Feedback(str(path), 0.0, complaint=reason, unchecked=True), settings, reason)
     try:
+        if not settings.manner.definitions_only and is_script(source):
+            return told(watch(path, source, settings), settings)
         with Sandbox(source, Limits(call_s=settings.call_s), settings.manner) as sandbox:
             found = _ask(path, sandbox, settings, start)
     except Exception as error:  # a fault of ours must not cost the other files their verdict

@@ -42,6 +42,7 @@ class Feedback:
         faults: what it does beside answering that fails it: it edits its arguments, say.
         notes: what it does that is worth knowing and fails nothing: it prints, say.
         manner: how it was run, where that is worth knowing: in the object, and below all verdicts.
+        watched: of a script, the network that was recognised and the names that hold it.
         unchecked: whether the complaint is about what keeps us from checking, and not about it.
         learning: why it does not learn from its own data; None where no data were given.
     """
@@ -55,6 +56,7 @@ class Feedback:
     notes: Sequence[str] = field(default_factory=list)
     manner: Sequence[str] = field(default_factory=list)
     unchecked: bool = False
+    watched: dict[str, Any] | None = None
     learning: Answer | None = None
 
     @property
@@ -95,6 +97,7 @@ def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
         "problems": found.problems,
         "gradients": found.gradients,
         "seconds": feedback.elapsed_s,
+        "watched": feedback.watched,
         "comparisons": [comparison_as_json(verdict) for verdict in found.verdicts],
         "diagnosis": {
             "statement": _with_line(feedback, no_fix),
@@ -199,7 +202,7 @@ def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[s
     for bug in found.bugs:
         lines += _bug_lines(bug, before, no_fix)
         before = bug
-    if not found.bugs and found.wrong and not complained:
+    if not found.bugs and found.wrong and not complained and found.verdicts:
         lines += _labelled("unknown", "no known bug explains these numbers, so none is named")
         lines += _labelled("evidence", _worst(found))
     if found.conventions:

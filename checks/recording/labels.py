@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -62,6 +62,10 @@ class Labels:
                 ):
                     found.setdefault(label.quantity, label.site.name)
         return found
+
+    def without(self, names: frozenset[str]) -> Labels:
+        """Without what some names hold."""
+        return replace(self, found=tuple(one for one in self.found if one.site.name not in names))
 
     def on_line(self, file: str, line: int) -> list[Label]:
         """What one line makes."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backproof.checks.activations import Activation
+from backproof.checks import by_hand
+from backproof.checks.activations import Activation, named
 from backproof.checks.candidates.inside.recorder import Site
 from backproof.checks.candidates.inside.recording import Made, Recording, Series
 from backproof.checks.quantities import Quantity
@@ -460,7 +461,7 @@ class _Finder:
         explains = self._explains_output()
         elements = None
         dz = self.seen_dz(self.L)
-        if dz is not None and not self.page.problem.cost.endswith("quadratic"):
+        if dz is not None and self.page.problem.head.equation in ("(B1)", "(B9)"):
             elements = (dz / self.page.weight + self.page.given[Quantity("Y")])[0]
         if explains is not None:
             yield Sought(Quantity("p"), explains, right, elements=elements)
@@ -826,30 +827,40 @@ class _Finder:
 
 def hidden(page: Page, layer: int) -> Activation:
     """The activation of a hidden layer."""
-    from backproof.checks.activations import SIGMOID
-
-    return SIGMOID
+    return page.problem.activation[layer]
 
 
 def output(page: Page) -> Callable[[np.ndarray], np.ndarray]:
     """What makes p of the logits."""
-    from backproof.checks import by_hand
-
-    return {"softmax": by_hand.softmax, "sigmoid": by_hand.sigmoid}[page.problem.output]
+    head = page.problem.head
+    return lambda z: by_hand.output_of(z, head)
 
 
 def dz_of_output(page: Page) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
     """What the right head makes of an output and its targets: dz[L], as large as the candidate's
-    gradients."""
+    gradients; None where that cannot be made of p alone."""
     weight = page.weight
-    problem = page.problem
-    if not problem.cost.endswith("quadratic"):
+    head = page.problem.head
+    if head.equation in ("(B1)", "(B9)"):
         return lambda p, Y: weight * (p - Y)
-    if problem.output == "sigmoid":
-        return lambda p, Y: 2 * weight * (p - Y) * p * (1 - p)
-    if problem.output == "softmax":
-        return lambda p, Y: 2 * weight * p * (p - Y - ((p - Y) * p).sum(axis=1, keepdims=True))
-    return None
+    if not head.is_quadratic:
+        return None
+    scale = weight if head.cost == "half-quadratic" else 2 * weight
+    if head.is_softmax:
+        return lambda p, Y: scale * p * (p - Y - ((p - Y) * p).sum(axis=1, keepdims=True))
+    slope = _slope_of_output(page)
+    return lambda p, Y: scale * (p - Y) * slope(p)
+
+
+def _slope_of_output(page: Page) -> Callable[[np.ndarray], np.ndarray]:
+    """h' of an element-wise output, of p where that is enough; else at the right logits."""
+    name = page.problem.head.output
+    made = {"sigmoid": lambda p: p * (1 - p), "tanh": lambda p: 1 - p**2}
+    if name in made:
+        return made[name]
+    z = page.values[Quantity("z", page.problem.L)]
+    right = named(name).h_prime(z, page.values[Quantity("p")])
+    return lambda p: right
 
 
 def orientations(value: np.ndarray, shape: tuple[int, ...]) -> Iterator[np.ndarray]:

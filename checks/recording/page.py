@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backproof.checks.problem import Problem, targets
+from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantity, collect
 
 # relative to the largest entry: far above what a dozen roundings leave, far below any wrong step
@@ -97,7 +97,7 @@ class Page:
     def given(self) -> Mapping[Quantity, np.ndarray]:
         """What the candidate got: x, Y, W and b."""
         problem = self.problem
-        found = {Quantity("x"): problem.x, Quantity("Y"): targets(problem.y, problem.sizes[-1])}
+        found = {Quantity("x"): problem.x, Quantity("Y"): problem.Y}
         found |= {Quantity("W", layer): W for layer, W in problem.W.items()}
         return found | {Quantity("b", layer): b for layer, b in problem.b.items()}
 

@@ -7,6 +7,7 @@ which takes what the one before has given. Nothing is taken from names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -16,12 +17,14 @@ import numpy as np
 from backproof.checks import by_hand
 from backproof.checks.activations import ACTIVATIONS
 from backproof.checks.candidates.inside.recording import Made, Recording
+from backproof.checks.recording.source import Source
 from backproof.checks.recording.variables import Variable, variables
 
 CLOSE = 1e-9
 MOST_INPUTS = 200  # different arrays that are tried as an input
 MOST_BIASES = 40
 MOST_LAYERS = 6
+NAME = re.compile(r"\w*")
 COMMON = ("sigmoid", "tanh", "relu", "leaky-relu", "softmax")  # tried where z itself is not kept
 MOST_MADE = 2_500  # of what was recorded: a few updates
 TRIED = ("sigmoid", "tanh", "relu", "leaky-relu", "elu", "softplus", "silu", "gelu")
@@ -80,6 +83,7 @@ class Recognised:
         output: what makes p of the logits.
         p: the output, one sample a row.
         until: when the weights changed.
+        parts: of larger arrays, how many rows they have and which of these the input is.
     """
 
     edges: tuple[Edge, ...]
@@ -87,6 +91,7 @@ class Recognised:
     output: str
     p: np.ndarray
     until: int
+    parts: tuple[tuple[int, list[int]], ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -121,9 +126,12 @@ def recognise(recording: Recording) -> Recognised:
             "no matrix was seen to change from step to step, as weights do; what changes is "
             f"{', '.join(dict.fromkeys(one.name for one in moving[:6]))}"
         )
-    finder = _Finder(recording, held, weights)
-    edges = list(finder.edges())
-    chains = list(_chains(edges))
+    own = [one for one in weights if _updates_itself(one, recording)]
+    finder = _Finder(recording, held, own)
+    chains = list(_chains(list(finder.edges())))
+    if max(map(len, chains), default=0) < 2:
+        finder = _Finder(recording, held, weights)
+        chains = list(_chains(list(finder.edges())))
     if not chains:
         names = list(dict.fromkeys(one.name for one in weights[:6]))
         raise NotRecognised(
@@ -135,8 +143,8 @@ def recognise(recording: Recording) -> Recognised:
     mine = {edge.W.versions[0].slot for edge in best}
     for chain in chains:
         theirs = {edge.W.versions[0].slot for edge in chain}
-        if any(_is_given(edge.M, best) for edge in chain):
-            continue  # what the network computes, taken for weights
+        if any(_is_of(edge.M, best) for edge in chain):
+            continue  # its own weights under another name, or its input taken for weights
         linear = any(_activation_between(*pair) == "identity" for pair in pairwise(chain))
         if len(chain) > 1 and len(best) > 1 and not theirs & mine and not linear:
             raise NotRecognised(
@@ -157,6 +165,13 @@ class _Table:
     def of(made: list[Made]) -> _Table:
         times = np.array([one.time for one in made])
         return _Table(made, times, np.array([one.value.reshape(-1)[0] for one in made]))
+
+
+def _updates_itself(one: Variable, recording: Recording) -> bool:
+    """Whether the line that changes it mentions it on both sides, as an update does."""
+    made = one.versions[1]
+    source = Source(made.site.file, recording.sources.get(made.site.file, ""))
+    return source.mentions_twice(made.site.line, NAME.match(one.name)[0])  # type: ignore[index]
 
 
 class _Finder:
@@ -227,7 +242,9 @@ class _Finder:
                     if made.time <= until and count < MOST_BIASES and made.value.any():
                         count += 1
                         yield one, made.value.reshape(-1)
-        zeros = [one for one in self.held if one.shape == (n,) and not one.versions[0].value.any()]
+        shapes = ((n,), ()) if n == 1 else ((n,),)
+        fitting = [one for one in self.held if one.shape in shapes]
+        zeros = [one for one in fitting if not one.versions[0].value.any()]
         moving = next((one for one in zeros if one.moves), None)
         yield moving, np.zeros(n)
 
@@ -275,15 +292,56 @@ class _Finder:
         output = next((name for name in ("softmax", *TRIED) if name in last.found), "linear")
         p = functions(last.z.shape[1]).get(output, lambda z: z)(last.z)
         until = min(edge.W.versions[edge.version + 1].time for edge in chain)
-        return Recognised(tuple(chain), tuple(hidden), output, p, until)
+        parts = tuple(self._parts(chain[0].x, until))
+        first = chain[0]
+        if not parts and self._is_made_anew(first):
+            raise NotRecognised(
+                f"what makes {first.x_name}, which {first.W.name} is multiplied by and which "
+                "changes from step to step",
+                [edge.W.name for edge in chain],
+            )
+        return Recognised(tuple(chain), tuple(hidden), output, p, until, parts)
+
+    def _is_made_anew(self, edge: Edge) -> bool:
+        """Whether the input of a layer has other numbers in the next step."""
+        for one in self.held:
+            if one.name == edge.x_name and len(one.versions) > 1:
+                values = [made.value for made in one.versions]
+                if any(_are_same(value, edge.x) for value in values):
+                    return not all(_are_same(value, edge.x) for value in values)
+        return False
+
+    def _parts(self, x: np.ndarray, until: int) -> Iterator[tuple[int, list[int]]]:
+        """Larger arrays of which the input is some of the rows, or of the columns."""
+        seen = set()
+        for made in self.recording.made:
+            if made.time > until or made.value.ndim != 2 or id(made.value) in seen:
+                continue
+            seen.add(id(made.value))
+            for value in (made.value, made.value.T):
+                if value.shape[1] == x.shape[1] and len(value) > len(x):
+                    rows = [np.flatnonzero((value == row).all(axis=1))[:1].tolist() for row in x]
+                    if all(rows):
+                        yield len(value), [row[0] for row in rows]
 
 
-def _is_given(M: np.ndarray, chain: Sequence[Edge]) -> bool:
-    """Whether a matrix is the input of a layer."""
+def _are_same(value: np.ndarray, rows: np.ndarray) -> bool:
+    array = np.squeeze(value)
+    wanted = np.squeeze(rows)
     return any(
-        M.shape in (x.shape, x.T.shape) and (np.array_equal(M, x) or np.array_equal(M, x.T))
-        for x in (edge.x for edge in chain)
+        turned.shape == wanted.shape and np.array_equal(turned, wanted)
+        for turned in (array, array.T)
     )
+
+
+def _is_of(M: np.ndarray, chain: Sequence[Edge]) -> bool:
+    """Whether a matrix is the input or the weights of a layer."""
+    for edge in chain:
+        for known in (edge.x, edge.M):
+            for array in (known, known.T):
+                if array.shape == M.shape and np.array_equal(array, M):
+                    return True
+    return False
 
 
 def _likelihood(chain: Sequence[Edge]) -> tuple[int, int, int]:

@@ -96,6 +96,17 @@ class Source:
         inside = [line for line in loops if function < line < number]
         return min(inside, default=None)
 
+    def mentions_twice(self, number: int, name: str) -> bool:
+        """Whether the statement on a line takes off or adds to a name, or binds it to something
+        that mentions it."""
+        statement = self.statement(number)
+        if isinstance(statement, ast.AugAssign):
+            return True
+        named = [
+            node for node in _nodes(statement) if isinstance(node, ast.Name) and node.id == name
+        ]
+        return len(named) > 1
+
     def computes(self, number: int) -> bool:
         """Whether the statement on a line can make new numbers, rather than hand them on; a line
         that cannot be read might."""

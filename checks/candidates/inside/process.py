@@ -38,8 +38,8 @@ from backproof.checks.candidates.inside.protocol import PROTOCOLS, meant
 from backproof.checks.candidates.inside.recorder import Recorder, is_in_folder
 from backproof.checks.candidates.inside.recording import pack as pack_recording
 from backproof.checks.candidates.inside.returned import COLLECT, Refused, plain
-from backproof.checks.candidates.inside.standins import StandIns
 from backproof.checks.candidates.inside.script import watched_script
+from backproof.checks.candidates.inside.standins import StandIns
 from backproof.checks.candidates.inside.watching import Watch, may_edit
 from backproof.checks.candidates.inside.wording import raised, syntax_error, what_it_defines
 

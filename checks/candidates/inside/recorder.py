@@ -74,8 +74,8 @@ class Recorder:
     Attributes:
         is_own: whether a file is one of theirs, by its name.
         most_lines: of which more are executed, and not looked at.
-        stops_after_s: seconds after which, or after `most_lines`, what runs is ended by Enough; None
-            where it may go on.
+        stops_after_s: seconds after which, or after `most_lines`, what runs is ended by Enough;
+            None where it may go on.
         sites: every place where numbers were made.
         entries: (time, site, array, caller's line, slot), in the order in which they were made.
         arrays: each array once, as float64.

@@ -1,4 +1,4 @@
-"""A whole script, run as it is under the recorder until a few of its updates must have been seen."""
+"""A whole script, run as it is under the recorder until a few of its updates were seen."""
 
 from __future__ import annotations
 

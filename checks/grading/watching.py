@@ -1,0 +1,206 @@
+"""A script on the command line: run as it is, watched, and judged by what its lines compute."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from backproof.checks.bugs.setting import Setting
+from backproof.checks.candidates.candidate import Answer, Question
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.inside.recording import unpack
+from backproof.checks.candidates.sandbox import Ended, Limits, Sandbox
+from backproof.checks.candidates.source import Source
+from backproof.checks.diagnosis.choice import Search
+from backproof.checks.diagnosis.conclusions import failed
+from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.probes import Probe
+from backproof.checks.diagnosis.role import Role
+from backproof.checks.findings import Diagnosis, Line, Listed, Step
+from backproof.checks.grading.conclude import Settings, as_given
+from backproof.checks.grading.feedback import Feedback
+from backproof.checks.quantities import Quantity, equation
+from backproof.checks.recording.labels import label
+from backproof.checks.recording.listing import listing
+from backproof.checks.recording.recognise import NotRecognised, recognise
+from backproof.checks.recording.source import Sources
+from backproof.checks.recording.watched import Watched, gradients_of, judged, rate_of_right
+
+# of arguments, where somebody means the checker's function and not one of their own
+PROTOCOLS = {"gradients": 4, "step": 5, "make": 2}
+LIBRARIES = ("sklearn", "tensorflow", "keras", "jax", "autograd", "tinygrad", "mxnet")
+WRITE = "Write gradients(W, b, x, y) or step(W, b, x, y, learning_rate) around it."
+
+
+def is_script(source: Source) -> bool:
+    """Whether a file defines none of the functions that are asked for, and does something when it
+    is run."""
+    try:
+        tree = ast.parse(source.text)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return source.does_more_than_define and not any(_is_meant(node) for node in tree.body)
+
+
+def _is_meant(node: ast.stmt) -> bool:
+    if isinstance(node, ast.FunctionDef) and node.name in PROTOCOLS:
+        taken = node.args
+        return bool(taken.vararg) or len(taken.args) >= PROTOCOLS[node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    if isinstance(node, ast.ImportFrom):
+        names = {alias.asname or alias.name for alias in node.names}
+    return bool(names & set(PROTOCOLS))
+
+
+def watch(path: Path, source: Source, settings: Settings) -> Feedback:
+    """Run a script until a few of its updates were seen, and say what it computes."""
+    start = time.perf_counter()
+    manner = replace(settings.manner, watch=True)
+    try:
+        if library := next(_libraries(source.text), ""):
+            raise NotRecognised(f"its gradients are {library}'s, so there is nothing by hand")
+        with Sandbox(source, Limits(call_s=settings.call_s), manner) as sandbox:
+            header, arrays = sandbox.watched()
+        recording = unpack(header.get("recorded"), arrays)
+        try:
+            found = judged(recognise(recording), recording)
+        except NotRecognised as error:
+            said = str(header.get("complaint") or "")
+            raise NotRecognised(f"{error}; it {said}" if said else str(error)) from error
+    except (NotRecognised, Ended) as error:
+        return _not_recognised(path, str(error), time.perf_counter() - start)
+    elapsed_s = time.perf_counter() - start
+    diagnosis = as_given(_diagnosis(found, settings), str(path), source.path)
+    return Feedback(str(path), elapsed_s, found.sentence, diagnosis, watched=found.as_json())
+
+
+def _not_recognised(path: Path, reason: str, elapsed_s: float) -> Feedback:
+    complaint = f"{path.name}: it was run and watched, and no network was recognised: {reason}."
+    return Feedback(str(path), elapsed_s, complaint=f"{complaint} {WRITE}", unchecked=True)
+
+
+def _libraries(text: str) -> Iterator[str]:
+    """The libraries that train or take derivatives, as far as a script says so."""
+    tree = ast.parse(text)
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    methods = {
+        node.func.attr
+        for node in calls
+        if isinstance(node.func, ast.Attribute) and not node.args and not node.keywords
+    }
+    if "sklearn" in imported:
+        fits = any(isinstance(c.func, ast.Attribute) and c.func.attr == "fit" for c in calls)
+        yield from ["sklearn"] * fits
+    yield from sorted((imported & set(LIBRARIES)) - {"sklearn"})
+    if "torch" in imported and "backward" in methods:
+        yield "torch"
+
+
+def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
+    """In the terms of a report."""
+    problem = found.page.problem
+    outcome = "fail" if found.wrong else "pass"
+    step = None
+    first = found.first_wrong
+    if found.found is not None and found.found.quantity in found.page.values:
+        first = found.found.quantity
+    if first is not None:
+        step = Step(equation(str(first), problem.L, problem.head), first)
+    line = _line(found)
+    reason = None
+    if found.wrong and line is None:
+        reason = f"No line was seen to hold {found.first_wrong} by itself."
+    lines: list[Listed] = []
+    if settings.listing:
+        labels = label(found.recording, found.page).without(found.variables)
+        sources = Sources(found.recording.sources)
+        for path in found.recording.sources:
+            lines += listing(sources.of(path), labels, line)
+    statement = "Every gradient of the first step is right."
+    if found.wrong:
+        statement = f"{', '.join(found.wrong)} are wrong; the first wrong step is {step}."
+    explained = _explained(found)
+    gradients = [*problem.W.values(), *problem.b.values()]
+    return Diagnosis(
+        outcome,
+        f"{found.sentence} {statement}",
+        correct=list(found.right),
+        wrong=list(found.wrong),
+        first_step=step,
+        line=line,
+        line_reason=reason,
+        listing=lines,
+        asked=_conventions(found),
+        bugs=explained.bugs if explained else [],
+        verdicts=explained.verdicts if explained else [],
+        problems=1,
+        gradients=sum(array.size for array in gradients),
+    )
+
+
+def _explained(found: Watched) -> Diagnosis | None:
+    """Which known bug predicts what the first step took off, where its rate can be read off a
+    layer that is right."""
+    rate = rate_of_right(found.network, found.page)
+    if not found.wrong or rate is None:
+        return None
+    gradients, unread = gradients_of(found.network, rate)
+    problem = found.page.problem
+    layers = range(1, problem.L + 1)
+    has_bias = all(Quantity("db", layer) in gradients for layer in layers)
+    answer = Answer(
+        dW={layer: gradients[Quantity("dW", layer)] for layer in layers},
+        db={layer: gradients[Quantity("db", layer)] for layer in layers} if has_bias else None,
+        rounding={
+            str(quantity): np.full(gradients[quantity].shape, error)
+            for quantity, error in unread.items()
+        },
+    )
+    setting = Setting(problem, found.page.weight, bias=has_bias)
+    evidence = [Evidence(Probe(Role.FIRST, Question(problem), setting), answer)]
+    conventions = _conventions(found)
+    with np.errstate(all="ignore"):
+        return failed(conventions, conventions, evidence, Search(evidence).simplest())
+
+
+def _conventions(found: Watched) -> Conventions:
+    """How the script holds its network, for lines that are written in its orientation."""
+    first = found.network.edges[0]
+    head = found.page.problem.head
+    cost = head.cost
+    if head.output == "sigmoid" and not head.is_quadratic:
+        cost = "binary-cross-entropy"
+    return Conventions(
+        layout="in,out" if first.turned else "out,in",
+        examples="columns" if first.columns else "rows",
+        output=head.output,
+        cost=cost,
+    )
+
+
+def _line(found: Watched) -> Line | None:
+    if found.found is None:
+        return None
+    where = found.found
+    source = Sources(found.recording.sources).of(where.file)
+    return Line(
+        source.file,
+        source.cell,
+        where.line,
+        source.line(where.line),
+        where.function,
+        str(where.quantity),
+        where.name,
+    )
