@@ -214,7 +214,7 @@ class _Finder:
 
     def _inputs(self, width: int, until: int) -> Iterator[tuple[Made, np.ndarray, bool]]:
         """Arrays with so many entries a sample, each once, as rows."""
-        seen = set()
+        seen: set[int] = set()
         for made in self.recording.made:
             if made.time > until or len(seen) > MOST_INPUTS:
                 return
@@ -290,7 +290,7 @@ class _Finder:
             hidden.append(_activation_between(edge, after) or "identity")
         last = chain[-1]
         output = next((name for name in ("softmax", *TRIED) if name in last.found), "linear")
-        p = functions(last.z.shape[1]).get(output, lambda z: z)(last.z)
+        p = functions(last.z.shape[1])["identity" if output == "linear" else output](last.z)
         until = min(edge.W.versions[edge.version + 1].time for edge in chain)
         parts = tuple(self._parts(chain[0].x, until))
         first = chain[0]
@@ -313,7 +313,7 @@ class _Finder:
 
     def _parts(self, x: np.ndarray, until: int) -> Iterator[tuple[int, list[int]]]:
         """Larger arrays of which the input is some of the rows, or of the columns."""
-        seen = set()
+        seen: set[int] = set()
         for made in self.recording.made:
             if made.time > until or made.value.ndim != 2 or id(made.value) in seen:
                 continue

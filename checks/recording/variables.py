@@ -51,12 +51,11 @@ def variables(recording: Recording) -> list[Variable]:
         groups.setdefault(("slot", made.slot, shape), []).append(made)
         groups.setdefault(("name", made.site.name, shape), []).append(made)
     found: dict[tuple[object, ...], Variable] = {}
-    for (*_, shape), some in groups.items():
+    for some in groups.values():
+        shape = np.squeeze(some[0].value).shape
         versions = tuple(_settled(some))[:MOST_VERSIONS]
         key = some[0].site.name, tuple(made.time for made in versions), shape
-        found.setdefault(
-            key, Variable(some[0].site.name, versions, np.squeeze(some[0].value).shape)
-        )
+        found.setdefault(key, Variable(some[0].site.name, versions, shape))
     return list(found.values())
 
 
