@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 
@@ -102,16 +103,15 @@ def layer_of(name: str) -> int:
 
 def names(L: int, head: Head) -> list[str]:
     """Every quantity of a network of L layers, each after all that it is computed from."""
-    forward = [name for layer in range(1, L) for name in (f"z[{layer}]", f"a[{layer}]")]
-    backward = [
-        f"{name}[{layer}]" for layer in range(L, 0, -1) for name in ("da", "dz", "dW", "db")
-    ]
+    forward = [f"{kind}[{layer}]" for layer, kind in product(range(1, L), ("z", "a"))]
+    kinds = ("da", "dz", "dW", "db")
+    backward = [f"{kind}[{layer}]" for layer, kind in product(range(L, 0, -1), kinds)]
     return [*forward, f"z[{L}]", "p", "losses", *head.between, *backward[1:]]
 
 
 def of_parameters(L: int, kinds: tuple[str, ...] = ("dW", "db")) -> list[str]:
     """The gradients of all parameters, or of the weights alone, those of the last layer first."""
-    return [f"{kind}[{layer}]" for layer in range(L, 0, -1) for kind in kinds]
+    return [f"{kind}[{layer}]" for layer, kind in product(range(L, 0, -1), kinds)]
 
 
 def equation(quantity: str, L: int, head: Head) -> str:

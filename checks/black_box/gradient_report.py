@@ -157,15 +157,18 @@ def strictly(verdicts: Sequence[Verdict], strict: bool) -> list[Verdict]:
     ]
 
 
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    """One line of the table, each cell as wide as its column."""
+    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+    return "  ".join(cells).rstrip()
+
+
 def table(report: GradientReport) -> list[str]:
     """The verdict, a line for every gradient, failures first, their reasons, and the notes."""
     verdicts = sorted(report.verdicts, key=lambda verdict: ORDER[verdict.outcome])
     rows = [("", report.words[0], *HEADINGS), *(_row(verdict) for verdict in verdicts)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [_aligned(row, widths) for row in rows]
     reasons = [f"{verdict.quantity}: {verdict.reason}" for verdict in verdicts if verdict.reason]
     return [_headline(report), *lines, *reasons, *(f"note: {note}" for note in report.notes)]
 

@@ -56,15 +56,15 @@ def imitate(
         # somebody's code in a mode that it was never run in may raise anything; it is then judged
         # without
         return []
-    finite = [
-        bool(other.isfinite().all())
-        for _, changed in found
-        for other in changed
-        if other is not None
-    ]
-    if np.isfinite([change for change, _ in found]).all() and all(finite):
+    finite = all(_all_finite(changed) for _, changed in found)
+    if finite and np.isfinite([change for change, _ in found]).all():
         return found
     return []
+
+
+def _all_finite(tensors: Sequence[Tensor | None]) -> bool:
+    """Whether every tensor that is there has finite entries alone."""
+    return all(bool(tensor.isfinite().all()) for tensor in tensors if tensor is not None)
 
 
 def _change(other: Tensor, own: Tensor) -> Tensor:

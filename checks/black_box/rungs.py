@@ -160,9 +160,11 @@ def _at_0(rungs: Sequence[Difference]) -> float:
 
 def _weights(steps: Sequence[float]) -> list[float]:
     """Lagrange's weights at 0 for a polynomial in t**2 through these points."""
-    return [
-        math.prod(1 / (1 - (own / other) ** 2) for other in steps if other != own) for own in steps
-    ]
+    weights = []
+    for own in steps:
+        factors = [1 / (1 - (own / other) ** 2) for other in steps if other != own]
+        weights.append(math.prod(factors))
+    return weights
 
 
 def _kink(small: Difference, large: Difference) -> float:

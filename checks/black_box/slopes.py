@@ -134,10 +134,8 @@ def confirmed(probe: Probe, found: Slope, steps: Sequence[float]) -> Slope:
         found: the slope in doubt.
         steps: of the ladder.
     """
-    rungs = [
-        difference(probe, step)
-        for step in closer([step for step in steps if step <= found.steps[-1]])
-    ]
+    within = [step for step in steps if step <= found.steps[-1]]
+    rungs = [difference(probe, step) for step in closer(within)]
     again = slope(probe, [rung.step for rung in rungs])
     # the rest scatters by truncation
     noisy = [rung for rung in rungs if NOISE_BAR * again.bend * rung.step**2 < rung.noise]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 
@@ -83,7 +84,7 @@ COMMON = [
     ("a(1 - a)", "s(1 - s), s = a(1 - a)"),
     ("", "sigma'(a)"),
 ]
-RARE = [(left, given) for left in ("", *LEFT) for given in GIVEN if (left, given) not in COMMON]
+RARE = [edit for edit in product(("", *LEFT), GIVEN) if edit not in COMMON]
 
 
 def _changed(run: HookedPass, layer: int, a: np.ndarray, change: Change) -> np.ndarray:

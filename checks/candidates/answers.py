@@ -73,15 +73,16 @@ def not_finite(kind: str, answer: Answer) -> str | None:
 def together(answers: Sequence[Answer], *, averages: bool) -> Answer:
     """The calls of one question, part after part of its samples, as if they had been one call."""
     weight = 1 / len(answers) if averages else 1.0
+    shorter: dict[str, str] = {}
+    for answer in answers:
+        shorter |= answer.shorter
     joined = Answer(
         complaint=next((answer.complaint for answer in answers if answer.complaint), None),
         changed_arguments=any(answer.changed_arguments for answer in answers),
         edits=next((answer.edits for answer in answers if answer.edits), ""),
         may_edit=any(answer.may_edit for answer in answers),
         precision=max((answer.precision for answer in answers), key=PRECISIONS.index),
-        shorter={
-            name: precision for answer in answers for name, precision in answer.shorter.items()
-        },
+        shorter=shorter,
     )
     try:
         return replace(
@@ -111,9 +112,12 @@ def _total(
     given = [part for part in parts if part is not None]
     if len(given) < len(parts):
         return None
-    if {key for part in given for key in part} - set(given[0]):
+    if set().union(*given) - set(given[0]):
         raise KeyError("a layer that the first call did not have")
-    return {key: weight * np.sum([part[key] for part in given], axis=0) for key in given[0]}
+    total = {}
+    for key in given[0]:
+        total[key] = weight * np.sum([part[key] for part in given], axis=0)
+    return total
 
 
 def _joined(parts: Sequence[Quantities], weight: float) -> Quantities | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -227,7 +228,8 @@ class CandidateFile:
         if kind == "intermediates":
             return replace(empty, steps=self._steps(problem, arrays))
         layers = range(1, problem.L + 1)
-        if extra := sorted(set(arrays) - {f"{name}{layer}" for name in "Wb" for layer in layers}):
+        known = {f"{name}{layer}" for name, layer in product("Wb", layers)}
+        if extra := sorted(set(arrays) - known):
             names = " and ".join(str(Quantity.parse(name)) for name in extra)
             return Answer(complaint=f"{kind} returned {names}; the network has {problem.L} layers")
         weights = translate.weights_back(

@@ -227,7 +227,10 @@ def _readable(places: Sequence[str], within: str = "") -> dict[str, list[str]]:
 
 def _in_order(mounts: Mapping[str, Sequence[str]]) -> list[str]:
     """Outer folders first, so that none hides one in it."""
-    return [word for place in sorted(mounts, key=_depth) for word in mounts[place]]
+    words: list[str] = []
+    for place in sorted(mounts, key=_depth):
+        words += mounts[place]
+    return words
 
 
 def _depth(place: str) -> tuple[int, str]:

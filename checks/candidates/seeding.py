@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from typing import TypeGuard
 
 Definition = ast.FunctionDef | ast.ClassDef
 
@@ -24,15 +25,18 @@ def seeds(source: str, called: Sequence[str]) -> list[tuple[int, bool]]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return []
-    found = [
-        (call.lineno, "init" in definition.name)
-        for definition in _reached(tree, called)
-        for call in ast.walk(definition)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr == "seed"
-    ]
-    return sorted(set(found))
+    found = set()
+    for definition in _reached(tree, called):
+        builds = "init" in definition.name
+        found |= {(node.lineno, builds) for node in ast.walk(definition) if _is_seeding(node)}
+    return sorted(found)
+
+
+def _is_seeding(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether it is a call such as np.random.seed(1)."""
+    if not isinstance(node, ast.Call):
+        return False
+    return isinstance(node.func, ast.Attribute) and node.func.attr == "seed"
 
 
 def _reached(tree: ast.Module, called: Sequence[str]) -> Iterator[ast.FunctionDef]:

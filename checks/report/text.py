@@ -53,9 +53,8 @@ def as_text(report: Report) -> list[str]:
     """The lines of the terminal report: one a problem, then what failed, then one clear last
     line."""
     lines = [_problem_line(list(verdicts)) for verdicts in _by_problem(report.verdicts)]
-    lines += [
-        line for verdict in report.failures[:FAILURES_SHOWN] for line in failure_lines(verdict)
-    ]
+    for verdict in report.failures[:FAILURES_SHOWN]:
+        lines += failure_lines(verdict)
     if len(report.failures) > FAILURES_SHOWN:
         lines.append(
             f"... and {len(report.failures) - FAILURES_SHOWN} more comparisons that fail; --json "

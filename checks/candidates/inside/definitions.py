@@ -47,7 +47,9 @@ def _defines(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         return statement.value is None or _is_constant(statement.value)
     if isinstance(statement, ast.Try):  # around an import, usually
-        handled = [inner for handler in statement.handlers for inner in handler.body]
+        handled: list[ast.stmt] = []
+        for handler in statement.handlers:
+            handled += handler.body
         return all(map(_defines, [*statement.body, *handled, *statement.orelse]))
     return False
 

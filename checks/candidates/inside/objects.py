@@ -3,6 +3,7 @@ step, and for another one from the same weights, so that what they keep between 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,7 +132,7 @@ class Network:
 def _says(returned: Any, held: Sequence[np.ndarray]) -> bool:
     """Whether a step returned the very arrays that its object holds."""
     try:
-        told = [np.asarray(array) for part in returned for array in part]
+        told = [np.asarray(array) for array in itertools.chain.from_iterable(returned)]
         return all(
             np.array_equal(said.reshape(now.shape), now)
             for said, now in zip(told, held, strict=True)

@@ -132,6 +132,7 @@ class Recording:
 
 def pack(recorder: Recorder) -> tuple[Header, Arrays]:
     """A recorder's findings as JSON and arrays of 8-byte numbers."""
+    files = {site.file for site in recorder.sites}
     header = {
         "sites": [
             [site.file, site.line, site.function, site.name, site.kind, site.callee]
@@ -141,7 +142,7 @@ def pack(recorder: Recorder) -> tuple[Header, Arrays]:
         "precisions": recorder.precisions,
         "limits": recorder.limits,
         "ended": list(recorder.ended),
-        "sources": {file: _source(file) for file in {site.file for site in recorder.sites}},
+        "sources": {file: _source(file) for file in files},
         "shapes": [list(array.shape) for array in recorder.arrays],
     }
     empty = np.zeros(0)

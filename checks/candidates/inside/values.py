@@ -155,12 +155,10 @@ class Reader:
         a module that is one."""
         if kind not in self._classes:
             module = _static(kind, "__module__")
-            functions = [
-                entry
-                for base in _bases(kind)
-                for entry in _dictionary(base).values()
-                if type(entry) is types.FunctionType
-            ]
+            entries: list[Any] = []
+            for base in _bases(kind):
+                entries += _dictionary(base).values()
+            functions = [entry for entry in entries if type(entry) is types.FunctionType]
             self._classes[kind] = (
                 kind is types.SimpleNamespace
                 or (type(module) is str and self.is_own(module))

@@ -174,4 +174,4 @@ def _imports_from(node: ast.AST, folder: str) -> bool:
     else:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
     beside = [os.path.join(folder, name.split(".")[0]) for name in names if name]
-    return any(os.path.exists(path + ending) for path in beside for ending in (".py", os.sep))
+    return any(os.path.exists(f"{path}.py") or os.path.isdir(path) for path in beside)
