@@ -44,7 +44,7 @@ COUNTS = {
     "unknown": 150,
 }
 WANTED = {  # what is counted of each kind
-    "single": ("caught", "first", "named"),
+    "single": ("caught", "first", "named", "line", "another line"),
     "pair": ("caught", "both"),
     "beside": ("caught", "first", "conventions"),
     "correct": ("passed",),
@@ -120,7 +120,9 @@ def told_of(case: Case) -> dict[str, int]:
         "passed": case.good,
     }
     if case.kind == "single":
-        truths |= {"first": case.first, "named": case.names[0] in case.named}
+        # the switches are no files, so no line of theirs can be named
+        lines = {"line": case.line_is_right, "another line": case.line_is_another}
+        truths |= lines | {"first": case.first, "named": case.names[0] in case.named}
     if case.kind == "beside":
         truths |= {"first": case.first, "conventions": case.declared == set(case.constants)}
     if case.kind == "unknown":

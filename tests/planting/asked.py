@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import linecache
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +31,24 @@ class Written:
     def source(self) -> str:
         return write(self.spec, self.edits)
 
+    @property
+    def spoiled(self) -> frozenset[int]:
+        """The numbers of the lines that edits have changed or added."""
+        right = write(self.spec).splitlines()
+        wrong = self.source.splitlines()
+        found: set[int] = set()
+        matcher = difflib.SequenceMatcher(None, right, wrong, autojunk=False)
+        for tag, _, _, first, last in matcher.get_opcodes():
+            if tag != "equal":
+                found |= set(range(first + 1, max(last, first + 1) + 1))
+        return frozenset(found)
+
     def candidate(self, **other: Any) -> CandidateFile:
         """Loaded anew, declaring what the spec says, or something else."""
-        names = compiled(self.source)
+        source = self.source
+        lines = source.splitlines(keepends=True)
+        linecache.cache["planted.py"] = (len(source), None, lines, "planted.py")
+        names = compiled(source)
         constants = {key: value for key, value in names.items() if key in CONSTANTS} | other
         functions = {name: names[name] for name in ("gradients", "step") if name in names}
         settled = {key: value for key, value in constants.items() if value is not None}

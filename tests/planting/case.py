@@ -29,6 +29,8 @@ class Case:
     also: frozenset[str]
     words: str
     run: Callable[[], Diagnosis]
+    # of its file, those that were spoiled; none where they are not known
+    lines: frozenset[int] = frozenset()
     constants: tuple[str, ...] = ()
 
     @cached_property
@@ -68,6 +70,16 @@ class Case:
     def declared(self) -> set[str]:
         """The constants that it is told to declare."""
         return {line.split(" ")[0] for line in self.found.conventions}
+
+    @property
+    def line_is_right(self) -> bool:
+        """Whether the line that is named is one that was spoiled."""
+        return self.found.line is not None and self.found.line.number in self.lines
+
+    @property
+    def line_is_another(self) -> bool:
+        """Whether a line is named that is as it should be."""
+        return self.found.line is not None and not self.line_is_right
 
     @property
     def step(self) -> bool:

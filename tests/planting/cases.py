@@ -80,6 +80,7 @@ class File:
             also,
             words,
             lambda: diagnose(written.candidate(**(declares or {})), **asked),
+            lines=written.spoiled if forms else frozenset(),
         )
 
 
