@@ -61,6 +61,8 @@ class Answer:
         complaint: one sentence, naming file and line where there is one, if it raised, exited,
             hung, or returned what cannot be used; with NaN or infinity the arrays are there beside
             it.
+        own_forward: why what `forward` gave is not the output: then it is a function of the file's
+            own that happens to have the name, and says nothing about the gradients. "" otherwise.
         changed_arguments: whether it edited what it was given (in a step: x or y).
         edits: where one of its own functions was seen to edit the array that it was given, or "".
         may_edit: False where no line of it can edit an array.
@@ -74,6 +76,7 @@ class Answer:
     precision: str = "float64"
     shorter: Mapping[str, str] = field(default_factory=dict)
     complaint: str | None = None
+    own_forward: str = ""
     changed_arguments: bool = False
     edits: str = ""
     may_edit: bool = True

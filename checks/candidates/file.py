@@ -167,6 +167,8 @@ class CandidateFile:
                 recordings.append(unpack(reply.get("recorded"), recorded))
             changed = self._note_habits(kind, reply)
             if isinstance(complaint := reply.get("complaint"), str):
+                if kind == "forward":
+                    return Answer(own_forward=complaint)
                 return Answer(complaint=self._sentence(complaint), changed_arguments=changed)
             precisions = {
                 _as_answered(key): str(precision)
@@ -222,9 +224,11 @@ class CandidateFile:
         """Arrays in the candidate's conventions -> an answer in ours."""
         empty = Answer(precision=came_in[0], shorter=came_in[1])
         if kind == "forward":
-            return replace(
-                empty, p=translate.samples_back(arrays["p"], problem.sizes[-1], self.conventions)
-            )
+            p = translate.samples_back(arrays["p"], problem.sizes[-1], self.conventions)
+            if p.shape != problem.y.shape[:1] + problem.sizes[-1:]:
+                shape = "x".join(map(str, p.shape)) or "one number"
+                return replace(empty, own_forward=f"forward returned an array of {shape}")
+            return replace(empty, p=p)
         if kind == "intermediates":
             return replace(empty, steps=self._steps(problem, arrays))
         layers = range(1, problem.L + 1)

@@ -32,7 +32,7 @@ from backproof.checks.diagnosis.conventional import (
 )
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.hidden_layers import recognised
-from backproof.checks.diagnosis.hints import OVERFLOWS, overflows
+from backproof.checks.diagnosis.hints import OVERFLOWS, not_asked, not_the_output, overflows
 from backproof.checks.diagnosis.line import with_line, with_listing
 from backproof.checks.diagnosis.low_precision import rounded_away
 from backproof.checks.diagnosis.matching import explain
@@ -77,6 +77,8 @@ def diagnose(
             found.hints.append(OVERFLOWS)
     if asked.momentum is not None:
         found.hints.append(sentence_of(asked.momentum))
+    if asked.own_forward:
+        found.hints.append(not_asked(asked.own_forward))
     return found
 
 
@@ -253,6 +255,7 @@ class _Asked:
 
     Attributes:
         momentum: how much of the step before a step adds, where it was seen to.
+        own_forward: why `forward` is not what is asked for under that name; "" where it is.
     """
 
     def __init__(
@@ -263,6 +266,7 @@ class _Asked:
         self.seed = seed
         self.batch = batch
         self.momentum: float | None = None
+        self.own_forward = ""
 
     def hear(self, conventions: Conventions) -> Heard:
         """All questions under some conventions, and the hidden activations that the answers show if
@@ -291,13 +295,21 @@ class _Asked:
         if conventions != self.candidate.conventions:
             candidate = self.candidate.under(conventions)
         answers = candidate.ask([probe.question for probe in probes])
-        evidence = [Evidence(*pair) for pair in zip(probes, answers, strict=True)]
+        evidence = self._meant([Evidence(*pair) for pair in zip(probes, answers, strict=True)])
         evidence = without_decay(evidence, conventions.weight_decay)
         momentum = momentum_of(evidence) if conventions.builds else None
         if momentum is None:
             return evidence
         self.momentum = momentum
         return [item for item in evidence if item.probe.role is not Role.AGAIN]
+
+    def _meant(self, evidence: list[Evidence]) -> list[Evidence]:
+        """All but the answers of a `forward` of the file's own, which gives something else than the
+        output."""
+        others = {id(item): reason for item in evidence if (reason := not_the_output(item))}
+        for reason in others.values():
+            self.own_forward = reason
+        return [item for item in evidence if id(item) not in others]
 
 
 def _usable(evidence: list[Evidence]) -> bool:

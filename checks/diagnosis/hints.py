@@ -72,6 +72,28 @@ class CommonFactor:
         )
 
 
+def not_the_output(item: Evidence) -> str:
+    """Why an answer of `forward` is none about the output: it is no array of its shape, or it is
+    the weighted sums before the output's function. "" for every other answer."""
+    if item.probe.role is not Role.FORWARD or item.answer.own_forward:
+        return item.answer.own_forward
+    p = item.answer.p
+    logits = f"z[{item.setting.problem.L}]"
+    if p is None or not item.is_wrong or logits not in item.rounding.bounds:
+        return ""
+    if item.within(logits, p, item.correct.value(logits)):
+        return f"forward returned {logits}, before the output's own function"
+    return ""
+
+
+def not_asked(reason: str) -> str:
+    """A sentence on a function that has the name `forward` and is another."""
+    return (
+        f"its {reason}, which is not the output p; it was taken for a function of the file's own "
+        "and not judged."
+    )
+
+
 def hints_of(
     evidence: list[Evidence],
     factor: CommonFactor | None,
