@@ -13,7 +13,9 @@ from planted import Planted, in_process
 from uncatalogued import Uncatalogued
 
 from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis.decay import Fits
 from backproof.checks.diagnosis.diagnose import diagnose
+from backproof.checks.diagnosis.factor import Fit
 from backproof.checks.diagnosis.factors import decompose
 from backproof.checks.diagnosis.probes import plan
 
@@ -195,9 +197,13 @@ def test_two_bugs_are_named_though_the_cost_has_its_half_as_well():
     assert found.conventions == ['COST = "half-quadratic"']
 
 
-def test_a_factor_beside_a_bug_says_which_loss_would_have_it():
+def test_an_undeclared_sum_beside_a_bug_is_a_convention_and_a_declared_one_a_factor():
     wrong = Planted(Conventions(reduction="sum"), {"raw-error": {}})
     found = diagnose(in_process({"gradients": wrong.gradients}, Conventions()))
+    assert [bug.id for bug in found.bugs] == ["raw-error"]
+    assert found.conventions == ['REDUCTION = "sum"']
+    declared = Conventions(declared=frozenset({"REDUCTION"}))
+    found = diagnose(in_process({"gradients": wrong.gradients}, declared))
     assert {bug.id for bug in found.bugs} == {"raw-error", "scale"}
     (scale,) = (bug for bug in found.bugs if bug.id == "scale")
     assert str(scale.fix).endswith('or, if that is the loss you mean: REDUCTION = "sum"')
@@ -291,16 +297,17 @@ def test_an_epsilon_in_the_denominator_is_not_called_low_precision():
     assert (found.outcome, found.bugs) == ("fail", [])
 
 
+def multiplied(setting, factor):
+    """Every gradient times a factor."""
+    return Fits(setting, dict.fromkeys(setting.gradients, Fit(factor)))
+
+
 def test_a_factor_is_read_as_a_function_of_n_not_as_a_number():
-    rows = [
-        (probe.setting, dict.fromkeys(probe.setting.gradients, 1 / probe.setting.N))
-        for probe in plan(Conventions())[:4]
-    ]
-    causes = decompose(rows)
+    settings = [probe.setting for probe in plan(Conventions())[:4]]
+    causes = decompose([multiplied(setting, 1 / setting.N) for setting in settings])
     assert causes is not None
     assert [(cause.id, cause.note) for cause in causes] == [("scale", "1/N times the gradient")]
-    same_number = [(setting, dict.fromkeys(factors, 1 / 7)) for setting, factors in rows]
-    assert decompose(same_number) is None
+    assert decompose([multiplied(setting, 1 / 7) for setting in settings]) is None
 
 
 def test_a_factor_in_one_layer_is_mended_in_the_lines_of_that_layer():
