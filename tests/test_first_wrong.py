@@ -13,7 +13,9 @@ from backproof.checks.diagnosis.diagnose import diagnose
 @pytest.mark.parametrize(("name", "step"), UNKNOWN, ids=[name for name, _ in UNKNOWN])
 @pytest.mark.usefixtures("without_pairs")
 def test_an_unknown_bug_gets_no_name_and_its_first_wrong_step_is_found(name, step):
-    found = diagnose(Uncatalogued(unknown=name).candidate())
+    # undeclared, tanh in both layers is another convention, beside a bug that has a name
+    asked = Conventions(declared=frozenset({"HIDDEN"}))
+    found = diagnose(Uncatalogued(asked, unknown=name).candidate())
     assert (found.outcome, found.bugs) == ("fail", [])
     assert (found.first_wrong or "").split()[-1] == step
 
