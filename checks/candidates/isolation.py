@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from backproof.checks.candidates.scratch import MOST_SHOWN, Scratch
 from backproof.checks.candidates.source import Source
 from backproof.model.command_line import BadInput
 
@@ -130,15 +131,28 @@ class Walls:
         descriptors: which the process must inherit; `close` them when it has been started.
     """
 
-    def __init__(self, program: str, source: Source, ours: Sequence[Path], *, alone: bool) -> None:
+    def __init__(
+        self,
+        program: str,
+        source: Source,
+        ours: Sequence[Path],
+        *,
+        alone: bool,
+        scratch: Scratch | None = None,
+    ) -> None:
         self.descriptors: list[int] = []
         folder = source.path.parent
         mounts = _readable([*_of_python(), *map(str, ours)], within=str(folder))
         for place in ("/dev/shm", "/tmp", str(folder)):
             mounts[place] = ["--size", str(SCRATCH_BYTES), "--tmpfs", place]
-        beside = _imported(source) if alone else _entries(folder)
-        for path in dict.fromkeys([source.path, *beside]):
-            self._show(path, mounts)
+        if scratch is not None:  # a copy in the place of the folder, which may be written to
+            mounts[str(folder)] = ["--bind", str(scratch.folder), str(folder)]
+            for path in scratch.too_much[:MOST_SHOWN]:
+                mounts[str(path)] = ["--ro-bind-try", str(path.resolve()), str(path)]
+        else:
+            beside = imported(source) if alone else _entries(folder)
+            for path in dict.fromkeys([source.path, *beside]):
+                self._show(path, mounts)
         self.command = [program, *_walls(), *_in_order(mounts)]
         self.command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(folder), "--"]
 
@@ -167,7 +181,7 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _imported(source: Source) -> list[Path]:
+def imported(source: Source) -> list[Path]:
     """The modules beside a candidate that it imports, and those that they import."""
     folder = source.path.parent
     found: dict[Path, None] = {}

@@ -28,11 +28,13 @@ from backproof.checks.candidates.channel import Channel, started_with
 from backproof.checks.candidates.inside.frames import LENGTH, Arrays, Header, pack, unpack
 from backproof.checks.candidates.isolation import Isolation, Walls, isolation
 from backproof.checks.candidates.output import Output, Reader
+from backproof.checks.candidates.scratch import Scratch, bytes_in
 from backproof.checks.candidates.source import Source, read
 from backproof.checks.candidates.tree import Tree
 
 LARGEST_FRAME = 2**27  # bytes that an answer may have: 128 MiB
 POLL_S = 0.05  # how often a process that works is looked at
+WEIGH_S = 0.5  # between two looks at how much it has written
 LINE_S = 0.5  # in which one that hangs says where
 END_S = 0.5  # in which its output ends when it has been killed
 # the folder from which `backproof` is imported
@@ -92,6 +94,8 @@ class Manner:
         definitions_only: whether its imports, definitions and constants alone are executed.
         why_not: why there is no isolation, where that is known already.
         watch: whether it is a script, which is run as it is and recorded.
+        arguments: what its sys.argv holds after its name.
+        scratch: a copy of its folder, which it is to see in the place of it.
     """
 
     isolate: str = "auto"
@@ -99,6 +103,8 @@ class Manner:
     definitions_only: bool = False
     why_not: str = ""
     watch: bool = False
+    arguments: tuple[str, ...] = ()
+    scratch: Scratch | None = None
 
 
 class Ended(Exception):
@@ -124,15 +130,19 @@ class Sandbox:
     ) -> None:
         self.manner = manner or Manner()
         self.source = candidate if isinstance(candidate, Source) else read(candidate)
-        self.path = self.source.path
-        self.text = self.source.text
         self.limits = limits
         self.isolation = isolation(self.manner.isolate, self.manner.why_not)
+        if self.manner.scratch and not self.isolation.program:
+            self.source = self.manner.scratch.moved(self.source)
+        self.path = self.source.path
+        self.text = self.source.text
         self.out = Output()
         self.err = Output()
         self.noted: Header = {}
         self._spent_s = 0.0
         self._ended = ""
+        self._weighed = 0.0  # when the copy of its folder was last looked at
+        self._least_bytes = bytes_in(self.manner.scratch.folder) if self.manner.scratch else 0
         self._marked = 0  # bytes of its standard error that are not about what it does now
         self._process, self._channel = _started(self.source, limits, self.manner, self.isolation)
         self._tree = Tree(self._process)
@@ -193,7 +203,9 @@ class Sandbox:
 
         Raises: Ended if its process did not survive it.
         """
-        return self._heard()
+        header, arrays = self._heard()
+        scratch = self.manner.scratch
+        return scratch.back(header) if scratch else header, arrays
 
     def call(self, header: Header, arrays: Arrays) -> tuple[Header, Arrays]:
         """One call of one function.
@@ -245,6 +257,11 @@ class Sandbox:
         if self._tree.memory_bytes(members) > self.limits.memory_bytes:
             gib = self.limits.memory_bytes / 2**30
             self._end(f"{what} took more than {gib:g} GiB of memory")
+        if self.manner.scratch and time.monotonic() > self._weighed + WEIGH_S:
+            self._weighed = time.monotonic()
+            if bytes_in(self.manner.scratch.folder) > self._least_bytes + self.limits.file_bytes:
+                mib = self.limits.file_bytes >> 20
+                self._end(f"{what} wrote more than {mib} MiB beside the script")
 
     def _length(self, buffer: bytearray, what: str) -> int:
         length = int(LENGTH.unpack(buffer[: LENGTH.size])[0])
@@ -332,13 +349,16 @@ def _started(
         "notebook": source.is_notebook,
         "definitions_only": manner.definitions_only,
         "watch": manner.watch,
+        "arguments": manner.arguments,
         # by the clock on the wall, which both have, because starting Python takes a part of it
         "import_until": time.time() + 3 * limits.call_s,
         "limits": limits.of_the_system(),
     }
     walls = None
     if isolation.program:
-        walls = Walls(isolation.program, source, _ours(), alone=manner.alone)
+        walls = Walls(
+            isolation.program, source, _ours(), alone=manner.alone, scratch=manner.scratch
+        )
 
     def command(where: int | list[object]) -> list[str]:
         python = [sys.executable, "-P", "-B", "-u", "-c", BOOT, str(HOME)]

@@ -13,8 +13,11 @@ import numpy as np
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.inside.recording import unpack
+from backproof.checks.candidates.isolation import imported
 from backproof.checks.candidates.sandbox import Ended, Limits, Sandbox
+from backproof.checks.candidates.scratch import Scratch
 from backproof.checks.candidates.source import Source
 from backproof.checks.diagnosis.choice import Search
 from backproof.checks.diagnosis.conclusions import failed
@@ -61,12 +64,12 @@ def _is_meant(node: ast.stmt) -> bool:
 def watch(path: Path, source: Source, settings: Settings) -> Feedback:
     """Run a script until a few of its updates were seen, and say what it computes."""
     start = time.perf_counter()
-    manner = replace(settings.manner, watch=True)
+    notes: list[str] = []
+    manner: list[str] = []
     try:
         if library := next(_libraries(source.text), ""):
             raise NotRecognised(f"its gradients are {library}'s, so there is nothing by hand")
-        with Sandbox(source, Limits(call_s=settings.call_s), manner) as sandbox:
-            header, arrays = sandbox.watched()
+        header, arrays = _run(source, settings, notes, manner)
         recording = unpack(header.get("recorded"), arrays)
         try:
             found = judged(recognise(recording), recording)
@@ -74,15 +77,46 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
             said = str(header.get("complaint") or "")
             raise NotRecognised(f"{error}; it {said}" if said else str(error)) from error
     except (NotRecognised, Ended) as error:
-        return _not_recognised(path, str(error), time.perf_counter() - start)
+        return _not_recognised(path, str(error), time.perf_counter() - start, notes, manner)
     elapsed_s = time.perf_counter() - start
     diagnosis = as_given(_diagnosis(found, settings), str(path), source.path)
-    return Feedback(str(path), elapsed_s, found.sentence, diagnosis, watched=found.as_json())
+    return Feedback(
+        str(path),
+        elapsed_s,
+        found.sentence,
+        diagnosis,
+        notes=notes,
+        manner=manner,
+        watched=found.as_json(),
+    )
 
 
-def _not_recognised(path: Path, reason: str, elapsed_s: float) -> Feedback:
+def _run(
+    source: Source, settings: Settings, notes: list[str], manner: list[str]
+) -> tuple[Header, Arrays]:
+    """What its lines made, run in a copy of its folder; adds what is worth knowing about that."""
+    alone = settings.manner.alone
+    beside = tuple(imported(source)) if alone else ()
+    with Scratch(source, alone, beside) as scratch:
+        how = replace(settings.manner, watch=True, scratch=scratch)
+        notes += [scratch.note] * bool(scratch.note)
+        with Sandbox(source, Limits(call_s=settings.call_s), how) as sandbox:
+            manner += [sandbox.isolation.note] * bool(sandbox.isolation.note)
+            return sandbox.watched()
+
+
+def _not_recognised(
+    path: Path, reason: str, elapsed_s: float, notes: list[str], manner: list[str]
+) -> Feedback:
     complaint = f"{path.name}: it was run and watched, and no network was recognised: {reason}."
-    return Feedback(str(path), elapsed_s, complaint=f"{complaint} {WRITE}", unchecked=True)
+    return Feedback(
+        str(path),
+        elapsed_s,
+        complaint=f"{complaint} {WRITE}",
+        unchecked=True,
+        notes=notes,
+        manner=manner,
+    )
 
 
 def _libraries(text: str) -> Iterator[str]:

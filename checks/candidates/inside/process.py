@@ -121,7 +121,7 @@ def main(arguments: Sequence[str]) -> None:
     if source is None:
         os._exit(0)
     _leave_no_trace()
-    sys.argv = [path]
+    sys.argv = [path, *settings["arguments"]]
     loading.search_beside(path)
     pieces = loading.pieces_of(path, source, is_notebook=settings["notebook"])
     if settings.get("watch"):
