@@ -142,3 +142,20 @@ def test_settings_that_cannot_be_are_one_line_and_leave_nothing(settings):
 def test_what_is_no_run_is_refused():
     with pytest.raises(BadInput, match="expected the folder of a run"):
         backproof.load("none")
+
+
+def test_a_network_of_numbers_predicts_them_and_has_no_probabilities(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).normal(size=(60, 2)).round(3)
+    y = (3 * x[:, 0] - x[:, 1]).round(3)
+    rows = [",".join(map(str, (*row, value))) for row, value in zip(x, y, strict=True)]
+    Path("numbers.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
+    run = backproof.fit(
+        "numbers.csv", output="linear", hidden=(8,), epochs=60, check_every=0, quiet=True
+    )
+    said = run.predict(x)
+    assert said.shape == y.shape
+    assert run.score(x, y) > 0.8
+    assert run.score(x, y) == pytest.approx(1 - ((said - y) ** 2).mean() / y.var())
+    with pytest.raises(ValueError, match=r"expected a network of classes, got one of numbers\."):
+        run.predict_proba(x)

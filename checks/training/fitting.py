@@ -65,11 +65,20 @@ class Trained:
         Raises: ValueError if x does not fit the network.
         """
         if self.model.answers is not None:
-            return self.predict_proba(x)[:, 0]
-        return self._names()[self.predict_proba(x).argmax(axis=1)]
+            return self._outputs(x)[:, 0]
+        return self._names()[self._outputs(x).argmax(axis=1)]
 
     def predict_proba(self, x: Any) -> Inexact[np.ndarray, "M K"]:
-        """The probability of each class for each row of x, as for `predict`."""
+        """The probability of each class for each row of x, as for `predict`.
+
+        Raises: ValueError if x does not fit the network, or it was taught numbers, which have none.
+        """
+        if self.model.answers is not None:
+            raise ValueError("expected a network of classes, got one of numbers. Ask predict(x).")
+        return self._outputs(x)
+
+    def _outputs(self, x: Any) -> Inexact[np.ndarray, "M K"]:
+        """What the network's last layer says of each row: probabilities, or numbers."""
         try:
             return probabilities(self.model, self._rows(x))
         except Overflow as error:
