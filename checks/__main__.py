@@ -84,6 +84,17 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     return WRONG
 
 
+def _with_arguments(parser: Parser, argv: list[str]) -> Namespace:
+    """What stands before -- are ours, and what stands behind it are the candidate's own."""
+    ours = argv[: argv.index("--")] if "--" in argv else argv
+    args = parser.parse_intermixed_args(ours)
+    theirs = argv[len(ours) + 1 :]
+    if theirs and not args.candidates:
+        parser.error(f"--: expected a script before it, got {' '.join(theirs)} alone. Name one.")
+    args.arguments = theirs
+    return args
+
+
 def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
     """The contract of the command line."""
     parser = Parser(prog=program, description=__doc__, epilog=EPILOG)
@@ -93,7 +104,8 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         nargs="*",
         metavar="CANDIDATE.py",
         help="somebody's own gradients(W, b, x, y), step(W, b, x, y, learning_rate) or make(W, b), "
-        "in a Python file or a notebook; several, or all in a folder, are checked in parallel",
+        "in a Python file or a notebook; several, or all in a folder, are checked in parallel; a "
+        "script is run and watched, with what stands behind -- as its arguments",
     )
     parser.add_argument(
         "--run", type=Path, metavar="DIR", help="verify the weights of this run on its own data"
@@ -157,7 +169,7 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         metavar="backproof|3blue1brown|nielsen",
         help="whose symbols --explain uses (default: backproof)",
     )
-    args = parser.parse_intermixed_args(argv)
+    args = _with_arguments(parser, sys.argv[1:] if argv is None else list(argv))
     if args.sizes and (len(args.sizes) < 2 or args.sizes[-1] < 2):
         given = " ".join(map(str, args.sizes))
         parser.error(

@@ -67,7 +67,12 @@ def check_all(args: Namespace, program: str) -> int:
 
 def _settings(args: Namespace, *, several: bool) -> Settings:
     """From the flags. Bubblewrap is tried once, here, for everybody."""
-    manner = Manner(args.isolate, alone=several, definitions_only=args.definitions_only)
+    manner = Manner(
+        args.isolate,
+        alone=several,
+        definitions_only=args.definitions_only,
+        arguments=tuple(args.arguments),
+    )
     if not isolation(args.isolate).program:
         manner = replace(manner, why_not=isolation(args.isolate).why_not)
     return Settings(

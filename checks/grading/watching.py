@@ -74,11 +74,13 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         try:
             found = judged(recognise(recording), recording)
         except NotRecognised as error:
-            said = str(header.get("complaint") or "")
+            said = _how_it_ended(header)
             raise NotRecognised(f"{error}; it {said}" if said else str(error)) from error
     except (NotRecognised, Ended) as error:
         return _not_recognised(path, str(error), time.perf_counter() - start, notes, manner)
     elapsed_s = time.perf_counter() - start
+    if header.get("asked"):
+        notes.append(f"it {header['asked']}, and was told that there is none.")
     diagnosis = as_given(_diagnosis(found, settings), str(path), source.path)
     return Feedback(
         str(path),
@@ -102,7 +104,23 @@ def _run(
         notes += [scratch.note] * bool(scratch.note)
         with Sandbox(source, Limits(call_s=settings.call_s), how) as sandbox:
             manner += [sandbox.isolation.note] * bool(sandbox.isolation.note)
-            return sandbox.watched()
+            header, arrays = sandbox.watched()
+            if header.get("exited") == "":
+                lines = sandbox.err.tail.decode(errors="replace").strip().splitlines()
+                header["exited"] = lines[-1][:200] if lines else ""
+            return header, arrays
+
+
+def _how_it_ended(header: Header) -> str:
+    """A clause on what kept a script from going on; "" where nothing did."""
+    said = []
+    if header.get("asked"):
+        said.append(f"{header['asked']}, and there is nobody to answer")
+    if header.get("complaint"):
+        said.append(str(header["complaint"]))
+    if header.get("exited"):
+        said.append(f"says {header['exited']!r}, where what stands behind -- is its sys.argv")
+    return "; it ".join(said)
 
 
 def _not_recognised(

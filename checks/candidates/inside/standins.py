@@ -3,6 +3,7 @@ that do nothing: a network's gradients do not depend on them."""
 
 from __future__ import annotations
 
+import dis
 import importlib.abc
 import importlib.machinery
 import sys
@@ -43,7 +44,13 @@ class Nothing:
         pass
 
     def __iter__(self) -> Iterator[object]:
-        return iter(())
+        """Nothing to loop over; but `figure, axes = plt.subplots()` gets as many as it wants."""
+        frame = sys._getframe(1)
+        code = frame.f_code.co_code
+        wanted = 0
+        if dis.opname[code[frame.f_lasti]] == "UNPACK_SEQUENCE":
+            wanted = code[frame.f_lasti + 1]
+        return iter([self] * wanted)
 
     def __len__(self) -> int:
         return 0
