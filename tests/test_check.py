@@ -158,6 +158,13 @@ def test_ctrl_c_is_the_person_s_own():
     assert np.array_equal(np.random.get_state()[1], state)
 
 
+def test_a_function_that_exits_ends_nobody():
+    def gradients(W, b, x, y):
+        sys.exit(3)
+
+    assert "exits the program on line" in str(check(gradients))
+
+
 @pytest.mark.parametrize(
     ("arguments", "settings", "said"),
     [

@@ -59,7 +59,7 @@ class LiveProcess:
     def call(self, header: Header, given: Arrays) -> tuple[Header, Arrays]:
         """One call with copies of what is given: what it returned as arrays, and what it changed.
 
-        Raises: KeyboardInterrupt and SystemExit of the person's own.
+        Raises: KeyboardInterrupt, which is the person's own.
         """
         kind = header["call"]
         copies = {name: array.copy() for name, array in given.items()}
@@ -84,7 +84,8 @@ class LiveProcess:
             reply |= collected
         except Refused as refused:
             reply["complaint"] = f"{kind} {refused}"
-        except Exception as error:  # a candidate is under test: what it raises is a finding
+        except (Exception, SystemExit) as error:
+            # a candidate is under test: what it raises is a finding, and a notebook goes on
             reply["complaint"] = f"{kind} {raised(error, str(self.path))}"
         finally:
             reply |= ground.restored()
