@@ -36,6 +36,7 @@ try:
     with importing():
         from backproof.checks.activations import named
         from backproof.checks.grading.flags import add_flags, refused
+        from backproof.checks.grading.places import refuse_overlaps
         from backproof.checks.heads import Head, usual_cost
         from backproof.checks.learning.finding import Symptom
         from backproof.checks.problem import Problem, draw, of_the_project
@@ -59,6 +60,7 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
             from backproof.checks.grading.submissions import check_all
 
             return check_all(args, program)
+        refuse_overlaps(args, [])
         report = verify_project(args)
         if args.junit:
             junit.write(args.junit, junit.suites_of_report(as_json(report)))

@@ -12,7 +12,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["STANDARD_OUTPUT", "temporaries_of", "write_atomically", "write_output"]
+__all__ = [
+    "STANDARD_OUTPUT",
+    "replaceable",
+    "temporaries_of",
+    "write_atomically",
+    "write_output",
+]
 
 STANDARD_OUTPUT = "-"
 READABLE = 0o644  # mkstemp makes private files; what we write is there to be read
@@ -47,6 +53,16 @@ def write_output(path: Path, content: bytes) -> None:
     else:
         with path.open("wb", buffering=0) as file:
             _all_of(file.fileno(), content)
+
+
+def replaceable(path: Path) -> bool:
+    """Whether `write_output` would put a new file there: nothing is there yet, or a regular file
+    that is none of our own streams."""
+    try:
+        there = path.stat()
+    except OSError:
+        return True
+    return stat.S_ISREG(there.st_mode) and _stream_of(there) is None
 
 
 def write_atomically(path: Path, content: bytes, mode: int = READABLE) -> None:

@@ -4,16 +4,16 @@ marks in a pull request."""
 from __future__ import annotations
 
 import os
-import re
 from argparse import Namespace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from backproof.checks.grading.places import page_of
 from backproof.checks.pages import equations
 from backproof.checks.report import gradescope, html, junit
 from backproof.checks.report.annotations import annotation
-from backproof.model.atomic import STANDARD_OUTPUT, write_output
+from backproof.model.atomic import write_output
 from backproof.model.command_line import BadInput
 
 
@@ -30,11 +30,6 @@ class Reports:
         self._points = gradescope.Points()
         if args.points:
             self._points = gradescope.read_points(args.points)
-        if args.html and several and str(args.html) == STANDARD_OUTPUT:
-            raise BadInput(
-                "--html: expected a file beside which a page for each candidate fits, got -. Name "
-                "a file."
-            )
 
     def add(self, found: dict[str, Any]) -> None:
         """One candidate's object; GitHub is told at once."""
@@ -63,15 +58,14 @@ class Reports:
         if not self._several:
             _write("--html", place, html.page(self._found[0], equation))
             return
-        folder = place.with_name(f"{place.stem}-pages")
+        folder = page_of(place, 1, "").parent
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
             raise _unwritable("--html", folder, error) from error
         rows = []
         for number, found in enumerate(self._found, start=1):
-            name = re.sub(r"[^A-Za-z0-9_-]", "_", Path(found["candidate"]).stem)[:60]
-            page = folder / f"{number:03d}-{name}.html"
+            page = page_of(place, number, found["candidate"])
             _write("--html", page, html.page(found, equation))
             rows.append((found, f"{folder.name}/{page.name}"))
         _write("--html", place, html.index(rows))

@@ -20,6 +20,7 @@ from backproof.checks.grading.conclude import Settings
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.handed_out import Reports
 from backproof.checks.grading.paths import expanded
+from backproof.checks.grading.places import refuse_overlaps
 from backproof.checks.grading.pool import Pool
 from backproof.checks.learning.own_data import read_own_data
 from backproof.checks.report.listed import Page
@@ -37,6 +38,7 @@ def check_all(args: Namespace, program: str) -> int:
             read(paths[0])
         except Unreadable as error:
             raise BadInput(str(error)) from error
+    refuse_overlaps(args, paths)
     if args.data is not None:
         try:
             read_own_data(args.data)
