@@ -145,10 +145,10 @@ def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 def load_model(run: Path) -> SavedModel:
     """The newest complete network of a run, checked that it is whole and fits together: that of
-    model.safetensors, or of the checkpoint where that one is newer.
+    model.safetensors, or of the checkpoint where that one is newer or the only whole one.
 
-    Raises: BadInput if the folder is not a run, its files are of two runs, or the file is
-    truncated, changed, foreign or inconsistent.
+    Raises: BadInput if the folder is not a run, its files are of two runs, or neither file is
+    whole: truncated, changed, foreign or inconsistent.
     """
     newest: dict[str, Any] = {}
     remarks: tuple[str, ...] = ()
@@ -161,7 +161,10 @@ def load_model(run: Path) -> SavedModel:
         return replace(_read_model(run)[0], remarks=remarks)
     if not os.path.lexists(run / MODEL):
         return _model_in_checkpoint(run)
-    model, seal = _read_model(run)
+    try:
+        model, seal = _read_model(run)
+    except BadInput as error:
+        return _instead(run, error)
     if seal == newest.get("seal"):
         return model
     try:
@@ -300,6 +303,17 @@ def _model_in_checkpoint(run: Path) -> SavedModel:
             f"{run / CHECKPOINT}: expected the weights of a Backproof run, got "
             f"{first_line(error)}. Train again."
         ) from error
+
+
+def _instead(run: Path, error: BadInput) -> SavedModel:
+    """The checkpoint's network where model.safetensors can't be used, and what is to be said of
+    that; where the checkpoint can't either, what was said of the model is raised."""
+    try:
+        model = _model_in_checkpoint(run)
+    except BadInput:
+        raise error from None
+    what = str(error).removesuffix(f" {advice(run)}").removesuffix(" Train again.")
+    return replace(model, remarks=(f"{what} What follows is of {CHECKPOINT}.",))
 
 
 def _placed(arrays: Mapping[str, np.ndarray], places: Mapping[str, str]) -> Layers:

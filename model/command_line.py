@@ -59,7 +59,7 @@ def complain(program: str, message: object) -> None:
 
 def unwritable(program: str, error: OSError) -> int:
     """Say what could not be written, and return the exit code. A reader who has gone, as
-    `| head -1` does, is no error."""
+    `| head -1` does, is nothing to complain of, and counts as an interruption."""
     where = error.filename2 or error.filename
     if where is None:  # what standard output still holds must not fail once more when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

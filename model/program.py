@@ -191,7 +191,7 @@ def _watch(parent: int) -> None:
 
 def _unusable(program: str, error: OSError) -> int:
     """The exit code for a file, a folder or a stream that cannot be used. A reader who has gone, as
-    `| head -1` does, is no error."""
+    `| head -1` does, is nothing to complain of, and counts as an interruption."""
     where = error.filename2 or error.filename
     if where is None:
         _give_up_output()

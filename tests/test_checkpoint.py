@@ -152,6 +152,27 @@ def test_a_model_beside_a_damaged_checkpoint_is_used_and_that_is_said(tmp_path):
     assert remark.endswith("What follows is of model.safetensors alone.")
 
 
+@pytest.mark.parametrize("kept", [0, 100, -1], ids=["empty", "its head", "all but a byte"])
+def test_a_damaged_model_beside_a_whole_checkpoint_is_answered_for(tmp_path, kept):
+    model = a_model()
+    save_both(tmp_path, model)
+    content = (tmp_path / MODEL).read_bytes()
+    (tmp_path / MODEL).write_bytes(content[:kept])
+    again = load_model(tmp_path)
+    assert all(np.array_equal(again.W[layer], W) for layer, W in model.W.items())
+    (remark,) = again.remarks
+    assert remark.startswith(f"{tmp_path / MODEL}: expected a whole safetensors file")
+    assert remark.endswith(". What follows is of checkpoint.safetensors.")
+
+
+def test_a_damaged_model_beside_a_damaged_checkpoint_is_refused(tmp_path):
+    save_both(tmp_path, a_model())
+    (tmp_path / MODEL).write_bytes((tmp_path / MODEL).read_bytes()[:100])
+    state = (tmp_path / CHECKPOINT).read_bytes()
+    (tmp_path / CHECKPOINT).write_bytes(state[:-1] + bytes([state[-1] ^ 1]))
+    assert refusal(load_model, tmp_path).startswith(f"{tmp_path / MODEL}: expected a whole")
+
+
 def test_model_checkpoint_and_config_of_two_runs_are_refused(tmp_path):
     one = replace(a_model(), run="one")
     two = replace(a_model(), run="two", facts={"epoch": 9})
@@ -178,7 +199,7 @@ def test_an_edited_config_is_refused_unless_its_seal_is_taken_off(tmp_path):
 
 def test_no_flipped_bit_passes_unnoticed(tmp_path):
     """Every bit of a small run's model and config, and every third byte of its checkpoint: refused
-    in one line, or the same answer."""
+    in one line, or the same answer, of a damaged model with a remark."""
     model = a_model()
     save_both(tmp_path, model)
     save_config(tmp_path, {"lr": 0.1, "hidden": [3]}, "name")
@@ -196,7 +217,11 @@ def test_no_flipped_bit_passes_unnoticed(tmp_path):
             bit = 1 << at % 8
             (tmp_path / name).write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
             try:
-                answer = repr(replace(read(), remarks=()) if name == MODEL else read())
+                found = read()
+                if name == MODEL:  # the checkpoint answers in its place
+                    noticed += bool(found.remarks)
+                    found = replace(found, remarks=())
+                answer = repr(found)
             except BadInput as error:
                 answer = ""
                 refused_in_one_line = "\n" not in str(error)
