@@ -214,6 +214,26 @@ VALID: dict[str, Callable[[Any], bool]] = {  # what may stand in config.json, wh
 }
 
 
+TAKES: dict[str, str] = {  # what VALID asks of each, in words
+    "data": "digits, bars, mnist, or the path of a .csv or .npz file",
+    "data_dir": "the path of a folder",
+    "hidden": "a list of whole numbers, each 1 or more",
+    "epochs": "a whole number, 0 or more",
+    "batch_size": "a whole number, 1 or more",
+    "seed": "a whole number, 0 or more",
+    "lr": f"a number above 0, at most {LARGEST:g}",
+    "momentum": f"a number from 0 to {LARGEST:g}",
+    "weight_decay": f"a number from 0 to {LARGEST:g}",
+    "optimizer": "sgd or adam",
+    "init": f"one of {', '.join(INITS)}",
+    "activation": f"one of {', '.join(ACTIVATIONS)}, or a list of them, one for each hidden layer",
+    "output": f"one of {', '.join(OUTPUTS)}",
+    "cost": f"one of {', '.join(COSTS)}",
+    "dtype": "float32 or float64",
+    "backward": "by-hand or autograd",
+}
+
+
 def _said(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the command line does mention, in the form of Configuration."""
     said = {

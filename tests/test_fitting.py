@@ -15,7 +15,9 @@ from train_command import weights
 
 import backproof
 from backproof import label
+from backproof.checks.training import fitting
 from backproof.model.command_line import BadInput
+from backproof.model.configuration import TAKES, VALID
 from backproof.model.data import load as load_data
 
 PAGE = (Path(__file__).parents[1] / "docs/python.md").read_text()
@@ -127,16 +129,40 @@ def test_labels_that_do_not_fit_are_refused(bars):
         bars.score(x, ["vertical"])
     with pytest.raises(ValueError, match="got 'diagonal'"):
         bars.score(x, ["vertical", "diagonal"])
+    with pytest.raises(ValueError, match=r"^expected at least one row to score, got none$"):
+        bars.score(np.zeros((0, 4)), [])
 
 
-WRONG_SETTINGS = [{"hiden": 3}, {"hidden": (0,)}, {"lr": -1}, {"epochs": 1.5}, {"optimizer": "x"}]
+WRONG_SETTINGS = {
+    "hiden": (3, "expected settings hidden,"),
+    "hidden": ((0,), "expected hidden to be a list of whole numbers, each 1 or more, got (0,)."),
+    "lr": (-1, "expected lr to be a number above 0, at most 1e+30, got -1."),
+    "epochs": (1.5, "expected epochs to be a whole number, 0 or more, got 1.5."),
+    "optimizer": ("x", "expected optimizer to be sgd or adam, got 'x'."),
+    "cost": ("x", "expected cost to be one of cross-entropy, "),
+    "check_every": (-1, "expected check_every to be a whole number of epochs, 0 for no check, "),
+    "device": ("gpu", "expected device to be one of auto, cpu, cuda, got 'gpu'."),
+}
 
 
-@pytest.mark.parametrize("settings", WRONG_SETTINGS, ids=str)
-def test_settings_that_cannot_be_are_one_line_and_leave_nothing(settings):
-    with pytest.raises(BadInput, match=r"^fit: expected "):
-        backproof.fit("bars", **settings)
+@pytest.mark.parametrize("name", WRONG_SETTINGS)
+def test_settings_that_cannot_be_are_one_line_and_leave_nothing(name):
+    value, message = WRONG_SETTINGS[name]
+    with pytest.raises(BadInput, match=rf"^fit: {re.escape(message)}"):
+        backproof.fit(**{"data": "bars", name: value})
     assert not Path("runs").exists()
+
+
+def test_arrays_in_place_of_a_path_are_one_line():
+    """Asked of what `fit` asks first: in tests its annotations would answer before it."""
+    with pytest.raises(BadInput, match=r"^fit: expected data to be a name or a path, got a tuple"):
+        fitting._data(([[1.0]], [0]))
+    with pytest.raises(BadInput, match=r"^fit: expected run_dir to be the path of a folder, got 5"):
+        fitting._check_how(5, "cpu", 1)
+
+
+def test_every_setting_says_what_it_takes():
+    assert TAKES.keys() == VALID.keys()
 
 
 def test_what_is_no_run_is_refused():

@@ -32,6 +32,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from backproof.checks.learning.finding import Symptom
 
 RUNS = Path("runs")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class Trained:
         """
         said = self.predict(x)
         true = np.asarray(y)
+        if len(said) == 0:
+            raise ValueError("expected at least one row to score, got none")
         if true.shape != said.shape:
             raise ValueError(
                 f"expected y of shape {said.shape}, a class for each row of x, got {true.shape}"
@@ -187,7 +190,8 @@ def fit(
     from backproof.model.run import start_run
     from backproof.model.screen import introduction, progress
 
-    given = {"data": os.fspath(data), **_checked(settings)}
+    given = {"data": _data(data), **_checked(settings)}
+    _check_how(run_dir, device, check_every)
     folder = Path(run_dir) if run_dir is not None else None
     run = start_run(resolve(given), folder, runs=RUNS, device=usable(device))
     session = Session(run, check_every)
@@ -216,7 +220,7 @@ def fit(
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that `train` knows, as config.json would have them."""
-    from backproof.model.configuration import VALID, Configuration
+    from backproof.model.configuration import TAKES, VALID, Configuration
 
     known = [field.name for field in fields(Configuration) if field.name != "data"]
     checked = {}
@@ -225,9 +229,32 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
             raise BadInput(f"fit: expected settings {', '.join(known)}, got {name}. Leave it out.")
         plain = _plain(value)
         if value is not None and name in VALID and not VALID[name](plain):
-            raise BadInput(f"fit: expected a value for {name} that train takes, got {value!r}.")
+            raise BadInput(f"fit: expected {name} to be {TAKES[name]}, got {value!r}.")
         checked[name] = plain
     return checked
+
+
+def _data(data: Any) -> str:
+    """The name of a data set or the path of a file, as text."""
+    if not isinstance(data, (str, os.PathLike)):
+        raise BadInput(
+            f"fit: expected data to be a name or a path, got a {type(data).__name__}. Write arrays "
+            "to a file, np.savez('mine.npz', x=x, y=y), and give its path."
+        )
+    return str(os.fspath(data))
+
+
+def _check_how(run_dir: Any, device: Any, check_every: Any) -> None:
+    """Raise BadInput for what is no setting of the run, and is not as `fit` takes it."""
+    if not isinstance(run_dir, (str, os.PathLike, type(None))):
+        raise BadInput(f"fit: expected run_dir to be the path of a folder, got {run_dir!r}.")
+    if device not in DEVICES:
+        raise BadInput(f"fit: expected device to be one of {', '.join(DEVICES)}, got {device!r}.")
+    if type(_plain(check_every)) is not int or check_every < 0:
+        raise BadInput(
+            f"fit: expected check_every to be a whole number of epochs, 0 for no check, got "
+            f"{check_every!r}."
+        )
 
 
 def _plain(value: Any) -> Any:
