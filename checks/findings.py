@@ -85,12 +85,15 @@ class Fix:
         steps: whose correct lines it consists of; () for other code.
         above: how many layers above the place of the bug its line is written: the line of da[l] is
             that of layer l + 1.
+        tried: what came of it, where it is the person's own line in their names: shown only after
+            it was tried.
     """
 
     line: str
     comment: str = ""
     steps: tuple[str, ...] = ()
     above: int = 0
+    tried: str = ""
 
     @staticmethod
     def of_steps(*steps: str, comment: str = "", above: int = 0) -> Fix:
@@ -238,6 +241,8 @@ class Diagnosis:
             they have.
         listing: the file line by line, where that was asked for.
         telling: the questions whose answers show what is wrong, for whoever asks them again.
+        names: what the person's program calls each right quantity, by the quantity.
+        ways: in which the wrong line may have to read, in their names: none is tried yet.
     """
 
     outcome: str
@@ -258,6 +263,8 @@ class Diagnosis:
     gradients: int = 0
     listing: list[Listed] = field(default_factory=list)
     telling: list[Any] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    ways: list[str] = field(default_factory=list)
 
     @property
     def first_wrong(self) -> str | None:

@@ -157,7 +157,7 @@ def test_a_wrong_candidate_reads_from_the_verdict_to_the_fix(folder: Path, done:
     lines = printed.out.splitlines()
     labels = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert printed.code == 1
-    about = ["right", "wrong", "first", "your", "bug", "evidence", "fix", "read"]
+    about = ["right", "wrong", "first", "names", "your", "bug", "evidence", "fix", "read"]
     assert labels == ["fail:", "asked", *about]
     assert max(map(len, lines)) <= 88
     assert lines[4] == "first      (B2) dW[3] = dz[3].T @ a[2] is the first step that goes wrong"

@@ -8,6 +8,7 @@ layout, the same equation is another product, and the mean is taken or not. Laye
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from backproof.checks.candidates.conventions import Conventions
@@ -131,6 +132,21 @@ def _output(conventions: Conventions) -> str:
     slots = {"z": "z[L]", "a": "p", "slope": f"{conventions.slope:g}"}
     prime = CODE.get(conventions.output, ANY).prime.format(**slots)
     return f"dz[L] = {error}{_times(prime)}{mean}"
+
+
+def derivative(name: str) -> str:
+    """h' of an activation, with braces where z, a, and the slope belong; "" where it is 1."""
+    return CODE.get(name, ANY).prime
+
+
+def output_delta(conventions: Conventions, *, p: str, Y: str, N: str) -> str:
+    """dz[L] in somebody's names of p, Y and the number of samples; "" where one expression cannot
+    say it."""
+    line = _output(conventions)
+    if ";" in line or "z[L]" in line.removeprefix("dz[L] = "):
+        return ""
+    names = {"p": p, "Y": Y, "N": N}
+    return re.sub(r"\b[pYN]\b", lambda found: names[found[0]], line.removeprefix("dz[L] = "))
 
 
 def of_step(step: Step, conventions: Conventions) -> str:

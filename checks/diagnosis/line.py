@@ -11,7 +11,9 @@ from backproof.checks.diagnosis.probes import Probe
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.findings import Diagnosis, Line
 from backproof.checks.recording.ask import Asked, Recordable, Traced, labels_of, trace
+from backproof.checks.recording.labels import label
 from backproof.checks.recording.listing import listing
+from backproof.checks.recording.repair import ways
 
 # the most telling first; of one sample, db[l] is dz[l] itself
 ORDER = (
@@ -47,7 +49,29 @@ def with_line(found: Diagnosis, candidate: Candidate) -> Diagnosis:
         return replace(found, line_reason="Calls of this candidate cannot be recorded.")
     edits = any(bug.id == "in-place" for bug in found.bugs)
     traced = trace(candidate, found.telling, step.quantity, in_place=edits)
-    return replace(found, line=_line(traced), line_reason=traced.reason or None)
+    line = _line(traced)
+    written = []
+    if line is not None and traced.own is not None and traced.source is not None:
+        asked = found.asked or candidate.conventions
+        written = ways(traced.own, traced.source, line, step, asked)
+    return replace(
+        found,
+        line=line,
+        line_reason=traced.reason or None,
+        names=names_of(traced),
+        ways=written,
+    )
+
+
+def names_of(traced: Traced) -> dict[str, str]:
+    """What the person's program calls the right quantities, and the first wrong one."""
+    if traced.own is None:
+        return {}
+    labels = label(traced.own.recording, traced.own.page)
+    names = {str(quantity): name for quantity, name in labels.names.items() if name}
+    if traced.found is not None and traced.found.name:
+        names[str(traced.found.quantity)] = traced.found.name
+    return names
 
 
 def with_listing(found: Diagnosis, candidate: Candidate, first: Probe) -> Diagnosis:

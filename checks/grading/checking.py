@@ -16,6 +16,7 @@ from backproof.checks.grading.conclude import Settings, conclude
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.own_data import why_not
 from backproof.checks.grading.remarks import beside, by_libraries
+from backproof.checks.grading.trying import with_tried_fix
 from backproof.checks.grading.watching import is_script, watch
 
 # of an import, after which somebody may be told how to leave the training out
@@ -97,6 +98,8 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
         batch=settings.batch,
         listing=settings.listing,
     )
+    if found.ways and not settings.no_fix:
+        found = with_tried_fix(found, candidate, sandbox)
     elapsed_s = time.perf_counter() - start
     told_beside = beside(sandbox, forbidden=settings.forbid_libraries)
     if import_s > LONG_IMPORT_S and not sandbox.noted.get("imported"):

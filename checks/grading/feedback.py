@@ -8,6 +8,7 @@ step with its equation, the bug, the evidence, the fix, where to read more.
 from __future__ import annotations
 
 import itertools
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,7 @@ from backproof.checks.report.text import comparison_as_json
 
 WIDTH = 88
 OR = "or, which no question can tell apart here, "
+QUANTITY = re.compile(r"\b[A-Za-z]+\[\d+\]|\bp\b")  # in an equation
 INDENT = 11  # columns of the labels on the left
 
 
@@ -154,11 +156,16 @@ def _bug_as_json(bug: Bug, *, no_fix: bool) -> dict[str, Any]:
         "id": bug.id,
         "where": bug.where,
         "statement": statement,
-        "evidence": bug.evidence,
+        "evidence": bug.evidence if no_fix else _with_trial(bug),
         "residual": bug.residual,
         "fix": "" if no_fix else str(bug.fix),
         "see": bug.see,
     }
+
+
+def _with_trial(bug: Bug) -> str:
+    """The evidence of a bug, and of its fix where that was tried."""
+    return "; ".join(part for part in (bug.evidence, bug.fix.tried) if part)
 
 
 def as_text(feedback: Feedback, *, no_fix: bool = False, page: Page = PLAIN) -> list[str]:
@@ -194,6 +201,7 @@ def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[s
         lines += _labelled("first", f"{found.first_step} is the first step that goes wrong")
     elif found.first_step:
         lines += _labelled("first", _as_due(found.first_step, found.asked))
+        lines += _in_yours(found)
     if found.line and not no_fix:
         lines += _labelled("your line", found.line.sentence)
     elif found.line_reason and not no_fix:
@@ -219,6 +227,18 @@ def _as_due(step: Step, asked: Conventions) -> str:
     return f"{step.tag} {line or step.quantity} is the first step that goes wrong"
 
 
+def _in_yours(found: Diagnosis) -> list[str]:
+    """What the quantities of that line are called in the person's own file, as far as is known."""
+    if found.first_step is None:
+        return []
+    line = of_step(found.first_step, found.asked)
+    quantities = dict.fromkeys([str(found.first_step.quantity), *QUANTITY.findall(line)])
+    if found.line is not None:
+        quantities.setdefault(found.line.quantity)
+    known = [f"{name}, your {found.names[name]}" for name in quantities if name in found.names]
+    return _labelled("names", "; ".join(known)) if known else []
+
+
 def first_line(feedback: Feedback) -> str:
     """The verdict in one line."""
     found = feedback.diagnosis
@@ -235,6 +255,8 @@ def _bug_lines(bug: Bug, before: Bug | None, no_fix: bool) -> list[str]:
         lines += _labelled("evidence", bug.evidence)
     if not no_fix:
         lines += _labelled("fix", bug.fix.line)
+        if bug.fix.tried:
+            lines += _labelled("", f"({bug.fix.tried})")
     if bug.fix.comment and not no_fix:
         lines += _labelled("", f"({bug.fix.comment})")
     return [*lines, *_labelled("read on", f"checks/EQUATIONS.md {bug.see}")]

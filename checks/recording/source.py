@@ -80,6 +80,40 @@ class Source:
                     start = node.lineno
         return found
 
+    def around(self, number: int) -> ast.AST | None:
+        """The innermost function that a line stands in, else the whole file; None where the file
+        cannot be parsed."""
+        found: ast.AST | None = self._tree
+        start = 0
+        for node in self.nodes():
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                covers = node.lineno <= number <= (node.end_lineno or 0)
+                if covers and node.lineno >= start:
+                    found = node
+                    start = node.lineno
+        return found
+
+    def nodes(self) -> list[ast.AST]:
+        """All that the file consists of; [] where it cannot be parsed."""
+        if self._tree is None:
+            return []
+        return list(ast.walk(self._tree))
+
+    def written(self, node: ast.AST) -> str:
+        """An expression as it stands in the file, if it stands on one line; else in one line."""
+        segment = ast.get_source_segment(self.text, node) or ""
+        if segment and "\n" not in segment:
+            return segment
+        return ast.unparse(node)
+
+    def has_alone(self, statement: ast.stmt) -> bool:
+        """Whether no other statement begins or ends on a simple statement's lines."""
+        first = self.lines[statement.lineno - 1]
+        last = self.lines[(statement.end_lineno or statement.lineno) - 1]
+        before = first.encode()[: statement.col_offset]
+        behind = last.encode()[statement.end_col_offset :].decode(errors="replace").strip()
+        return not before.strip() and (not behind or behind.startswith("#"))
+
     def loop(self, number: int) -> int | None:
         """The outermost loop of its function that a line stands in; None outside of loops."""
         function = 0
