@@ -272,6 +272,10 @@ def _consistent(found: Conventions) -> Conventions:
     """
     if found.cost == "binary-cross-entropy" and "OUTPUT" not in found.declared:
         found = replace(found, output="sigmoid")
+    if found.labels == "values" and "COST" not in found.declared:
+        # real-valued targets are met by squares, and reached by a linear output
+        output = found.output if "OUTPUT" in found.declared else "linear"
+        found = replace(found, output=output, cost="quadratic")
     goes_with_output = "COST" in found.declared or found.cost in costs_of(found.output)
     if not goes_with_output:
         found = replace(found, cost=usual_cost(found.output))

@@ -50,8 +50,11 @@ def rescaled(
     factor N is a bug. And "quadratic" is what the cost is called with its half and without
     (Nielsen's has it), while a file that says "half-quadratic" has spoken of it. The mean over the
     outputs (`over_outputs`) is what np.mean of a matrix takes, and also what a mistaken division by
-    K gives: it counts only where it is asked for.
+    K gives: it counts only where it is asked for, and for real-valued targets whose cost nobody has
+    named, which is np.mean of squares as often as not.
     """
+    says_no_cost = conventions.labels == "values" and "COST" not in conventions.declared
+    over_outputs = over_outputs or says_no_cost
     match = explain((), evidence)
     if match is None or match.decays or not match.fits:
         return None
@@ -180,6 +183,8 @@ def _as_head(conventions: Conventions, output: str, cost: str) -> Conventions | 
     """The conventions with another head, where nothing that is declared speaks against it."""
     says_output = "OUTPUT" in conventions.declared
     if says_output and output != conventions.output:
+        return None
+    if conventions.labels == "values" and cost != "quadratic":
         return None
     if "COST" not in conventions.declared:
         other = replace(conventions, output=output, cost=cost)

@@ -296,7 +296,15 @@ class _Asked:
             candidate = self.candidate.under(conventions)
         answers = candidate.ask([probe.question for probe in probes])
         evidence = self._meant([Evidence(*pair) for pair in zip(probes, answers, strict=True)])
-        evidence = without_decay(evidence, conventions.weight_decay)
+        # the velocity may hold the decay, as torch.optim.SGD's does, or the decay go by itself
+        held = self._without_momentum(conventions, evidence)
+        return self._without_momentum(conventions, without_decay(held, conventions.weight_decay))
+
+    def _without_momentum(
+        self, conventions: Conventions, evidence: list[Evidence]
+    ) -> list[Evidence]:
+        """All but the second step of an object that adds some of the first one to it, which is
+        kept as its momentum."""
         momentum = momentum_of(evidence) if conventions.builds else None
         if momentum is None:
             return evidence
