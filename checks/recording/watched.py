@@ -18,6 +18,7 @@ from backproof.checks.candidates.inside.recording import Made, Recording
 from backproof.checks.heads import Head, costs_of
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantity
+from backproof.checks.recording import losses
 from backproof.checks.recording.own_line import Found, Own, locate, orientations
 from backproof.checks.recording.page import Page, ratio
 from backproof.checks.recording.recognise import Edge, NotRecognised, Recognised
@@ -167,6 +168,8 @@ def _concluded(
     parameters = [q for q in best.seen if q.is_parameter_gradient]
     right = tuple(str(q) for q in parameters if best.seen[q])
     wrong = tuple(str(q) for q in parameters if not best.seen[q])
+    if reason := _undecided(network, best, tried, recording):
+        raise NotRecognised(reason, [edge.W.name for edge in network.edges])
     first = _first_wrong(best) if wrong else None
     found = _line(network, page, first, recording) if first is not None else None
     return Watched(
@@ -180,6 +183,47 @@ def _concluded(
         found,
         recording,
     )
+
+
+def _undecided(
+    network: Recognised, best: _Tried, tried: Sequence[_Tried], recording: Recording
+) -> str:
+    """Why what is no gradient of the cost need not be wrong; "" where it is right, or wrong for
+    every loss, or for the one that the script computes itself."""
+    page = best.page
+    L = page.problem.L
+    for layer in range(L, 0, -1):
+        edge = network.edges[layer - 1]
+        lost = _lost_W(edge)
+        if best.seen[Quantity("dW", layer)] or not lost.any():
+            continue
+        explained = losses.unusual(lost, edge.M, page, layer)
+        if explained:
+            return (
+                f"what {edge.W.name} loses is not the gradient of the {page.problem.head.cost} "
+                f"against {best.name}, and {explained}"
+            )
+    if _is_recognised_loss(best):
+        return ""
+    last = network.edges[-1]
+    lost = _lost_W(last)
+    if not lost.any() or losses.is_wrong_for_every_loss(lost, page):
+        return ""
+    mine = [one.page for one in tried if one.name == best.name]
+    if losses.computes_its_loss(mine, recording):
+        return ""
+    return (
+        f"what {last.W.name} loses is the gradient of no cost that is known here against "
+        f"{best.name}, and no number was seen to be such a cost either"
+    )
+
+
+def _is_recognised_loss(best: _Tried) -> bool:
+    """Whether a gradient of the last layer is right; of two numbers any are a multiple."""
+    L = best.page.problem.L
+    head = best.page.problem.head
+    free = best.page.problem.sizes[-1] - head.is_softmax  # numbers of db that may be anything
+    return best.seen[Quantity("dW", L)] or (free > 1 and best.seen.get(Quantity("db", L), False))
 
 
 def _first_wrong(best: _Tried) -> Quantity:
@@ -272,8 +316,15 @@ def _own(network: Recognised, page: Page, recording: Recording) -> dict[Quantity
             right = page.values[quantity]
             taken = _agrees(known, True, _taken(lost, right, edge, kind))
             computed = _agrees(known, False, _made(made, right))
-            seen[quantity] = taken or computed
+            seen[quantity] = taken or (computed and not _climbs(lost, right))
     return seen
+
+
+def _climbs(lost: np.ndarray, right: np.ndarray) -> bool:
+    """Whether the gradient was added where it must be taken off; of one number that says nothing,
+    because the step may be another's."""
+    factor = ratio(lost, right, CLOSE)
+    return factor is not None and factor < 0 and right.size > 1
 
 
 def _agrees(known: dict[bool, set[float]], is_taken: bool, factors: set[float]) -> bool:

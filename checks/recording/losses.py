@@ -1,0 +1,126 @@
+"""Whether the step of a script that is no gradient of a known cost may be called wrong.
+
+Weighted classes, smoothed labels and weight decay are right and give another gradient, and so does
+any loss that is not known here. What is called wrong must be wrong for every loss: it climbs; or
+the gradients of a softmax's logits do not sum to zero; or the output's error is multiplied by what
+no loss asks for; or the script itself computes the loss whose gradient it does not take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from backproof.checks.activations import ACTIVATIONS
+from backproof.checks.candidates.inside.recording import Recording
+from backproof.checks.quantities import Quantity
+from backproof.checks.recording.page import Page, ratio
+
+FITS = 1e-7  # of what is left of a difference of weights, relative to its largest entry
+SAME_LOSS = 1e-7  # relative
+AS_LARGE = 1e-6  # relative, of entries that were cut off at one size
+USUAL = (0.5, 1.0, 2.0)
+
+
+def unusual(lost: np.ndarray, M: np.ndarray, page: Page, layer: int) -> str:
+    """What a right script may do that explains a layer's step, as a clause; "" for nothing."""
+    right = page.values[Quantity("dW", layer)]
+    if _fit(lost, [right, M], [True, True]):
+        return "weight decay would explain it"
+    if layer < page.problem.L:
+        return ""
+    by_class = list(_by_class(page))
+    positive = [True] * len(by_class)
+    if _fit(lost, by_class, positive):
+        return "weights of the classes would explain it"
+    if _fit(lost, [*by_class, M], [*positive, True]):
+        return "weights of the classes with weight decay would explain it"
+    Y = page.problem.Y
+    K = max(Y.shape[1], 2)
+    if _fit(lost, [right, (Y - 1 / K).T @ _input(page)], [True, True]):
+        return "smoothed labels would explain it"
+    return ""
+
+
+def is_wrong_for_every_loss(lost: np.ndarray, page: Page) -> bool:
+    """Whether what the last layer's weights lost is the gradient of no loss of the output."""
+    right = page.values[Quantity("dW", page.problem.L)]
+    factor = ratio(lost, right, FITS)
+    if factor is not None and factor < 0:
+        return True
+    if _is_adaptive(lost):
+        return False
+    if page.problem.head.is_softmax:
+        # softmax does not see what is added to all logits, so along that no loss has a slope
+        return bool(np.abs(lost.sum(axis=0)).max() > 1e-3 * np.abs(lost).max())
+    x = _input(page)
+    for mistaken in _mistaken(page):
+        factor = ratio(lost, mistaken.T @ x, FITS)
+        if factor is not None and factor > 0:
+            return True
+    return False
+
+
+def computes_its_loss(pages: Sequence[Page], recording: Recording) -> bool:
+    """Whether a number of the script's is the loss of one of these readings."""
+    single = [made.value.reshape(-1) for made in recording.made if made.value.size == 1]
+    values = np.concatenate([*(one.values for one in recording.series), *single, np.zeros(1)])
+    for page in pages:
+        mean = float(page.problem.losses().mean())
+        N, K = page.problem.Y.shape
+        factors = {one * two for one in USUAL for two in (1.0, float(N), 1.0 / K, float(N) / K)}
+        if any((np.abs(values - mean * one) <= SAME_LOSS * mean * one).any() for one in factors):
+            return True
+    return False
+
+
+def _fit(lost: np.ndarray, parts: Sequence[np.ndarray], positive: Sequence[bool]) -> bool:
+    """Whether it is a sum of the parts, each times something positive where that is asked for."""
+    columns = np.stack([part.reshape(-1) for part in parts], axis=1)
+    sizes = np.abs(columns).max(axis=0)
+    if not sizes.all():
+        return False
+    factors, *_ = np.linalg.lstsq(columns / sizes, lost.reshape(-1), rcond=None)
+    left = np.abs(columns / sizes @ factors - lost.reshape(-1)).max()
+    fits = left <= FITS * np.abs(lost).max()
+    return bool(fits and all(f > 0 for f, must in zip(factors, positive, strict=True) if must))
+
+
+def _input(page: Page) -> np.ndarray:
+    """What the last layer takes, one sample a row."""
+    L = page.problem.L
+    if L == 1:
+        return np.asarray(page.problem.x)
+    return page.values[Quantity("a", L - 1)]
+
+
+def _by_class(page: Page) -> Iterator[np.ndarray]:
+    """What the samples of each class give to the last layer's gradient."""
+    Y = page.problem.Y
+    labels = np.round(Y[:, 0]) if Y.shape[1] == 1 else Y.argmax(axis=1)
+    dz = page.values[Quantity("dz", page.problem.L)]
+    for label in np.unique(labels):
+        yield (dz * (labels == label)[:, None]).T @ _input(page)
+
+
+def _mistaken(page: Page) -> Iterator[np.ndarray]:
+    """Deltas of a sigmoid's output that people write and that belong to no loss."""
+    L = page.problem.L
+    z = page.values[Quantity("z", L)]
+    if page.problem.head.output != "sigmoid":
+        return
+    sigmoid = ACTIVATIONS["sigmoid"].h
+    p = sigmoid(z)
+    error = p - page.problem.Y
+    for slope in (z * (1 - z), sigmoid(p) * (1 - sigmoid(p)), p, 1 - p, 1 - p * p):
+        yield error * slope
+
+
+def _is_adaptive(lost: np.ndarray) -> bool:
+    """Whether sizes were evened out or cut off, as by Adam or clipping: then it is no gradient."""
+    sizes = np.abs(lost)
+    largest = sizes.max()
+    if sizes.min() >= 0.5 * largest:
+        return True
+    return int((sizes >= (1 - AS_LARGE) * largest).sum()) > 1

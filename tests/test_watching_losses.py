@@ -1,0 +1,90 @@
+"""A script that minimises something unusual is never called wrong, unless no loss, or not the one
+that it computes itself, has such a gradient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import checks
+from test_watching_scripts import ADAM, CLASS, GLOBALS
+
+OF_MANY = "    d2 = (p - T) / len(X)\n"
+OF_ONE = "        delta = (self.a[-1] - y) / y.shape[1]\n"
+CROSS_ENTROPY = "    loss = -np.mean(np.sum(T * np.log(p), axis=1))\n"
+WEIGHTED = "    w = np.array([1.0, 2.0, 0.5])[y][:, None]\n    d2 = w * (p - T) / {}\n"
+SMOOTH = "    d2 = (p - (0.9 * T + 0.1 / 3)) / len(X)\n"
+FOCAL = """\
+    pt = (p * T).sum(1, keepdims=True)
+    d2 = ((1 - pt) ** 2 - 2 * (1 - pt) * pt * np.log(pt)) * (p - T) / len(X)
+"""
+SLOPE = "* self.a[-1] * (1 - self.a[-1]) / y.shape[1]\n"
+UNUSUAL = {
+    "weights": GLOBALS.replace(OF_MANY, WEIGHTED.format("len(X)")),
+    "weights_in_their_mean": GLOBALS.replace(OF_MANY, WEIGHTED.format("w.sum()")),
+    "weights_beside_a_plain_loss": GLOBALS.replace(
+        OF_MANY, CROSS_ENTROPY + WEIGHTED.format("len(X)")
+    ),
+    "weights_with_adam": ADAM.replace(OF_MANY, WEIGHTED.format("len(X)")),
+    "weight_of_one_class": CLASS.replace(
+        OF_ONE, "        delta = (self.a[-1] * (1 + 2 * y) - 3 * y) / y.shape[1]\n"
+    ),
+    "smooth": GLOBALS.replace(OF_MANY, SMOOTH),
+    "smooth_beside_a_plain_loss": GLOBALS.replace(OF_MANY, CROSS_ENTROPY + SMOOTH),
+    "smooth_targets": GLOBALS.replace("np.eye(3)[y]", "np.eye(3)[y] * 0.9 + 0.1 / 3"),
+    "decay": GLOBALS.replace("h.T @ d2\n", "h.T @ d2 + 0.01 * W2\n").replace(
+        "X.T @ d1\n", "X.T @ d1 + 0.01 * W1\n"
+    ),
+    "focal": GLOBALS.replace(OF_MANY, FOCAL),
+    "huber": CLASS.replace(OF_ONE, f"        delta = np.clip(self.a[-1] - y, -0.3, 0.3) {SLOPE}"),
+    "absolute": CLASS.replace(OF_ONE, f"        delta = np.sign(self.a[-1] - y) {SLOPE}"),
+}
+WRONG = {
+    "elementwise": GLOBALS.replace(OF_MANY, "    d2 = (p - T) * p * (1 - p) / len(X)\n"),
+    "half_a_slope": CLASS.replace(
+        OF_ONE, "        delta = (self.a[-1] - y) * (1 - self.a[-1]) / y.shape[1]\n"
+    ),
+    "climbs": CLASS.replace(OF_ONE, "        delta = (y - self.a[-1]) / y.shape[1]\n"),
+    "own_loss": CLASS.replace(
+        OF_ONE,
+        "        loss = np.mean((self.a[-1] - y) ** 2)\n"
+        "        delta = (self.a[-1] - y) ** 3 / y.shape[1]\n",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What the program says of every script, in one call."""
+    folder = tmp_path_factory.mktemp("losses")
+    sources = {**UNUSUAL, **WRONG}
+    for name, source in sources.items():
+        assert source not in (GLOBALS, CLASS, ADAM)
+        (folder / f"{name}.py").write_text(source)
+    found = checks(*(f"{name}.py" for name in sources), "--json", folder=folder).objects
+    return {Path(one["candidate"]).stem: one for one in found}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_right_script_with_an_unusual_loss_is_not_called_wrong(
+    told: dict[str, dict[str, Any]], name: str
+) -> None:
+    found = told[name]
+    assert (found["verdict"], found["diagnosis"]["wrong"]) == ("untested", [])
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_for_every_loss_or_their_own_fails(
+    told: dict[str, dict[str, Any]], name: str
+) -> None:
+    assert told[name]["verdict"] == "fail"
+
+
+def test_what_explains_the_step_is_said(told: dict[str, dict[str, Any]]) -> None:
+    for name, clause in (
+        ("weights", "weights of the classes would explain it"),
+        ("smooth", "smoothed labels would explain it"),
+        ("decay", "weight decay would explain it"),
+    ):
+        assert clause in told[name]["diagnosis"]["findings"][0]
