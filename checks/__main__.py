@@ -216,9 +216,11 @@ Columns of the report on the project itself: how many comparisons fail, the larg
 of what rounding explains (above 1 fails), the quantity where it is, how many comparisons, the
 problem. Tags such as (B2) are equations of checks/EQUATIONS.md.
 
-exit code: 0 everything is right, 1 something is wrong (a candidate that is no valid Python or
+exit code: 0 everything is right (gradients that are right pass, too, where --data shows why the
+           network does not learn), 1 something is wrong (a candidate that is no valid Python or
            defines none of the functions, too), 2 bad usage, or nothing wrong but something that
-           could not be checked, such as a file that is not there, 130 interrupted
+           could not be checked, such as a file that is not there, or data that do not fit, 130
+           interrupted
 
 examples:
   python -m checks

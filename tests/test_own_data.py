@@ -11,6 +11,7 @@ import pytest
 
 from backproof.checks.__main__ import main
 from backproof.checks.learning.own_data import read_own_data
+from backproof.model.command_line import BadInput
 
 XOR = """
 import numpy as np
@@ -67,10 +68,14 @@ def test_the_same_gradients_from_larger_weights_have_no_symptom(tmp_path, capsys
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("none.npz", None, "expected a file, got"),
-        ("notes.txt", b"1,2", "expected a .npz with x and y, or a .csv, got notes.txt"),
-        ("bad.npz", b"PK no zip", "expected arrays of numbers in bad.npz"),
-        ("words.csv", b"a,b\nred,1\n", "expected rows of numbers in words.csv"),
+        ("none.npz", None, "expected an .npz file, got nothing under that name"),
+        ("notes.txt", b"1,2", "expected a .npz with x and y, or a .csv, got"),
+        ("bad.npz", b"PK no zip", "bad.npz: expected an .npz file, got another kind of file"),
+        (
+            "words.csv",
+            b"a,b\nred,1\n",
+            "line 2, column 1 (a): expected a number, got 'red'",
+        ),
     ],
 )
 def test_data_that_cannot_be_read_are_refused_in_one_line(tmp_path, capsys, name, content, said):
@@ -86,7 +91,7 @@ def test_data_that_cannot_be_read_are_refused_in_one_line(tmp_path, capsys, name
 def test_pickles_are_not_loaded(tmp_path):
     path = tmp_path / "sly.npz"
     np.savez(path, x=np.array([{}], dtype=object), y=np.zeros(1))
-    with pytest.raises(ValueError, match=r"expected arrays of numbers in sly\.npz"):
+    with pytest.raises(BadInput, match=r"sly\.npz: expected arrays of numbers or text"):
         read_own_data(path)
 
 

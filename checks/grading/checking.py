@@ -18,6 +18,7 @@ from backproof.checks.grading.own_data import why_not
 from backproof.checks.grading.remarks import beside, by_libraries
 from backproof.checks.grading.trying import with_tried_fix
 from backproof.checks.grading.watching import is_script, watch
+from backproof.model.command_line import BadInput
 
 # of an import, after which somebody may be told how to leave the training out
 LONG_IMPORT_S = 2.0
@@ -33,12 +34,15 @@ class Checked:
         lines: of text.
         manner: what is said once below all of them.
         unreadable: why the path is no candidate at all, or "".
+        unusable: why its gradients were checked, and the data that came with it could not be used,
+            or "".
     """
 
     found: dict[str, Any]
     lines: list[str]
     manner: Sequence[str] = ()
     unreadable: str = ""
+    unusable: str = ""
 
 
 def check_file(path: Path, settings: Settings) -> Checked:
@@ -73,6 +77,7 @@ def told(found: Feedback, settings: Settings, unreadable: str = "") -> Checked:
         feedback.as_text(found, no_fix=settings.no_fix, page=settings.page),
         found.manner,
         unreadable,
+        found.unusable,
     )
 
 
@@ -111,15 +116,20 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
         str(path), candidate, found, settings, elapsed_s, printed_by_import=imported
     )
     learning = None
+    unusable = ""
     if settings.data is not None:
         try:
             limit_s = min(settings.call_s, WATCHED_S)
             learning = why_not(candidate, settings.data, tries=settings.tries, limit_s=limit_s)
-        except ValueError as error:
+        except BadInput as error:
+            unusable = str(error)
+            told_beside.append(unusable)
+        except ValueError as error:  # it does not answer there
             told_beside.append(str(error))
     return replace(
         all_of_it,
         learning=learning,
+        unusable=unusable,
         faults=[*all_of_it.faults, *wrong],
         notes=[*all_of_it.notes, *told_beside],
         manner=manner,

@@ -47,6 +47,7 @@ class Feedback:
         watched: of a script, the network that was recognised and the names that hold it.
         unchecked: whether the complaint is about what keeps us from checking, and not about it.
         learning: why it does not learn from its own data; None where no data were given.
+        unusable: why the data that were given are none for it, or "".
     """
 
     candidate: str
@@ -60,6 +61,7 @@ class Feedback:
     unchecked: bool = False
     watched: dict[str, Any] | None = None
     learning: Answer | None = None
+    unusable: str = ""
 
     @property
     def outcome(self) -> str:

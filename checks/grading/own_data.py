@@ -19,6 +19,7 @@ from backproof.checks.learning.passes import Layers
 from backproof.checks.learning.trying import drawn_anew
 from backproof.checks.learning.why import Door
 from backproof.checks.problem import Problem
+from backproof.model.command_line import BadInput
 
 UNITS = 16  # of the hidden layer of a candidate that takes any sizes and brings no weights
 
@@ -32,11 +33,15 @@ def why_not(candidate: Candidate, path: Path, *, tries: bool, limit_s: float) ->
         tries: whether remedies are to be tried.
         limit_s: seconds for watching, and as much again for trying.
     Returns: what `why` would say.
-    Raises: ValueError, in one line, for data that do not fit.
+    Raises: BadInput for data that cannot be used, or do not fit the candidate; StepFailed if it
+    does not answer on them.
     """
     data = read_own_data(path)
     conventions = candidate.conventions
-    given, drawn = _given(candidate, data)
+    try:
+        given, drawn = _given(candidate, data)
+    except ValueError as error:
+        raise BadInput(f"--data: {path} does not fit: {error}") from error
     rate = data.rate if data.rate is not None else conventions.learning_rate
 
     def make_step(of: Given) -> Step:
@@ -59,6 +64,11 @@ def _given(candidate: Candidate, data: OwnData) -> tuple[Given, bool]:
         given = take(data.W, biases, data.x, data.y, layout=conventions.layout, **head)
         return given, False
     sizes = list(conventions.sizes or (data.x.shape[1], UNITS, _outputs(data.y)))
+    if sizes[0] != data.x.shape[1]:
+        raise ValueError(
+            f"x: expected {sizes[0]} columns, one for each input of SIZES = {sizes}, got "
+            f"{data.x.shape[1]}. Correct one of them."
+        )
     blank_W = [np.zeros((n, n_in)) for n_in, n in itertools.pairwise(sizes)]
     blank_b = [np.zeros(n) for n in sizes[1:]]
     given = take(blank_W, blank_b, data.x, data.y, layout="out,in", **head)

@@ -30,7 +30,8 @@ from backproof.model.command_line import BAD_INPUT, GOOD, WRONG, BadInput, compl
 def check_all(args: Namespace, program: str) -> int:
     """Check every file that was named, in that order; print as results come; return the exit code.
 
-    Raises: BadInput if the only file is none, or for a report that cannot be written.
+    Raises: BadInput if the only file is none, for data that nobody could use, or for a report that
+    cannot be written.
     """
     paths = expanded(args.candidates)
     if len(paths) == 1:
@@ -40,14 +41,12 @@ def check_all(args: Namespace, program: str) -> int:
             raise BadInput(str(error)) from error
     refuse_overlaps(args, paths)
     if args.data is not None:
-        try:
-            read_own_data(args.data)
-        except ValueError as error:
-            raise BadInput(str(error)) from error
+        read_own_data(args.data)
     reports = Reports(args, several=len(paths) > 1)
     settings = _settings(args, several=len(paths) > 1)
     outcomes: list[str] = []
     notes: dict[str, None] = {}
+    unchecked = 0
     for checked in _progress(check_all_of(paths, settings), len(paths)):
         if args.json:
             print(json.dumps(checked.found), flush=True)
@@ -57,14 +56,15 @@ def check_all(args: Namespace, program: str) -> int:
         reports.add(checked.found)
         outcomes.append(checked.found["verdict"])
         notes |= dict.fromkeys(checked.manner)
-        if checked.unreadable:
-            complain(program, checked.unreadable)
+        unchecked += bool(checked.unreadable or checked.unusable)
+        if checked.unreadable or checked.unusable:
+            complain(program, checked.unreadable or checked.unusable)
     if len(paths) > 1 and not args.json:
         print("\n".join(["", _in_all(outcomes), *(f"note: {note}" for note in notes)]))
     reports.write()
     if "fail" in outcomes:
         return WRONG
-    return BAD_INPUT if "untested" in outcomes else GOOD
+    return BAD_INPUT if unchecked or "untested" in outcomes else GOOD
 
 
 def _settings(args: Namespace, *, several: bool) -> Settings:

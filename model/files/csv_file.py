@@ -54,6 +54,19 @@ def read_csv(path: Path, values: bool = False) -> Table:
     Returns: float64 features and encoded labels.
     Raises: BadInput with file, line and column for whatever cannot be used.
     """
+    rows = read_rows(path)
+    if values and all_numbers(set(rows.labels)):
+        return Table(rows.x, quantities(rows.labels, path), (VALUE,), columns=rows.columns)
+    y, classes = encode(rows.labels, path)
+    return Table(rows.x, y, classes, columns=rows.columns)
+
+
+def read_rows(path: Path) -> Rows:
+    """The rows of a table, whatever its labels may be good for: finite features, and no label
+    missing.
+
+    Raises: BadInput with file, line and column for whatever cannot be used.
+    """
     text = read_text(path)
     separator = separator_of(text)
     records = records_of(path, text, separator)
@@ -71,10 +84,7 @@ def read_csv(path: Path, values: bool = False) -> Table:
     rows = _without_numeric_header(rows, first)
     _check_features(path, rows)
     _check_labels(path, rows)
-    if values and all_numbers(set(rows.labels)):
-        return Table(rows.x, quantities(rows.labels, path), (VALUE,), columns=rows.columns)
-    y, classes = encode(rows.labels, path)
-    return Table(rows.x, y, classes, columns=rows.columns)
+    return rows
 
 
 def _header(path: Path, first: Record) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,14 +48,14 @@ def read_npz(path: Path, values: bool = False) -> Table:
     Returns: the features, uint8 where they are stored so and float64 otherwise, and encoded labels.
     Raises: BadInput for whatever cannot be used.
     """
-    arrays = _arrays(path)
+    arrays = read_arrays(path, WANTED.__contains__)
     if not {"x", "y"} <= arrays.keys():
         came = " and ".join(arrays) or "neither"
         raise BadInput(
             f"{path}: expected arrays x and y, got {came}. Save them with numpy.savez(file, x=x, "
             "y=y)."
         )
-    x, picture = _features(path, arrays["x"])
+    x, picture = features(path, arrays["x"])
     given = arrays["y"]
     if values and given.dtype.kind in "uif" and given.shape in ((len(x),), (len(x), 1)):
         numbers = [repr(float(number)) for number in given.ravel()]
@@ -68,8 +68,14 @@ def read_npz(path: Path, values: bool = False) -> Table:
 WANTED = ("x", "y", "classes")
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays that matter, by name."""
+def read_arrays(path: Path, is_wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:
+    """The arrays that matter, by name; whatever else the file holds is not looked at.
+
+    Args:
+        path: of the file.
+        is_wanted: whether an array of that name matters.
+    Raises: BadInput if there is no such file, or if it cannot be read.
+    """
     try:
         with open_regular(path) as file:
             if not zipfile.is_zipfile(file):
@@ -78,11 +84,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                     "save x and y with numpy.savez."
                 )
             with zipfile.ZipFile(file) as archive:
-                return {
-                    name: _array(archive, f"{name}.npy")
-                    for name in WANTED
-                    if f"{name}.npy" in archive.namelist()
-                }
+                stored = [name for name in archive.namelist() if name.endswith(".npy")]
+                names = [name.removesuffix(".npy") for name in stored]
+                return {name: _array(archive, f"{name}.npy") for name in names if is_wanted(name)}
     except FileNotFoundError:
         raise BadInput(
             f"{path}: expected an .npz file, got nothing under that name. Check the path, or save "
@@ -105,7 +109,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     return array
 
 
-def _features(path: Path, x: np.ndarray) -> tuple[np.ndarray, tuple[int, int] | None]:
+def features(path: Path, x: np.ndarray) -> tuple[np.ndarray, tuple[int, int] | None]:
     """Checked x as (N, n_0), and the shape of its pictures."""
     if x.dtype.kind not in "buif":
         raise BadInput(
