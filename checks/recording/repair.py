@@ -23,6 +23,7 @@ from backproof.checks.recording.own_line import Own
 from backproof.checks.recording.source import Source
 
 MOST_WAYS = 4  # in which one line may read: each is tried in a process of its own
+MOST_NODES = 200  # of a line's syntax tree: no step of a backward pass has half as many
 MOST_OPERANDS = 2  # that may be the same quantity
 OF_ARRAYS = frozenset(("T", "sum", "size", "shape"))  # attributes that every array has
 PRODUCT_NAMES = ("dot", "matmul")
@@ -63,8 +64,10 @@ def ways(own: Own, source: Source, line: Line, step: Step, asked: Conventions) -
         asked: the conventions under which the answers were judged.
     """
     statement = source.statement(line.number)
+    if statement is None or len(list(ast.walk(statement))) > MOST_NODES:
+        return []
     target = _target(statement, source)
-    if statement is None or target is None or not source.has_alone(statement):
+    if target is None or not source.has_alone(statement):
         return []
     writer = _Writer(Operands(own, source, line.number), target, asked, own.page.problem.L)
     accumulated = _accumulated(statement, source)

@@ -99,11 +99,11 @@ class Source:
             return []
         return list(ast.walk(self._tree))
 
-    def written(self, node: ast.AST) -> str:
+    def written(self, node: ast.expr) -> str:
         """An expression as it stands in the file, if it stands on one line; else in one line."""
-        segment = ast.get_source_segment(self.text, node) or ""
-        if segment and "\n" not in segment:
-            return segment
+        if node.lineno == node.end_lineno and node.lineno <= len(self.lines):
+            line = self.lines[node.lineno - 1].encode()
+            return line[node.col_offset : node.end_col_offset].decode(errors="replace")
         return ast.unparse(node)
 
     def has_alone(self, statement: ast.stmt) -> bool:
