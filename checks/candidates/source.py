@@ -105,12 +105,17 @@ def read(path: Path) -> Source:
         advice = "Clear its outputs." if is_notebook else "Name the program itself."
         raise Unreadable(f"expected a file of at most {limit >> 20} MiB, got {path}. {advice}")
     if not is_notebook:
-        return Source(path.absolute(), content)
+        return Source(_absolute(path), content)
     try:
         cells, notes = code_cells(content)
     except NotANotebook as error:
         raise Unreadable(f"expected a notebook, got {path}: {error}. Save it again.") from error
-    return Source(path.absolute(), CELLS_APART.join(cells).encode(), True, notes)
+    return Source(_absolute(path), CELLS_APART.join(cells).encode(), True, notes)
+
+
+def _absolute(path: Path) -> Path:
+    """Without "..", through which a folder behind walls could not be reached."""
+    return Path(os.path.abspath(path))
 
 
 def _bytes_of(path: Path, limit: int) -> bytes:

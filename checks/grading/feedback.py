@@ -291,9 +291,11 @@ def _worst(found: Diagnosis) -> str:
 
 def _labelled(label: str, text: str) -> list[str]:
     """A label on the left, the text wrapped beside it."""
+    first, *code = text.split("\n")  # below a sentence stands code, which keeps its lines
     wrapped = textwrap.wrap(
-        _printable(text), WIDTH - INDENT, break_long_words=False, break_on_hyphens=False
+        _printable(first), WIDTH - INDENT, break_long_words=False, break_on_hyphens=False
     )
+    wrapped += [_printable(line) for line in code]
     labels = itertools.chain([label], itertools.repeat(""))
     return [f"{left:<{INDENT}}{line}" for left, line in zip(labels, wrapped or [""], strict=False)]
 

@@ -25,6 +25,7 @@ from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.probes import Probe
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.findings import Diagnosis, Line, Listed, Step
+from backproof.checks.grading.adapter import adapter
 from backproof.checks.grading.conclude import Settings, as_given
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.quantities import Quantity, equation
@@ -38,6 +39,7 @@ from backproof.checks.recording.watched import Watched, gradients_of, judged, ra
 PROTOCOLS = {"gradients": 4, "step": 5, "make": 2}
 LIBRARIES = ("sklearn", "tensorflow", "keras", "jax", "autograd", "tinygrad", "mxnet")
 WRITE = "Write gradients(W, b, x, y) or step(W, b, x, y, learning_rate) around it."
+TO_WRITE = "the adapter to write, in this file or in one that imports from it:"
 
 
 def is_script(source: Source) -> bool:
@@ -66,17 +68,21 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
     start = time.perf_counter()
     notes: list[str] = []
     manner: list[str] = []
+    if library := next(_libraries(source.text), ""):
+        reason = f"its gradients are {library}'s, so there is nothing by hand"
+        return _not_recognised(path, reason, 0.0, notes, manner)
     try:
-        if library := next(_libraries(source.text), ""):
-            raise NotRecognised(f"its gradients are {library}'s, so there is nothing by hand")
         header, arrays = _run(source, settings, notes, manner)
         recording = unpack(header.get("recorded"), arrays)
         try:
             found = judged(recognise(recording), recording)
         except NotRecognised as error:
             said = _how_it_ended(header)
-            raise NotRecognised(f"{error}; it {said}" if said else str(error)) from error
+            reason = f"{error}; it {said}" if said else str(error)
+            raise NotRecognised(reason, error.names) from error
     except (NotRecognised, Ended) as error:
+        names = error.names if isinstance(error, NotRecognised) else []
+        notes.append(f"{TO_WRITE}\n{adapter(source.text, names)}")
         return _not_recognised(path, str(error), time.perf_counter() - start, notes, manner)
     elapsed_s = time.perf_counter() - start
     if header.get("asked"):
