@@ -89,12 +89,9 @@ def _check() -> Program:
 
 
 def _explain() -> Program:
-    from backproof.checks.__main__ import main
+    from backproof.checks.walkthrough.command import main
 
-    def explain(argv: list[str], *, program: str) -> int:
-        return main(["--explain", *argv], program=program)
-
-    return explain
+    return main
 
 
 def _train() -> Program:

@@ -34,14 +34,13 @@ if __name__ == "__main__":
 
 try:
     with importing():
-        from backproof.checks.activations import named
         from backproof.checks.grading.flags import add_flags, refused
         from backproof.checks.grading.places import refuse_overlaps
-        from backproof.checks.heads import Head, usual_cost
         from backproof.checks.learning.finding import Symptom
-        from backproof.checks.problem import Problem, draw, of_the_project
+        from backproof.checks.problem import Problem, of_the_project
         from backproof.checks.report import junit
         from backproof.checks.report.text import Report, as_json, as_text
+        from backproof.checks.walkthrough.command import page_of
 except BadInput as error:  # NumPy is not installed
     if __name__ != "__main__":
         raise
@@ -54,7 +53,7 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     args = parse_args(argv, program)
     try:
         if args.explain:
-            print(walk(args))
+            print("\n".join(page_of(args)))
             return GOOD
         if args.candidates:
             from backproof.checks.grading.submissions import check_all
@@ -267,30 +266,6 @@ def _symptoms(args: Namespace) -> list[Symptom]:
     from backproof.checks.training.of_run import symptoms_of_run
 
     return symptoms_of_run(args.run)
-
-
-def walk(args: Namespace) -> str:
-    """The page of --explain, on the first problem that the same flags would verify."""
-    from backproof.checks.walkthrough.text import explain
-
-    one = Namespace(**vars(args) | {"sizes": args.sizes or [2, 3, 2], "batch": 1, "problems": 1})
-    if args.run or not (args.activation or args.output or args.cost):
-        return explain(_problems(one)[0], args.notation)
-    return explain(_chosen(one).rounded_to(args.dtype), args.notation)
-
-
-def _chosen(args: Namespace) -> Problem:
-    """A problem whose activations, output and cost --explain was given; numbers in place of a class
-    where the output tells none."""
-    try:
-        output = args.output or "softmax"
-        head = Head(output, args.cost or usual_cost(output))
-        names = args.activation or ["sigmoid"]
-        hidden = [named(name) for name in names] * (len(args.sizes) - 2 if len(names) == 1 else 1)
-        labels = "any" if head.tells_classes else "values"
-        return draw(args.sizes, 1, args.seed, labels=labels, head=head, hidden=hidden)
-    except ValueError as error:
-        raise BadInput(f"--explain: {error}. Choose one of them.") from error
 
 
 def _problems(args: Namespace) -> list[Problem]:

@@ -39,7 +39,11 @@ MAY_READ: dict[str, set[str]] = {
 }
 # What everybody may read: exit codes and one-line errors, and the one way to write a file.
 SHARED = ("model.command_line", "model.atomic", "model.program")
-DOORS = {"checks", "checks.__main__"}  # they open every room, when it is asked for
+DOORS = {
+    "checks",
+    "checks.__main__",
+    "checks.walkthrough.command",
+}  # they open every room, when it is asked for
 
 
 def room(module: str) -> str:

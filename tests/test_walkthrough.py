@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ from backproof.checks.heads import CLASSIC, Head
 from backproof.checks.heads import HEADS as HEADS_ALL
 from backproof.checks.problem import draw, standard
 from backproof.checks.walkthrough.code import lines_that_compute
+from backproof.checks.walkthrough.command import main as explain
+from backproof.checks.walkthrough.command import parse_args
 from backproof.checks.walkthrough.notation import BACKPROOF, NOTATIONS
 from backproof.checks.walkthrough.text import (
     COLUMNS,
@@ -220,9 +224,62 @@ def test_explain_takes_activations_an_output_and_a_cost(
     assert out.startswith("Problem 2-4-3-2 N=1 linear+half-quadratic relu fresh values seed=0")
     assert "at the kink, z = 0; nearest to it is" in out
     assert main(["--explain", "--activation", "swish"]) == 2
-    assert "--explain: expected an activation of sigmoid, tanh, " in capsys.readouterr().err
+    assert "--cost: expected an activation of sigmoid, tanh, " in capsys.readouterr().err
     assert main(["--explain", "--sizes", "2", "3", "2", "--activation", "relu", "tanh"]) == 2
     assert "got 2. Choose" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["--activation", "relu"])
     assert "expected --explain beside them" in capsys.readouterr().err
+
+
+SAID_IN_HELP = re.compile(r"--[a-z-]+")
+
+
+def test_the_help_of_explain_has_its_own_flags_and_ends_with_examples(capsys) -> None:
+    with pytest.raises(SystemExit) as left:
+        explain(["--help"])
+    assert left.value.code == 0
+    said = capsys.readouterr().out
+    flags = {"--activation", "--cost", "--help", "--html", "--notation", "--output", "--run"}
+    assert set(SAID_IN_HELP.findall(said)) == flags | {"--seed", "--sizes"}
+    assert "CANDIDATE" not in said
+    examples = said.partition("examples:\n")[2].splitlines()
+    assert len(examples) > 3
+    for example in examples:
+        parse_args(example.split()[2:])
+
+
+@pytest.mark.parametrize("argv", [["mine.py"], ["--json"], ["--run", "r", "--cost", "quadratic"]])
+def test_explain_refuses_what_it_does_not_take(argv: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as left:
+        explain(argv)
+    assert left.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_flag_of_check_prints_the_same_page(capsys) -> None:
+    flags = ["--sizes", "3", "4", "2", "--activation", "relu", "--notation", "nielsen"]
+    assert explain(flags) == 0
+    said = capsys.readouterr().out
+    assert main(["--explain", *flags]) == 0
+    assert capsys.readouterr().out == said
+
+
+def test_the_page_of_one_file_has_every_line_of_the_text(tmp_path: Path, capsys) -> None:
+    assert explain(["--html", str(tmp_path / "one.html")]) == 0
+    assert capsys.readouterr().out == ""
+    page = (tmp_path / "one.html").read_text("utf-8")
+    assert explain([]) == 0
+    text = capsys.readouterr().out.splitlines()
+    shown = unescape(re.sub(r"<[^>]*>", "\n", page.partition("</style>")[2])).splitlines()
+    ruled = [line for line in text if line.strip("-")]
+    assert [line for line in shown if line][1:] == ruled[1:]
+    titles = [text[at - 1] for at, line in enumerate(text) if line and not line.strip("-")]
+    assert re.findall(r"<h2>(.*?)</h2>", page) == titles
+    assert "Backward" in titles
+    assert "http" not in page
+
+
+def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path, capsys) -> None:
+    assert explain(["--html", str(tmp_path / "none" / "one.html")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
