@@ -84,10 +84,14 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         names = error.names if isinstance(error, NotRecognised) else []
         notes.append(f"{TO_WRITE}\n{adapter(source.text, names)}")
         return _not_recognised(path, str(error), time.perf_counter() - start, notes, manner)
-    elapsed_s = time.perf_counter() - start
     if header.get("asked"):
         notes.append(f"it {header['asked']}, and was told that there is none.")
-    diagnosis = as_given(_diagnosis(found, settings), str(path), source.path)
+    try:
+        concluded = _diagnosis(found, settings)
+    except NotRecognised as error:
+        return _not_recognised(path, str(error), time.perf_counter() - start, notes, manner)
+    elapsed_s = time.perf_counter() - start
+    diagnosis = as_given(concluded, str(path), source.path)
     return Feedback(
         str(path),
         elapsed_s,
@@ -186,10 +190,15 @@ def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
         sources = Sources(found.recording.sources)
         for path in found.recording.sources:
             lines += listing(sources.of(path), labels, line)
+    explained = _explained(found)
     statement = "Every gradient of the first step is right."
     if found.wrong:
         statement = f"{', '.join(found.wrong)} are wrong; the first wrong step is {step}."
-    explained = _explained(found)
+    if found.wrong and line is None and not (explained and explained.bugs):
+        raise NotRecognised(
+            f"what it takes off for {', '.join(found.wrong)} is no multiple of the gradient of a "
+            "cost that is known here, and no line shows why"
+        )
     gradients = [*problem.W.values(), *problem.b.values()]
     return Diagnosis(
         outcome,

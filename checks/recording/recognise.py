@@ -245,8 +245,15 @@ class _Finder:
         shapes = ((n,), ()) if n == 1 else ((n,),)
         fitting = [one for one in self.held if one.shape in shapes]
         zeros = [one for one in fitting if not one.versions[0].value.any()]
-        moving = next((one for one in zeros if one.moves), None)
-        yield moving, np.zeros(n)
+        moving = [one for one in zeros if one.moves]
+        # a wrong gradient may throw it far at the first step: then it must be the only one
+        changing = [one for one in zeros if len(one.versions) > 1]
+        if moving:
+            yield moving[0], np.zeros(n)
+        elif len(changing) == 1:
+            yield changing[0], np.zeros(n)
+        else:
+            yield None, np.zeros(n)
 
     def _seen(self, z: np.ndarray, since: int, until: int) -> dict[str, Made]:
         """Where z, or what an activation makes of it, is among the recorded arrays."""

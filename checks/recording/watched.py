@@ -166,6 +166,12 @@ def _concluded(
             [edge.W.name for edge in network.edges],
         )
     parameters = [q for q in best.seen if q.is_parameter_gradient]
+    unseen = _unseen(network, parameters)
+    if unseen:
+        raise NotRecognised(
+            f"what the first step takes off the parameter of {unseen[0]} was not seen",
+            [edge.W.name for edge in network.edges],
+        )
     right = tuple(str(q) for q in parameters if best.seen[q])
     wrong = tuple(str(q) for q in parameters if not best.seen[q])
     if reason := _undecided(network, best, tried, recording):
@@ -224,6 +230,16 @@ def _is_recognised_loss(best: _Tried) -> bool:
     head = best.page.problem.head
     free = best.page.problem.sizes[-1] - head.is_softmax  # numbers of db that may be anything
     return best.seen[Quantity("dW", L)] or (free > 1 and best.seen.get(Quantity("db", L), False))
+
+
+def _unseen(network: Recognised, judged: Sequence[Quantity]) -> list[Quantity]:
+    """The gradients of parameters that the network has and nobody judged: every W, and every b
+    where any layer has one."""
+    layers = range(1, len(network.edges) + 1)
+    wanted = [Quantity("dW", layer) for layer in layers]
+    if any(edge.b is not None or edge.bias.any() for edge in network.edges):
+        wanted += [Quantity("db", layer) for layer in layers]
+    return [quantity for quantity in wanted if quantity not in judged]
 
 
 def _first_wrong(best: _Tried) -> Quantity:
@@ -300,24 +316,21 @@ def _page(network: Recognised, x: np.ndarray, Y: np.ndarray, head: Head) -> Page
 
 
 def _own(network: Recognised, page: Page, recording: Recording) -> dict[Quantity, bool]:
-    """Which gradients the script takes off, or computes, of all that it must: all of them times
-    the same factor, from the last layer down."""
+    """Which gradients are right, of all that were seen: by what the first step takes off, where
+    that is plain descent with one rate (and one weight decay); else by what the lines compute."""
     last = max(edge.W.versions[edge.version + 1].time for edge in network.edges)
     made = [one for one in recording.made if one.time <= last]
-    L = page.problem.L
-    seen = {Quantity("dz", L): bool(_made(made, page.values[Quantity("dz", L)]))}
-    known: dict[bool, set[float]] = {}  # the factors of what is taken off, and of what is computed
-    for layer in range(L, 0, -1):
-        edge = network.edges[layer - 1]
-        for kind, lost in (("dW", _lost_W(edge)), ("db", _lost_b(edge))):
-            quantity = Quantity(kind, layer)
-            if lost is None:
-                continue
-            right = page.values[quantity]
-            taken = _agrees(known, True, _taken(lost, right, edge, kind))
-            computed = _agrees(known, False, _made(made, right))
-            seen[quantity] = taken or (computed and not _climbs(lost, right))
-    return seen
+    top = Quantity("dz", page.problem.L)
+    at_output = {top: bool(_made(made, page.values[top]))}
+    changes = _changes(network)
+    fits = {q: _descent(network, q, lost, page) for q, lost in changes.items()}
+    if any(fit is not None for fit in fits.values()):
+        return at_output | _by_descent(fits, page, recording)
+    computed = {q: _made(made, page.values[q]) for q in changes}
+    for quantity, lost in changes.items():
+        if _climbs(lost, page.values[quantity]):
+            computed[quantity] = set()
+    return at_output | _by_factor(computed)
 
 
 def _climbs(lost: np.ndarray, right: np.ndarray) -> bool:
@@ -327,19 +340,101 @@ def _climbs(lost: np.ndarray, right: np.ndarray) -> bool:
     return factor is not None and factor < 0 and right.size > 1
 
 
-def _agrees(known: dict[bool, set[float]], is_taken: bool, factors: set[float]) -> bool:
-    """Whether any factor is one that the layers above have, too; the first layer has any."""
-    if not factors:
-        return False
-    if is_taken not in known:
-        known[is_taken] = factors
-        return True
-    both = {
-        one for one in factors for other in known[is_taken] if abs(one - other) <= 1e-6 * abs(one)
+def _changes(network: Recognised) -> dict[Quantity, np.ndarray]:
+    """What the first step takes off every W and b, from the last layer down."""
+    found = {}
+    for layer in range(len(network.edges), 0, -1):
+        edge = network.edges[layer - 1]
+        for kind, lost in (("dW", _lost_W(edge)), ("db", _lost_b(edge))):
+            if lost is not None:
+                found[Quantity(kind, layer)] = lost
+    return found
+
+
+@dataclass(frozen=True)
+class _Descent:
+    """A change that is rate * (gradient + decay * parameter).
+
+    Attributes:
+        rate: positive.
+        decay: 0 for plain descent.
+    """
+
+    rate: float
+    decay: float
+
+
+def _descent(
+    network: Recognised, quantity: Quantity, lost: np.ndarray, page: Page
+) -> _Descent | None:
+    """By what the correct gradient, and the parameter itself, were multiplied and taken off."""
+    edge = network.edges[(quantity.layer or 1) - 1]
+    right = page.values[quantity]
+    parameter = edge.M if quantity.kind == "dW" else edge.bias
+    largest = float(np.abs(lost).max(initial=0))
+    if largest == 0:
+        return None
+    size = float(np.abs(parameter).max(initial=0))
+    near = max(CLOSE, 8 * np.finfo(np.float64).eps * size / largest)
+    factor = ratio(lost, right, near)
+    if factor is not None:
+        return _Descent(factor, 0.0) if factor > 0 else None
+    if right.size < 4:  # two numbers fit any four
+        return None
+    columns = np.stack([right.reshape(-1), parameter.reshape(-1)], axis=1)
+    (rate, shrinking), *_ = np.linalg.lstsq(columns, lost.reshape(-1), rcond=None)
+    left = np.abs(columns @ [rate, shrinking] - lost.reshape(-1)).max()
+    if rate <= 0 or shrinking <= 0 or left > 10 * near * largest:
+        return None
+    return _Descent(float(rate), float(shrinking / rate))
+
+
+def _by_descent(
+    fits: dict[Quantity, _Descent | None], page: Page, recording: Recording
+) -> dict[Quantity, bool]:
+    """The parameters that go by the script's rate: the one that most of them share, if no other is
+    shared by as many, or the one that it holds under a name.
+
+    Raises: NotRecognised where several rates would do.
+    """
+    rates = [fit.rate for fit in fits.values() if fit is not None]
+    groups = {one: sum(_alike(one, other) for other in rates) for one in rates}
+    most = max(groups.values())
+    shared = [one for one, count in groups.items() if count == most]
+    written = [one for one in groups if _is_written(one, page, recording)]
+    if written and not any(one in shared for one in written):
+        shared = [one for one in written if groups[one] == max(groups[w] for w in written)]
+    elif written:
+        shared = [one for one in shared if one in written]
+    if not all(_alike(one, shared[0]) for one in shared):
+        raise NotRecognised("its layers go by several rates, and none of them is written in it")
+    decays = [
+        fit.decay
+        for quantity, fit in fits.items()
+        if fit is not None and quantity.kind == "dW" and _alike(fit.rate, shared[0])
+    ]
+    one_decay = len(decays) > 0 and all(_alike(decay, decays[0]) for decay in decays)
+    return {
+        quantity: fit is not None and _alike(fit.rate, shared[0]) and (fit.decay == 0 or one_decay)
+        for quantity, fit in fits.items()
     }
-    if both:
-        known[is_taken] = both
-    return bool(both)
+
+
+def _alike(one: float, other: float) -> bool:
+    """Equal to six digits."""
+    return abs(one - other) <= 1e-6 * max(abs(one), abs(other))
+
+
+def _by_factor(computed: dict[Quantity, set[float]]) -> dict[Quantity, bool]:
+    """The gradients that lines make, all times one factor: that which most of them have."""
+    factors = set().union(*computed.values())
+    count = {one: sum(_has(of, one) for of in computed.values()) for one in factors}
+    best = max(count, key=lambda one: (count[one], one in USUAL), default=None)
+    return {quantity: best is not None and _has(of, best) for quantity, of in computed.items()}
+
+
+def _has(factors: set[float], wanted: float) -> bool:
+    return any(_alike(one, wanted) for one in factors)
 
 
 def _lost_W(edge: Edge) -> np.ndarray:
@@ -358,17 +453,6 @@ def _lost_b(edge: Edge) -> np.ndarray | None:
         if np.array_equal(before, edge.bias):
             return before - after
     return None
-
-
-def _taken(lost: np.ndarray, right: np.ndarray, edge: Edge, kind: str) -> set[float]:
-    """By what the gradient was multiplied and taken off: something positive, or nothing."""
-    largest = float(np.abs(lost).max(initial=0))
-    if largest == 0:
-        return set()
-    size = float(np.abs(edge.M if kind == "dW" else edge.bias).max(initial=0))
-    near = max(CLOSE, 8 * np.finfo(np.float64).eps * size / largest)
-    factor = ratio(lost, right, near)
-    return {factor} if factor is not None and factor > 0 else set()
 
 
 def _made(made: Sequence[Made], right: np.ndarray) -> set[float]:
