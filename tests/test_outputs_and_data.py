@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_own_data import XOR
+from test_submissions import RIGHT
 
 from backproof.checks.__main__ import main
 from backproof.model.command_line import BadInput
@@ -141,6 +142,7 @@ def test_an_array_under_the_name_of_several_is_refused(
         ({"y": np.where(Y == 1, np.inf, 0)}, "expected finite numbers of at most 1e+30 in y"),
         ({"y": Y * 1j}, "expected labels, one-hot rows or values in y"),
         ({"y": np.array(3)}, "expected labels, one-hot rows or values in y, got shape ()"),
+        ({"W1": np.ones((2, 1)), "b1": np.array(["a"])}, "expected numbers in b1, got <U1"),
         ({"learning_rate": -1}, "expected one finite number above 0 as learning_rate, got -1"),
         ({"lr": 0.0}, "expected one finite number above 0 as lr, got 0.0"),
         ({"learning_rate": np.nan}, "expected one finite number above 0 as learning_rate, got nan"),
@@ -184,3 +186,13 @@ def test_a_wrong_candidate_is_wrong_whatever_its_data(
     (folder / "wrong.py").write_text(XOR.replace("x.T @ d1", "-x.T @ d1"))
     assert main(["wrong.py", "--data", "d.npz"]) == 1
     assert "--data: d.npz does not fit: " in capsys.readouterr().err
+
+
+def test_no_network_of_a_million_outputs_is_drawn(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(folder / "d.npz", y=Y * 1_000_000)
+    (folder / "any.py").write_text(RIGHT)
+    assert main(["any.py", "--data", "d.npz"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "y: expected labels that number the classes, got one up to 1e+06 in 8 samples" in line

@@ -21,6 +21,7 @@ from backproof.checks.learning.why import Door
 from backproof.checks.problem import Problem
 from backproof.model.command_line import BadInput
 
+MOST_CLASSES = 1000  # that are taken for numbers of classes where there are fewer samples
 UNITS = 16  # of the hidden layer of a candidate that takes any sizes and brings no weights
 
 
@@ -68,6 +69,12 @@ def _given(candidate: Candidate, data: OwnData) -> tuple[Given, bool]:
         raise ValueError(
             f"x: expected {sizes[0]} columns, one for each input of SIZES = {sizes}, got "
             f"{data.x.shape[1]}. Correct one of them."
+        )
+    if not conventions.sizes and sizes[-1] > max(MOST_CLASSES, len(data.y)):
+        raise ValueError(
+            f"y: expected labels that number the classes, got one up to {data.y.max():g} in "
+            f"{len(data.y)} samples. Number them from 0, or say in SIZES how many outputs there "
+            "are."
         )
     blank_W = [np.zeros((n, n_in)) for n_in, n in itertools.pairwise(sizes)]
     blank_b = [np.zeros(n) for n in sizes[1:]]

@@ -64,6 +64,12 @@ def _of_npz(path: Path) -> OwnData:
     y = _targets(path, _one_of(arrays, Y_NAMES, path), len(x))
     weights = {name: array for name, array in arrays.items() if name.startswith(WEIGHTS)}
     biases = {name: array for name, array in arrays.items() if name.startswith(BIASES)}
+    for name, array in (weights | biases).items():
+        if array.dtype.kind not in "buif":
+            raise BadInput(
+                f"{path}: expected numbers in {name}, got {array.dtype}. Save weights and biases "
+                "as arrays of numbers."
+            )
     return OwnData(x, y, weights, biases, _rate(path, arrays))
 
 
