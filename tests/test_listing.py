@@ -5,10 +5,14 @@ The labels of these ten files, of five styles, were written by hand from checks/
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from command import ROOT, checks
 
 from backproof.checks.findings import Listed
+from backproof.checks.grading.checking import check_file
+from backproof.checks.grading.conclude import Settings
 from backproof.checks.report.listed import Page, listed
 
 LABELS = {
@@ -187,3 +191,26 @@ def test_listing_fits_the_page_and_is_coloured_only_where_that_shows(width: int)
     assert "\x1b" not in "".join(plain)
     coloured = listed(lines, Page(width, colours=True))
     assert any("\x1b[1;31m<- here" in line for line in coloured)
+
+
+def test_a_notebook_is_listed_cell_by_cell_as_it_was_written(tmp_path) -> None:
+    """Cells that only show, that are for IPython, and that run later are all in their places."""
+    cells = [
+        "%matplotlib inline\nimport numpy as np",
+        "!pip install tqdm",
+        "def sigmoid(z):\n    return 1 / (1 + np.exp(-z))",
+        "%%html\n<b>no Python</b>",
+        (ROOT / "tests/styles/matrices.py").read_text("utf-8"),
+        "1 + 1",
+    ]
+    written = [{"cell_type": "code", "source": cell} for cell in cells]
+    content = {"cells": [{"cell_type": "markdown", "source": "# Title"}, *written]}
+    (tmp_path / "net.ipynb").write_text(json.dumps(content), "utf-8")
+    found = check_file(tmp_path / "net.ipynb", Settings(listing=True)).found["listing"]
+    lines = [(line["cell"], line["number"], line["text"]) for line in found]
+    expected = []
+    for cell, text in enumerate(cells, start=1):
+        expected += [(cell, at, line) for at, line in enumerate(text.splitlines(), start=1)]
+    assert lines == expected
+    remarks = {line["number"]: line["remark"] for line in found if line["cell"] == 5}
+    assert remarks[14] == "d = dz[3]"

@@ -25,6 +25,22 @@ def code_cells(content: bytes) -> tuple[list[str], list[str]]:
         names are defined twice.
     Raises: NotANotebook if it is no JSON, has no cells, or none with code.
     """
+    sources = cells_as_written(content)
+    notes = []
+    plain = []
+    for number, source in enumerate(sources, start=1):
+        code, left_out = without_magic(source)
+        plain.append(code)
+        if left_out:
+            notes.append(f"cell {number}: left out what is for IPython: {left_out[0]}")
+    return plain, notes + list(_defined_twice(plain))
+
+
+def cells_as_written(content: bytes) -> list[str]:
+    """The code cells of a notebook in their order, what is for IPython included.
+
+    Raises: NotANotebook as `code_cells` does.
+    """
     try:
         found: Any = json.loads(content)
     except (RecursionError, UnicodeDecodeError, ValueError) as error:
@@ -32,17 +48,10 @@ def code_cells(content: bytes) -> tuple[list[str], list[str]]:
     cells = found.get("cells") if isinstance(found, dict) else None
     if not isinstance(cells, list):
         raise NotANotebook("it has no cells")
-    sources = [_source(cell) for cell in cells if _is_code(cell)]
+    sources = [_source(cell).replace("\f", " ") for cell in cells if _is_code(cell)]
     if not any(source.strip() for source in sources):
         raise NotANotebook("it has no cell with code in it")
-    notes = []
-    plain = []
-    for number, source in enumerate(sources, start=1):
-        code, left_out = without_magic(source.replace("\f", " "))
-        plain.append(code)
-        if left_out:
-            notes.append(f"cell {number}: left out what is for IPython: {left_out[0]}")
-    return plain, notes + list(_defined_twice(plain))
+    return sources
 
 
 def _is_code(cell: object) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backproof.checks.candidates.inside.definitions import without_the_rest
-from backproof.checks.candidates.notebook import NotANotebook, code_cells
+from backproof.checks.candidates.notebook import NotANotebook, cells_as_written, code_cells
 
 LARGEST_FILE = 2**21  # bytes; the longest module of Python's own library has a tenth of it
 LARGEST_NOTEBOOK = 2**25  # bytes, with the pictures in it
@@ -32,12 +32,14 @@ class Source:
         content: a file's bytes; a notebook's code cells, encoded, with `CELLS_APART` between them.
         is_notebook: whether it is one.
         notes: what was left out of a notebook, or is twice in it.
+        cells: of a notebook, its code cells as they stand in it.
     """
 
     path: Path
     content: bytes
     is_notebook: bool = False
     notes: Sequence[str] = field(default_factory=tuple)
+    cells: Sequence[str] = field(default_factory=tuple)
 
     @property
     def text(self) -> str:
@@ -110,7 +112,8 @@ def read(path: Path) -> Source:
         cells, notes = code_cells(content)
     except NotANotebook as error:
         raise Unreadable(f"expected a notebook, got {path}: {error}. Save it again.") from error
-    return Source(_absolute(path), CELLS_APART.join(cells).encode(), True, notes)
+    written = cells_as_written(content)
+    return Source(_absolute(path), CELLS_APART.join(cells).encode(), True, notes, written)
 
 
 def _absolute(path: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from backproof.checks.candidates.file import Unusable, load
 from backproof.checks.candidates.sandbox import Limits, Sandbox
-from backproof.checks.candidates.source import Unreadable, read
+from backproof.checks.candidates.source import Source, Unreadable, read
 from backproof.checks.grading import feedback
 from backproof.checks.grading.conclude import Settings, conclude
 from backproof.checks.grading.feedback import Feedback
@@ -18,6 +18,7 @@ from backproof.checks.grading.own_data import why_not
 from backproof.checks.grading.remarks import beside, by_libraries
 from backproof.checks.grading.trying import with_tried_fix
 from backproof.checks.grading.watching import is_script, watch
+from backproof.checks.recording.listing import cell_by_cell
 from backproof.model.command_line import BadInput
 
 # of an import, after which somebody may be told how to leave the training out
@@ -56,9 +57,10 @@ def check_file(path: Path, settings: Settings) -> Checked:
         return told(Feedback(str(path), 0.0, complaint=reason, unchecked=True), settings, reason)
     try:
         if not settings.manner.definitions_only and is_script(source):
-            return told(watch(path, source, settings), settings)
+            watched = _cell_by_cell(watch(path, source, settings), source)
+            return told(watched, settings)
         with Sandbox(source, Limits(call_s=settings.call_s), settings.manner) as sandbox:
-            found = _ask(path, sandbox, settings, start)
+            found = _cell_by_cell(_ask(path, sandbox, settings, start), source)
     except Exception as error:  # a fault of ours must not cost the other files their verdict
         fault = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         reason = (
@@ -68,6 +70,15 @@ def check_file(path: Path, settings: Settings) -> Checked:
         elapsed_s = time.perf_counter() - start
         found = Feedback(str(path), elapsed_s, complaint=reason, unchecked=True)
     return told(found, settings)
+
+
+def _cell_by_cell(found: Feedback, source: Source) -> Feedback:
+    """The listing of a notebook with every cell of it, as it was written."""
+    diagnosis = found.diagnosis
+    if diagnosis is None or not diagnosis.listing or not source.is_notebook:
+        return found
+    listing = cell_by_cell(diagnosis.listing, source.cells)
+    return replace(found, diagnosis=replace(diagnosis, listing=listing))
 
 
 def told(found: Feedback, settings: Settings, unreadable: str = "") -> Checked:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backproof.checks.findings import Line, Listed
 from backproof.checks.quantities import Quantity
@@ -38,6 +39,23 @@ def listing(source: Source, labels: Labels, wrong: Line | None) -> list[Listed]:
             outcome = "fail"
         found.append(Listed(number, text, remark, outcome, source.cell))
     return found
+
+
+def cell_by_cell(listed: Sequence[Listed], cells: Sequence[str]) -> list[Listed]:
+    """A listing of a notebook as the notebook has it: every code cell in its order, each line as it
+    was written; then what belongs to other files.
+
+    Args:
+        listed: of the cells that ran, with their remarks.
+        cells: all code cells, as they stand in the notebook.
+    """
+    told = {(line.cell, line.number): line for line in listed}
+    found = []
+    for cell, text in enumerate(cells, start=1):
+        for number, written in enumerate(text.splitlines(), start=1):
+            line = told.get((cell, number), Listed(number, written, cell=cell))
+            found.append(replace(line, text=written))
+    return found + [line for line in listed if line.cell is None]
 
 
 def remark_on(found: Sequence[Label]) -> str:
