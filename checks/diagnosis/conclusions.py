@@ -18,8 +18,9 @@ from backproof.checks.diagnosis.first_wrong import first_wrong
 from backproof.checks.diagnosis.hints import CommonFactor, common_factor, hints_of, roughness
 from backproof.checks.diagnosis.line import telling
 from backproof.checks.diagnosis.predicted_step import first_predicted
+from backproof.checks.diagnosis.unknown_activation import SENTENCE
 from backproof.checks.findings import Bug, Diagnosis, Fix, Step
-from backproof.checks.quantities import Quantity, equation
+from backproof.checks.quantities import Quantity, equation, layer_of
 from backproof.checks.verdict import Verdict, judge, missing
 
 PAIR = ("candidate", "by_hand")
@@ -67,7 +68,7 @@ def failed(
     explanations = _as_the_code_says(explanations, evidence)
     bugs = _bugs(declared, found, evidence, explanations)
     factor = None if bugs else common_factor(evidence)
-    step = _first_step(explanations, evidence, factor)
+    step = first_step(explanations, evidence, factor)
     complaints = [item.answer.complaint for item in evidence if item.answer.complaint]
     if beside:
         complaints.append(beside)
@@ -92,6 +93,44 @@ def failed(
         telling=telling(evidence),
     )
     return _counted(diagnosis, evidence)
+
+
+def undecided(asked: Conventions, evidence: list[Evidence]) -> Diagnosis:
+    """What differs from the right numbers only because these are those of another activation."""
+    return _counted(Diagnosis("untested", SENTENCE, asked=asked), evidence)
+
+
+def failed_behind(found: Diagnosis, name: str, evidence: list[Evidence]) -> Diagnosis:
+    """What is wrong where the candidate's own activation is taken for right: the step of that name,
+    and the gradients that are made of it."""
+    problem = evidence[0].setting.problem
+    quantity = Quantity.parse(name)
+    step = Step(equation(name, problem.L, problem.head), quantity)
+    wrong = _made_of(quantity, found.wrong, problem.L)
+    return replace(
+        found,
+        correct=[],
+        wrong=wrong,
+        first_step=step,
+        statement=" ".join([_statement(wrong, step, [], []), OWN_FUNCTION]),
+        line_reason="The lines are not compared where the hidden activation is none that is known.",
+        telling=[],
+        hints=[OWN_FUNCTION],
+    )
+
+
+OWN_FUNCTION = (
+    "The hidden layers apply one function of z that is none of those that HIDDEN may declare; the "
+    "rest is compared with that."
+)
+
+
+def _made_of(step: Quantity, wrong: list[str], L: int) -> list[str]:
+    """Those gradients for which a wrong step matters."""
+    if step.kind in ("dW", "db"):
+        return [str(step)]
+    layer = step.layer or L
+    return [name for name in wrong if layer_of(name) <= layer]
 
 
 def _quantities(verdicts: list[Verdict]) -> list[str]:
@@ -150,7 +189,7 @@ def _as_the_code_says(
     return others
 
 
-def _first_step(
+def first_step(
     explanations: list[Explanation], evidence: list[Evidence], factor: CommonFactor | None
 ) -> Step | None:
     """The first wrong step: of the likeliest bug, else as the numbers show it."""

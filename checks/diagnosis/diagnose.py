@@ -18,7 +18,13 @@ from backproof.checks.candidates.candidate import Candidate
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.choice import Explanation, Search
 from backproof.checks.diagnosis.classes import WhereComplete, where_classes_occur
-from backproof.checks.diagnosis.conclusions import failed, passed
+from backproof.checks.diagnosis.conclusions import (
+    failed,
+    failed_behind,
+    first_step,
+    passed,
+    undecided,
+)
 from backproof.checks.diagnosis.conventional import (
     all_asked_as,
     asked_as,
@@ -30,15 +36,16 @@ from backproof.checks.diagnosis.conventional import (
     settled_by_output,
     translations,
 )
-from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.evidence import Evidence, differs_from_call_to_call
 from backproof.checks.diagnosis.hidden_layers import recognised
 from backproof.checks.diagnosis.hints import OVERFLOWS, not_asked, not_the_output, overflows
 from backproof.checks.diagnosis.line import with_line, with_listing
 from backproof.checks.diagnosis.low_precision import rounded_away
 from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.optimizers import momentum_of, sentence_of, without_gradients
-from backproof.checks.diagnosis.probes import plan, with_huge_logits
+from backproof.checks.diagnosis.probes import close_together, plan, with_huge_logits
 from backproof.checks.diagnosis.role import Role
+from backproof.checks.diagnosis.unknown_activation import distance, shown_wrong
 from backproof.checks.diagnosis.weight_decay import undeclared_decay, without_decay
 from backproof.checks.findings import Bug, Diagnosis
 
@@ -160,6 +167,9 @@ def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
     explanations = search.simplest() if search else []
     if explanations:
         return failed(declared, heard.conventions, evidence, explanations)
+    own_step = _first_wrong_for_its_own_function(asked, declared, heard)
+    if own_step == "":
+        return undecided(heard.conventions, evidence)
     other_output = settled_by_output(heard.conventions, evidence)
     if other_output is not None:
         # the convention first, then what is wrong beside it
@@ -189,7 +199,31 @@ def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
     explanations = _beside_mixed(heard, mixed)
     if explanations:
         return failed(declared, mixed.conventions, mixed.evidence, explanations)
-    return failed(declared, heard.conventions, evidence, [])
+    found = failed(declared, heard.conventions, evidence, [])
+    if own_step is None or found.first_step is None or found.first_step.quantity.kind != "a":
+        return found
+    return failed_behind(found, own_step, evidence)
+
+
+def _first_wrong_for_its_own_function(
+    asked: _Asked, declared: Conventions, heard: Heard
+) -> str | None:
+    """Where a hidden activation is the first wrong step and none is declared, it may be one that is
+    not known here: the first step that is wrong given that one, "" if none is; None where that
+    does not apply."""
+    evidence = heard.evidence
+    if "HIDDEN" in declared.declared or not heard.conventions.bias:
+        return None
+    if any(item.answer.changed_arguments or item.answer.complaint for item in evidence):
+        return None
+    if differs_from_call_to_call(evidence):
+        return None
+    step = first_step([], evidence, None)
+    if step is None or step.quantity.kind != "a":
+        return None
+    return shown_wrong(
+        heard.conventions, evidence, asked.close_together(heard.conventions, evidence)
+    )
 
 
 def _beside_mixed(heard: Heard, mixed: Heard) -> list[Explanation]:
@@ -310,6 +344,21 @@ class _Asked:
             return evidence
         self.momentum = momentum
         return [item for item in evidence if item.probe.role is not Role.AGAIN]
+
+    def close_together(
+        self, conventions: Conventions, evidence: list[Evidence]
+    ) -> list[tuple[Evidence, Evidence]]:
+        """Answers to single samples, and to others close to them."""
+        first = evidence[0].setting.problem
+        probes = close_together(conventions, first, distance(evidence), self.seed)
+        questions = [probe.question for pair in probes for probe in pair]
+        answers = iter(self.candidate.under(conventions).ask(questions))
+        found = []
+        for near, far in probes:
+            pair = [Evidence(near, next(answers)), Evidence(far, next(answers))]
+            near_item, far_item = without_decay(pair, conventions.weight_decay)
+            found.append((near_item, far_item))
+        return found
 
     def _meant(self, evidence: list[Evidence]) -> list[Evidence]:
         """All but the answers of a `forward` of the file's own, which gives something else than the

@@ -3,6 +3,8 @@ over samples that goes wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 import numpy as np
 
 from backproof.checks.diagnosis.evidence import Evidence
@@ -72,11 +74,15 @@ def _as_right(singles: list[Single]) -> bool:
 def wrong_sum(item: Evidence) -> str:
     """Right for single samples, wrong for several: a sum over samples. The layer nearest to the
     output says which."""
-    L = item.setting.problem.L
+    return nearest_to_output(item.wrongs, item.setting.problem.L, has_bias=item.setting.bias)
+
+
+def nearest_to_output(wrongs: AbstractSet[str], L: int, *, has_bias: bool) -> str:
+    """The step that explains which dW and db are wrong: that of the last layer in which any is."""
     for layer in range(L, 0, -1):
-        dW = f"dW[{layer}]" in item.wrongs
-        db = f"db[{layer}]" in item.wrongs
-        if dW and (db or (not item.setting.bias and len(item.wrongs) > 1)):
+        dW = f"dW[{layer}]" in wrongs
+        db = f"db[{layer}]" in wrongs
+        if dW and (db or (not has_bias and len(wrongs) > 1)):
             if layer == L:
                 return f"dz[{L}]"
             return f"da[{layer}]"

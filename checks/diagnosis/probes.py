@@ -11,6 +11,7 @@ step goes wrong first, by single samples, for which db[l] is dz[l] itself.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +38,7 @@ N_SQUARE = 7
 RATE = 0.7
 OTHER_RATE = 1.9
 SINGLES = 4  # samples asked one by one
+UNITS_SHOWN = 100  # hidden units of all samples together, to tell one function from two
 # exp of it is 3e-17, below every clip in use, and far above where exp underflows
 SMALLEST_LOGIT = -38.0
 SMALL_LOGIT = -9.0  # 1e-4: a clip that is above it and below the other reveals how large it is
@@ -126,6 +128,28 @@ def _rare(conventions: Conventions, first: Problem) -> Iterator[Probe]:
         (Role.RARE_CLASS, SMALL_LOGIT),
     ):
         yield _probe(conventions, role, _extreme(first, role, copies, smallest))
+
+
+def close_together(
+    conventions: Conventions, first: Problem, distance: float, seed: int
+) -> list[tuple[Probe, Probe]]:
+    """Samples one by one, each beside another so close to it that the two show how steep each
+    hidden unit is: those of a problem, and as many more as a small network needs to show enough."""
+    units = sum(first.sizes[1:-1])
+    extra = max(0, math.ceil(UNITS_SHOWN / units) - len(first.y))
+    more = _problem(conventions, first.sizes, max(extra, 1), seed + 3)
+    x = np.concatenate([first.x, more.x[:extra]])
+    y = np.concatenate([first.y, more.y[:extra]])
+    near = replace(first, x=x, y=y, name=f"{first.name} more")
+    towards = np.random.default_rng([seed, len(y), 11]).normal(size=x.shape)
+    far = replace(near, x=x + distance * towards, name=f"{first.name} beside")
+    return [
+        (
+            _single(conventions, near, sample, y[sample]),
+            _single(conventions, far, sample, y[sample]),
+        )
+        for sample in range(len(y))
+    ]
 
 
 def with_huge_logits(conventions: Conventions, sizes: Sequence[int] | None, seed: int) -> Probe:

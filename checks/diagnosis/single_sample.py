@@ -41,8 +41,7 @@ class Single:
         self.db: dict[int, np.ndarray] = {}
         if setting.bias:
             self.db = {layer: given[f"db[{layer}]"] for layer in range(1, self.L + 1)}
-        lost = max(_lost(item, name, array) for name, array in given.items())
-        self.loose = max(LOOSE, min(LOOSEST, lost))
+        self.loose = max(LOOSE, min(LOOSEST, lost(item)))
 
     def a(self, layer: int) -> np.ndarray:
         """The right a[layer]."""
@@ -129,6 +128,12 @@ class Factors(NamedTuple):
     a: np.ndarray
 
 
+def lost(item: Evidence) -> float:
+    """What rounding, and reading them off a step, may have made of any gradient of an answer,
+    relative to its largest entry."""
+    return max(_lost(item, name, array) for name, array in item.gradients.items())
+
+
 def _lost(item: Evidence, quantity: str, array: np.ndarray) -> float:
     """What rounding, and reading it off a step, may have made of a gradient, relative to its
     largest entry."""
@@ -195,7 +200,7 @@ def p_behind(singles: list[Single]) -> np.ndarray | None:
     right = np.array(seen[0][0].item.correct.get("z", seen[0][0].L)[0])
 
     def misfit(z: np.ndarray) -> np.ndarray:
-        return np.concatenate([_head(single, z) - dz for single, dz in seen])
+        return np.concatenate([head_dz(single, z) - dz for single, dz in seen])
 
     allowed = loose * 1e-3 * max(float(np.abs(dz).max()) for _, dz in seen)
     for start in (right, np.zeros(len(right)), *(4 * np.eye(len(right)) - 2)):
@@ -229,7 +234,7 @@ def _slopes(f: Callable[[np.ndarray], np.ndarray], z: np.ndarray, at: np.ndarray
     return np.stack([(f(z + step * unit) - at) / step for unit in np.eye(len(z))], axis=1)
 
 
-def _head(single: Single, logits: np.ndarray) -> np.ndarray:
+def head_dz(single: Single, logits: np.ndarray) -> np.ndarray:
     """dz[L] of one sample from its logits, as the right head makes it."""
     problem = single.item.setting.problem
     one = replace(problem, y=problem.y[:1])
