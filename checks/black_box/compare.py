@@ -37,6 +37,7 @@ from backproof.checks.black_box.function_verdicts import (
 )
 from backproof.checks.black_box.gradient_report import GradientReport, strictly
 from backproof.checks.black_box.names import chosen
+from backproof.checks.black_box.own_rounding import with_its_own
 from backproof.checks.black_box.probes import Probes
 from backproof.checks.black_box.pytrees import differentiable
 from backproof.checks.black_box.rounding import NEAR, Allowance, allowances
@@ -139,13 +140,12 @@ class Comparison:
         right = self.right(self.call, self.reference, native, first)
         results = [all_results(outcome) for outcome in runs]
         vary = self._varies(results)
-        found = verdicts(results, right, self._kind, vary)
+        right, found = self._heard(self.call, self.function, results, right, vary)
         found += self._side_effects(first, native, bool(vary))
         found += self._shared_notes(native)
         if not any(verdict.outcome == "fail" for verdict in found):
             probes = Probes(self, right, first)
-            found += probes.run()
-            self.notes += probes.notes
+            found += self._probed(probes)
         if self.options.order == 2:
             found += self._second_order(first, native)
         if "forward" in self.options.modes:
@@ -178,9 +178,60 @@ class Comparison:
             formats,
             lambda found: _far_inside(found, names, values, first),
         )
-        found = Right(values, dict(zip(names, bounds, strict=True)))
+        found = Right(
+            values,
+            dict(zip(names, bounds, strict=True)),
+            kinds=dict(zip(names, formats, strict=True)),
+        )
         if native is not None:
             self._add_native(found, native)
+        return found
+
+    def _heard(
+        self,
+        call: Call,
+        function: Function,
+        results: Sequence[Mapping[str, Tensor | None]],
+        right: Right,
+        vary: Mapping[str, float] | None,
+    ) -> tuple[Right, list[Verdict]]:
+        """Judge by the reference's roundings, and what fails by the function's own as well."""
+        found = verdicts(results, right, self._kind, vary)
+        if not any(verdict.outcome == "fail" for verdict in found):
+            return right, found
+        wider = self._widened(call, function, right)
+        again = verdicts(results, wider, self._kind, vary)
+        before = {verdict.quantity for verdict in found if verdict.outcome == "fail"}
+        after = {verdict.quantity for verdict in again if verdict.outcome == "fail"}
+        self.notes += [
+            f"{name} is judged by the roundings of the function's own operations: they lose more "
+            "digits than the reference's"
+            for name in sorted(before - after)
+        ]
+        return wider, again
+
+    def _widened(self, call: Call, function: Function, right: Right) -> Right:
+        """With what the function's own operations explain where its formula is right."""
+        own = with_its_own(
+            function,
+            call,
+            self.low,
+            right.values,
+            right.allowances,
+            right.kinds,
+            self.options.seed,
+            self.options.accumulate,
+        )
+        return replace(right, allowances={**right.allowances, **own})
+
+    def _probed(self, probes: Probes) -> list[Verdict]:
+        """What other calls say; what fails is judged by the function's own roundings, too."""
+        found = probes.run()
+        if found:
+            wider = self._widened(self.call, self.function, probes.right)
+            probes = Probes(self, wider, probes.first)
+            found = probes.run()
+        self.notes += probes.notes
         return found
 
     def _add_native(self, right: Right, native: Outcome) -> None:
@@ -314,7 +365,7 @@ class Comparison:
         results = all_results(first)
         if not call.wanted:
             results = dict(first.outputs)
-        found = verdicts([results], right, self._kind, None)
+        _, found = self._heard(call, function, [results], right, None)
         return [_renamed(verdict, word) for verdict in found]
 
     @property

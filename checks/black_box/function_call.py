@@ -153,11 +153,11 @@ class Call:
                 outcome.again[name] = second
 
     def exact(
-        self, reference: Function, mode: Any, through: str | None = None
+        self, reference: Function, mode: Any, through: str | None = None, wide: bool = True
     ) -> dict[str, Tensor | None]:
-        """Outputs, and gradients by "gradient of" the name of the input, in float64 within a
-        mode."""
-        inputs = self._fresh(wide=True)
+        """Outputs, and gradients by "gradient of" the name of the input, within a mode: in float64,
+        or in the precision under test where `wide` is False."""
+        inputs = self._fresh(wide=wide)
         with mode or nullcontext(), torch.enable_grad():
             returned = self._called(reference, inputs)
             kept = self._sent_through(returned, through)

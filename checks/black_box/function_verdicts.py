@@ -36,12 +36,14 @@ class Right:
         formats: of the outputs, as the reference returns them when it is called like the function;
             those of which it is right to return either.
         also: integer outputs as the reference returns them when it is called like the function.
+        kinds: the formats that results are compared in.
     """
 
     values: dict[str, Tensor | None]
     allowances: dict[str, Allowance]
     formats: dict[str, set[torch.dtype]] = field(default_factory=dict)
     also: dict[str, Tensor] = field(default_factory=dict)
+    kinds: dict[str, torch.dtype] = field(default_factory=dict)
 
 
 def all_results(outcome: Outcome) -> dict[str, Tensor | None]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from backproof.checks.black_box.shadow import Arithmetic, Shadow, arithmetic
 
@@ -34,7 +35,7 @@ COMMON = 16.0
 COMMON_STORED = 1.0
 FEWEST_FOR_A_FACTOR = 2
 
-Results = Callable[[Shadow], Sequence[Tensor]]
+Results = Callable[[TorchDispatchMode], Sequence[Tensor]]
 
 
 @dataclass
@@ -92,6 +93,8 @@ def allowances(
     accumulate: torch.dtype | None = None,
     formats: Sequence[torch.dtype] = (),
     settled: Callable[[Sequence[Allowance]], bool] | None = None,
+    mode: Callable[[int], TorchDispatchMode] | None = None,
+    runs: int = RUNS,
 ) -> list[Allowance]:
     """What rounding in `low` explains in each result.
 
@@ -104,22 +107,25 @@ def allowances(
         accumulate: what sums are computed in; float32 for float16 and bfloat16 by default.
         formats: of each result; `low` by default.
         settled: whether what FIRST_RUNS allow is enough to tell, so that no more are needed.
-    Returns: SPREADS times the root mean square of what RUNS random roundings change, plus
+        mode: that rounds at random, for a seed; one that lifts to float64 by default.
+        runs: how many.
+    Returns: SPREADS times the root mean square of what random roundings change, plus
         LAST_OPERATION eps of the result, and half a spacing where it is stored with fewer digits.
     """
     device = exact[0].device if exact else torch.device("cpu")
     imitated = arithmetic(low, device, accumulate)
     sums = [_sums(value) for value in exact]
     formats = formats or [low] * len(exact)
-    for run in range(RUNS):
-        mode = Shadow(low, imitated, seed * RUNS + run, also)
-        for total, rounded in zip(sums, results(mode), strict=True):
+    for run in range(runs):
+        number = seed * runs + run
+        rounding = mode(number) if mode else Shadow(low, imitated, number, also)
+        for total, rounded in zip(sums, results(rounding), strict=True):
             total.add(rounded)
         if settled and run + 1 == FIRST_RUNS:
             found = _all(sums, imitated, low, formats, run + 1)
             if settled(found):
                 return found
-    return _all(sums, imitated, low, formats, RUNS)
+    return _all(sums, imitated, low, formats, runs)
 
 
 def _all(

@@ -176,7 +176,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = [value for value in flat(args) if isinstance(value, Tensor)]
         args = tree_map(self._lift, args)
         kwargs = tree_map(self._lift, kwargs or {})
-        if self.lifted and _draws(func):
+        if self.lifted and draws(func):
             return self._draw(func, args, kwargs)
         if given:
             args = tree_map(self._lift_dtype, args)
@@ -186,7 +186,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = name_of(func)
         if "upsample" in name and self.lifted and self.low != torch.float64:
             func = _InFloat32(func)
-        if not self.rounding.within or _is_exact(func, name, args):
+        if not self.rounding.within or is_exact(func, name, args):
             return tree_map(_solid, func(*args, **kwargs))
         return self._rounded_operation(func, name, args, kwargs)
 
@@ -206,7 +206,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return tree_map(self._stored, result)
         args = self._rounded_arguments(func, name, args)
         result = tree_map(_solid, func(*args, **kwargs))
-        if _writes(func):
+        if writes(func):
             return self._normalized(func, args, result)
         errors = list(of_results(func, args, result))
         times = LIBRARY.get(name, 1.0)
@@ -229,7 +229,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _rounded_arguments(self, func: Any, name: str, args: Any) -> Any:
         """What goes into a sum, or into a function that is steep, with errors of its own."""
         eps = self.rounding.eps_of(name)
-        if torch.Tag.pointwise in func.tags or _writes(func):
+        if torch.Tag.pointwise in func.tags or writes(func):
             times = ARGUMENT.get(name, 0.0)
             sizes: dict[int, Tensor] = {}
         else:
@@ -252,7 +252,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kept, mask = func(torch.ones_like(args[0], dtype=self.low), *args[1:], **kwargs)
             return args[0] * kept.to(args[0].dtype), mask
         lowered = tree_map(self._lower, args)
-        if not _writes(func):
+        if not writes(func):
             return tree_map(self._lift, func(*lowered, **tree_map(self._lower, kwargs)))
         result = func(*lowered, **tree_map(self._lower, kwargs))
         for argument, own, drawn in zip(func._schema.arguments, args, lowered, strict=False):
@@ -321,7 +321,7 @@ class Shadow(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _refuse_lost_writes(self, func: Any, args: Any) -> None:
         """Lifting makes a copy, so a write into a low-precision tensor would be lost."""
-        if not _writes(func):
+        if not writes(func):
             return
         for argument, value in zip(func._schema.arguments, args, strict=False):
             written = argument.alias_info is not None and argument.alias_info.is_write
@@ -391,7 +391,7 @@ def _to_float64(value: Any) -> Any:
     return value
 
 
-def _draws(func: Any) -> bool:
+def draws(func: Any) -> bool:
     """Whether its result is made of random numbers; attention is not, although it may drop some of
     its own."""
     if torch.Tag.nondeterministic_seeded not in func.tags:
@@ -399,22 +399,24 @@ def _draws(func: Any) -> bool:
     return any(word in name_of(func) for word in RANDOM)
 
 
-def _is_exact(func: Any, name: str, args: Any) -> bool:
+def is_exact(func: Any, name: str, args: Any) -> bool:
     """Whether nothing is rounded: numbers are moved about, or some of them picked."""
-    if name in EXACT or _is_view(func):
+    if name in EXACT or is_view(func):
         return True
     picks = any(value in ("amax", "amin") for value in args if isinstance(value, str))
     return picks and name in ("scatter_reduce", "index_reduce")
 
 
-def _writes(func: Any) -> bool:
+def writes(func: Any) -> bool:
+    """Whether it changes one of its arguments."""
     return bool(func._schema.is_mutable)
 
 
-def _is_view(func: Any) -> bool:
-    return any(
-        returned.alias_info is not None for returned in func._schema.returns
-    ) and not _writes(func)
+def is_view(func: Any) -> bool:
+    """Whether its result shares the memory of an argument."""
+    return any(returned.alias_info is not None for returned in func._schema.returns) and not writes(
+        func
+    )
 
 
 def _is_fused(func: Any) -> bool:
@@ -422,5 +424,5 @@ def _is_fused(func: Any) -> bool:
     return (
         any(word in name_of(func) for word in FUSED)
         and func in decomposition_table
-        and not _writes(func)
+        and not writes(func)
     )
