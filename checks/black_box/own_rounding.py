@@ -198,6 +198,8 @@ def _same_formula(own: Tensor, right: Tensor | None) -> bool:
     if not (own.is_floating_point() or own.is_complex()) or not own.numel():
         return False
     finite = right.isfinite()
+    if not torch.equal(own.isnan(), right.isnan()) or not torch.equal(own.isfinite(), finite):
+        return False
     if not torch.equal(own[~finite].nan_to_num(), right[~finite].nan_to_num()):
         return False
     largest = right[finite].abs().max() if finite.any() else 0.0
