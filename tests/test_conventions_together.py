@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from planted import in_process, sig
 from test_submissions import written
@@ -63,9 +64,8 @@ def descended(
     return check_file(path, Settings()).found
 
 
-@pytest.mark.parametrize(
-    ("decay", "declared"), [("coupled", True), ("coupled", False), ("alone", True)]
-)
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("decay", ["coupled", "alone"])
 def test_momentum_and_weight_decay_together_are_no_bug(
     tmp_path: Path, decay: str, declared: bool
 ) -> None:
@@ -123,3 +123,51 @@ def test_a_factor_that_no_cost_has_is_wrong_of_values() -> None:
     declared = read({"LABELS": "values"}, ["gradients"])
     found = diagnose(in_process({"gradients": regressor("N", -1.0)}, declared))
     assert (found.outcome, [bug.id for bug in found.bugs][:1]) == ("fail", ["sign"])
+
+
+def classifier(output: str, decay: float, missing: str = "") -> Any:
+    """The gradients of ReLUs and a softmax or sigmoids with their cross-entropy, W[l] as (inputs,
+    outputs), one-hot labels, and a weight decay that nothing declares."""
+
+    def gradients(W: list, b: list, x: Any, y: Any) -> tuple[list, list]:
+        a = [x]
+        for w, v in zip(W, b, strict=True):
+            a.append(np.maximum(a[-1] @ w + v, 0))
+        z = a[-2] @ W[-1] + b[-1]
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True) if output == "softmax" else sig(z)
+        dz = (p - y) / len(x)
+        dW, db = [], []
+        for i in reversed(range(len(W))):
+            dW.insert(0, a[i].T @ dz + decay * W[i])
+            db.insert(0, dz.sum(axis=0))
+            dz = dz @ W[i].T
+            if missing != "derivative":
+                dz = dz * (a[i] > 0)
+        return dW, db
+
+    return gradients
+
+
+SIGMOID = {'OUTPUT = "sigmoid"', 'COST = "binary-cross-entropy"'}
+
+
+@pytest.mark.parametrize("declared", [{}, {"LABELS": "one-hot"}, {"LAYOUT": "in,out"}])
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_an_undeclared_decay_is_told_beside_other_conventions(
+    output: str, declared: dict[str, str]
+) -> None:
+    conventions = read(declared, ["gradients"])
+    found = diagnose(in_process({"gradients": classifier(output, 0.05)}, conventions))
+    assert found.outcome == "pass"
+    told = {'LAYOUT = "in,out"', 'LABELS = "one-hot"', 'HIDDEN = "relu"', "WEIGHT_DECAY = 0.05"}
+    told -= {f'{name} = "{value}"' for name, value in declared.items()}
+    assert set(found.conventions) == told | (SIGMOID if output == "sigmoid" else set())
+
+
+def test_who_raises_under_a_trial_convention_is_not_accused_of_it() -> None:
+    conventions = read({"LABELS": "one-hot"}, ["gradients"])
+    wrong = classifier("softmax", 0.05, missing="derivative")
+    found = diagnose(in_process({"gradients": wrong}, conventions))
+    assert (found.outcome, found.complaints) == ("fail", [])
+    assert 'LAYOUT = "in,out"' in found.conventions

@@ -41,7 +41,7 @@ from backproof.checks.diagnosis.hidden_layers import recognised
 from backproof.checks.diagnosis.hints import OVERFLOWS, not_asked, not_the_output, overflows
 from backproof.checks.diagnosis.line import with_line, with_listing
 from backproof.checks.diagnosis.low_precision import rounded_away
-from backproof.checks.diagnosis.matching import explain
+from backproof.checks.diagnosis.matching import UP_TO_FACTORS, WITH_DECAY, explain
 from backproof.checks.diagnosis.optimizers import momentum_of, sentence_of, without_gradients
 from backproof.checks.diagnosis.probes import close_together, plan, with_huge_logits
 from backproof.checks.diagnosis.role import Role
@@ -135,26 +135,49 @@ def _concluded(asked: _Asked) -> Diagnosis:
     found = _passed(declared, heard) or without_gradients(heard.evidence[0])
     if found is not None:
         return found
-    found = _passed_with_decay(declared, heard)
+    found = _passed_with_decay(asked, declared, heard)
     if found is not None:
         return found
     for other in _translated(asked, declared, heard.evidence, against_declared=False):
         again = asked.hear(other)
-        found = _passed(declared, again)
+        found = _passed(declared, again) or _passed_with_decay(asked, declared, again)
         if found is not None:
             return found
-        if not _usable(heard.evidence) and _usable(again.evidence):
+        # who raises under a convention that the file does not declare says nothing by that
+        if _answered(again.evidence) > _answered(heard.evidence):
             heard = again
     return _wrong(asked, declared, heard)
 
 
-def _passed_with_decay(declared: Conventions, heard: Heard) -> Diagnosis | None:
-    """That everything is right but for a weight decay that the file does not declare."""
-    decay = undeclared_decay(heard.conventions, heard.evidence)
+def _passed_with_decay(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis | None:
+    """That everything is right but for a weight decay that the file does not declare, under its
+    head or another one that it leaves open."""
+    if "WEIGHT_DECAY" in declared.declared or not heard.evidence:
+        return None
+    before = heard.conventions
+    for head in (before, *other_heads(before)):
+        for other in (head, *factor_conventions(head)):
+            if undeclared_decay(other, [asked_as(before, other, heard.evidence[0])]) is None:
+                continue
+            found = _passed_decayed(asked, declared, heard, other)
+            if found is not None:
+                return found
+    return None
+
+
+def _passed_decayed(
+    asked: _Asked, declared: Conventions, heard: Heard, other: Conventions
+) -> Diagnosis | None:
+    """The same under one head."""
+    evidence = all_asked_as(heard.conventions, other, heard.evidence)
+    # the second step of an object may hold momentum, too: that shows once the decay is taken off
+    again = Role.AGAIN if other.builds else None
+    decay = undeclared_decay(other, [item for item in evidence if item.probe.role is not again])
     if decay is None:
         return None
-    conventions = replace(heard.conventions, weight_decay=decay)
-    return _passed(declared, Heard(conventions, without_decay(heard.evidence, decay)))
+    conventions = replace(other, weight_decay=decay)
+    evidence = asked.without_momentum(conventions, without_decay(evidence, decay))
+    return _passed(declared, Heard(conventions, evidence))
 
 
 def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
@@ -180,7 +203,8 @@ def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
         if explanations:
             return failed(declared, heard.conventions, evidence, explanations)
     for other in _translated(asked, declared, evidence, against_declared=True):
-        found = _passed(declared, asked.hear(other))
+        again = asked.hear(other)
+        found = _passed(declared, again) or _passed_with_decay(asked, declared, again)
         if found is not None:
             return found
     complete = where_classes_occur(heard.conventions, evidence, beside_bugs=False)
@@ -331,10 +355,10 @@ class _Asked:
         answers = candidate.ask([probe.question for probe in probes])
         evidence = self._meant([Evidence(*pair) for pair in zip(probes, answers, strict=True)])
         # the velocity may hold the decay, as torch.optim.SGD's does, or the decay go by itself
-        held = self._without_momentum(conventions, evidence)
-        return self._without_momentum(conventions, without_decay(held, conventions.weight_decay))
+        held = self.without_momentum(conventions, evidence)
+        return self.without_momentum(conventions, without_decay(held, conventions.weight_decay))
 
-    def _without_momentum(
+    def without_momentum(
         self, conventions: Conventions, evidence: list[Evidence]
     ) -> list[Evidence]:
         """All but the second step of an object that adds some of the first one to it, which is
@@ -369,8 +393,9 @@ class _Asked:
         return [item for item in evidence if id(item) not in others]
 
 
-def _usable(evidence: list[Evidence]) -> bool:
-    return any(item.given is not None and item.is_of_gradients for item in evidence)
+def _answered(evidence: list[Evidence]) -> int:
+    """How many questions about gradients got some."""
+    return sum(item.given is not None and item.is_of_gradients for item in evidence)
 
 
 def _passed(declared: Conventions, heard: Heard) -> Diagnosis | None:
@@ -431,11 +456,14 @@ def _translated(
 
 
 def _fits_some_head(conventions: Conventions, first: Evidence) -> bool:
-    """Whether an answer is right up to factors, under the hidden layers and the head that are
-    declared or others."""
+    """Whether an answer is right up to factors and a weight decay that the file does not declare,
+    under the hidden layers and the head that are declared or others."""
+    decays = "WEIGHT_DECAY" not in conventions.declared
+    freedom = WITH_DECAY if decays else UP_TO_FACTORS
     for hidden in other_hidden(conventions):
         for head in (hidden, *other_heads(hidden)):
-            if explain((), [asked_as(conventions, head, first)]) is not None:
+            as_head = asked_as(conventions, head, first)
+            if explain((), [as_head], freedom=freedom) is not None:
                 return True
     return False
 
