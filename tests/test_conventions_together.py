@@ -171,3 +171,21 @@ def test_who_raises_under_a_trial_convention_is_not_accused_of_it() -> None:
     found = diagnose(in_process({"gradients": wrong}, conventions))
     assert (found.outcome, found.complaints) == ("fail", [])
     assert 'LAYOUT = "in,out"' in found.conventions
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_a_bug_beside_an_undeclared_head_and_decay_is_found(output: str) -> None:
+    """The output layer shows both, so that what is wrong behind it is not called the output."""
+    conventions = read({"LABELS": "one-hot", "LAYOUT": "in,out"}, ["gradients"])
+    wrong = classifier(output, 0.05, missing="derivative")
+    found = diagnose(in_process({"gradients": wrong}, conventions))
+    assert set(found.wrong) == {"dW[2]", "db[2]", "dW[1]", "db[1]"}
+    assert [bug.id for bug in found.bugs][:1] == ["no-hidden-derivative"]
+
+
+def test_a_wrong_sign_is_found_beside_an_undeclared_head() -> None:
+    """Squares at a linear output, which nobody declares, and every gradient reversed."""
+    conventions = read({"LABELS": "one-hot"}, ["gradients"])
+    found = diagnose(in_process({"gradients": regressor("N", -1.0)}, conventions))
+    assert (found.outcome, [bug.id for bug in found.bugs][:1]) == ("fail", ["sign"])
+    assert 'OUTPUT = "linear"' in found.conventions

@@ -16,6 +16,7 @@ import numpy as np
 from backproof.checks.bugs.factors import SCALE
 from backproof.checks.candidates.candidate import Candidate
 from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis.at_output import nearly_settled
 from backproof.checks.diagnosis.choice import Explanation, Search
 from backproof.checks.diagnosis.classes import WhereComplete, where_classes_occur
 from backproof.checks.diagnosis.conclusions import (
@@ -194,9 +195,13 @@ def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
     if own_step == "":
         return undecided(heard.conventions, evidence)
     other_output = settled_by_output(heard.conventions, evidence)
+    if other_output is None:
+        other_output = nearly_settled(heard.conventions, evidence)
     if other_output is not None:
         # the convention first, then what is wrong beside it
+        decay = other_output.weight_decay - heard.conventions.weight_decay
         evidence = all_asked_as(heard.conventions, other_output, evidence)
+        evidence = without_decay(evidence, decay)
         heard = Heard(other_output, evidence)
         search = _search(evidence)
         explanations = search.simplest() if search else []
