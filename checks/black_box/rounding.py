@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ COMMON = 16.0
 COMMON_STORED = 1.0
 FEWEST_FOR_A_FACTOR = 2
 
-Results = Callable[[TorchDispatchMode], Sequence[Tensor]]
+Results = Callable[[Any], Sequence[Tensor]]  # of a dispatch mode
 
 
 @dataclass
