@@ -93,7 +93,7 @@ def test_of_two_bugs_the_one_that_comes_first_is_the_first_wrong_step():
 
 @pytest.mark.usefixtures("without_pairs")
 @pytest.mark.parametrize("seed", range(3))
-def test_relu_in_every_hidden_layer_is_a_wrong_activation(seed):
+def test_relu_in_every_hidden_layer_is_wrong_where_a_sigmoid_is_declared(seed):
     def gradients(W, b, x, y):
         a, z = [x], []
         for w, v in zip(W, b, strict=True):
@@ -107,10 +107,11 @@ def test_relu_in_every_hidden_layer_is_a_wrong_activation(seed):
             delta = delta @ W[layer] * (z[layer - 1] > 0) if layer else delta
         return dW, db
 
-    assert (
-        diagnose(in_process({"gradients": gradients}, Conventions()), seed=seed).first_wrong
-        == "(F2) a[1]"
-    )
+    declared = Conventions(hidden="sigmoid", declared=frozenset({"HIDDEN"}))
+    found = diagnose(in_process({"gradients": gradients}, declared), seed=seed)
+    assert found.first_wrong == "(F2) a[1]"
+    undeclared = diagnose(in_process({"gradients": gradients}, Conventions()), seed=seed)
+    assert (undeclared.outcome, undeclared.conventions) == ("pass", ['HIDDEN = "relu"'])
 
 
 def in_float32(bug, rate, **conventions):
