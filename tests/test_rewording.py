@@ -10,7 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from command import ROOT
+
+pytestmark = pytest.mark.slow  # minutes: candidates diagnosed twice
 
 ROOMS = ("bugs", "diagnosis")
 # 2% of the cases of benchmarks/diagnosis.py, but for those that take long

@@ -12,6 +12,8 @@ from backproof.checks.learning.related import relation
 from benchmarks import symptoms_anywhere
 from benchmarks.symptoms_anywhere import PROVOKED, healthy, healthy_case
 
+pytestmark = pytest.mark.slow  # minutes: every symptom in every activation
+
 SHOWN_BY_DOING = ("rate-too-large", "rate-too-small")
 
 
