@@ -122,6 +122,7 @@ def test_github_is_told_where_it_reads_text(folder: Path) -> None:
 
 
 @pytest.mark.skipif(installed() is None, reason="there is no Chromium")
+@pytest.mark.slow
 def test_a_browser_opens_every_page_without_an_error(folder: Path, done: Done) -> None:
     program = installed()
     assert program is not None
