@@ -125,7 +125,7 @@ def test_a_dot_product_for_an_outer_one_is_named_where_widths_let_it_pass() -> N
         ({"OUTPUT": "lineer"}, 'Did you mean "linear"?'),
         ({"HIDDEN": ["relu"], "SIZES": [4, 3, 3, 2]}, "one for each of the 2 hidden layers"),
         ({"OUTPUT": "linear", "COST": "cross-entropy"}, 'beside OUTPUT = "linear"'),
-        ({"LABELS": "values"}, 'expected COST = "quadratic"'),
+        ({"LABELS": "values", "COST": "cross-entropy"}, "COST"),
         ({"SLOPE": 0.2}, 'expected HIDDEN = "leaky-relu"'),
         ({"TARGETS": [0, 9], "OUTPUT": "tanh"}, "from -1 to 1"),
         ({"TARGETS": [0.9, 0.1]}, "such as (0.1, 0.9)"),
