@@ -224,7 +224,7 @@ def test_a_step_with_its_rate_inside_is_judged_by_how_far_it_goes():
         **given | {"step": lambda W, b, x, y: theirs(W, b, x, y, 1e-6), "learning_rate": None},
         time_limit=0.5,
     )
-    assert slow.names[0] == "rate-too-small"
+    assert slow.names == ("rate-too-small",)
     assert slow.findings[0].measures["suggested"] > 1e-3
     assert any("moves like one of 1e-06" in note for note in slow.notes)
 

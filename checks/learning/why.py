@@ -238,7 +238,10 @@ class Door:
             return course, [symptom for symptom in found if symptom.name not in REFUTED]
         tested = self._range(step, course, chosen)
         found += of_doing.rate_too_large(course, tested)
-        found += of_doing.rate_too_small(course, tested)
+        slow = list(of_doing.rate_too_small(course, tested))
+        if slow:  # a larger rate goes on from here: it has not come to rest
+            found = [symptom for symptom in found if symptom.name != "poor-minimum"]
+        found += slow
         found += of_doing.overflowed(course)
         now = self._now(course)
         signs = self._signs(now)
@@ -249,7 +252,8 @@ class Door:
             found += judge(signs, now.x, self._labels())
             if course.knows > UNLEARNED and course.last.step >= of_doing.ENOUGH_STEPS:
                 found += vanishing(signs, STARVED_IN_VAIN)
-            found += of_doing.poor_minimum(now, signs, data, self._right(now), course)
+            if not slow:
+                found += of_doing.poor_minimum(now, signs, data, self._right(now), course)
         else:
             found += judge(signs, now.x, self._labels())
         if not found and not course.learns:
