@@ -8,6 +8,8 @@ others testify to that), and the sum over samples is not.
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
 from backproof.checks.bound import SAFETY, copies_of, over_samples
@@ -32,9 +34,8 @@ def retraced(
     sums = {}
     units = {}
     alike = copies_of(problem.x)
-    if testimony.failure or not all(
-        f"d{name}[{layer}]" in values for name in "zWb" for layer in problem.W
-    ):
+    needed = {f"d{name}[{layer}]" for name, layer in product("zWb", problem.W)}
+    if testimony.failure or not needed <= values.keys():
         return None
     for layer in problem.W:
         dz = values[f"dz[{layer}]"]

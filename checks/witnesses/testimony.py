@@ -49,9 +49,9 @@ def hear(witness: str, speak: Callable[[], tuple[Quantities, Quantities]]) -> Te
         line = _line(error, by_hand.__file__)
         place = f" on line {line} of checks/by_hand.py" if line else ""
         reason = f"{type(error).__name__}{place}: {' '.join(str(error).split())}"
-        variables = {
-            name: value for frame in reversed(frames) for name, value in frame.f_locals.items()
-        }
+        variables: dict[str, Any] = {}
+        for frame in reversed(frames):
+            variables |= frame.f_locals
         return Testimony(witness, _computed_in(variables) if line else {}, failure=reason)
 
 

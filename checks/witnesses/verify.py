@@ -231,11 +231,10 @@ def _compare_retraced(problem: Problem, testimonies: list[Testimony], dtype: str
             )
         )
     ]
-    return [
-        _compare_one(problem.id, q, _tag(problem, q), *pair)
-        for pair in pairs
-        for q in pair[1].values
-    ]
+    verdicts = []
+    for pair in pairs:
+        verdicts += [_compare_one(problem.id, q, _tag(problem, q), *pair) for q in pair[1].values]
+    return verdicts
 
 
 def _with_slopes(problem: Problem, testimony: Testimony) -> Testimony:
