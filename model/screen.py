@@ -54,7 +54,7 @@ def introduction(run: Run) -> list[str]:
 def progress(run: Run) -> Iterator[Record]:
     """The records of the run's epochs, with a bar on a terminal or in a notebook, and a line
     for about ten of them."""
-    notebook = "ipykernel" in sys.modules
+    notebook = in_notebook()
     bars = importlib.import_module("tqdm.auto" if notebook else "tqdm")
     first = run.training.epoch
     last = run.configuration.epochs
@@ -78,6 +78,13 @@ def progress(run: Run) -> Iterator[Record]:
                 bar.write(line, file=sys.stdout)
             bar.update(record.epoch > first)
             yield record
+
+
+def in_notebook() -> bool:
+    """Whether this process is a notebook's kernel: not whether one could be started from it."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def _quality(score: Score) -> str:

@@ -159,8 +159,7 @@ class BlackBox(Box):
         one."""
         if gradient is None:
             return None
-        moving = {tensor.untyped_storage().data_ptr() for tensor in self.tensors}
-        if gradient.untyped_storage().data_ptr() in moving:
+        if gradient.data_ptr() in {tensor.data_ptr() for tensor in self.tensors}:
             return gradient.clone()
         return gradient
 
