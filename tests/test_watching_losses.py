@@ -20,6 +20,9 @@ FOCAL = """\
     d2 = ((1 - pt) ** 2 - 2 * (1 - pt) * pt * np.log(pt)) * (p - T) / len(X)
 """
 SLOPE = "* self.a[-1] * (1 - self.a[-1]) / y.shape[1]\n"
+DECAY = GLOBALS.replace("h.T @ d2\n", "h.T @ d2 + 0.01 * W2\n").replace(
+    "X.T @ d1\n", "X.T @ d1 + 0.01 * W1\n"
+)
 UNUSUAL = {
     "weights": GLOBALS.replace(OF_MANY, WEIGHTED.format("len(X)")),
     "weights_in_their_mean": GLOBALS.replace(OF_MANY, WEIGHTED.format("w.sum()")),
@@ -33,9 +36,7 @@ UNUSUAL = {
     "smooth": GLOBALS.replace(OF_MANY, SMOOTH),
     "smooth_beside_a_plain_loss": GLOBALS.replace(OF_MANY, CROSS_ENTROPY + SMOOTH),
     "smooth_targets": GLOBALS.replace("np.eye(3)[y]", "np.eye(3)[y] * 0.9 + 0.1 / 3"),
-    "decay": GLOBALS.replace("h.T @ d2\n", "h.T @ d2 + 0.01 * W2\n").replace(
-        "X.T @ d1\n", "X.T @ d1 + 0.01 * W1\n"
-    ),
+    "another_decay_in_each_layer": DECAY.replace("0.01 * W1", "0.05 * W1"),
     "focal": GLOBALS.replace(OF_MANY, FOCAL),
     "huber": CLASS.replace(OF_ONE, f"        delta = np.clip(self.a[-1] - y, -0.3, 0.3) {SLOPE}"),
     "absolute": CLASS.replace(OF_ONE, f"        delta = np.sign(self.a[-1] - y) {SLOPE}"),
@@ -58,7 +59,7 @@ WRONG = {
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
     folder = tmp_path_factory.mktemp("losses")
-    sources = {**UNUSUAL, **WRONG}
+    sources = {**UNUSUAL, **WRONG, "decay": DECAY}
     for name, source in sources.items():
         assert source not in (GLOBALS, CLASS, ADAM)
         (folder / f"{name}.py").write_text(source)
@@ -85,6 +86,13 @@ def test_what_explains_the_step_is_said(told: dict[str, dict[str, Any]]) -> None
     for name, clause in (
         ("weights", "weights of the classes would explain it"),
         ("smooth", "smoothed labels would explain it"),
-        ("decay", "weight decay would explain it"),
     ):
         assert clause in told[name]["diagnosis"]["findings"][0]
+
+
+def test_one_weight_decay_in_all_layers_is_part_of_a_right_step(
+    told: dict[str, dict[str, Any]],
+) -> None:
+    found = told["decay"]
+    assert found["verdict"] == "pass"
+    assert "weight decay 0.01" in found["diagnosis"]["statement"]

@@ -19,13 +19,20 @@ from backproof.checks.heads import Head, costs_of
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording import losses
+from backproof.checks.recording.descent import (
+    CLOSE,
+    Descent,
+    are_alike,
+    by_descent,
+    descent,
+    shared_descent,
+)
 from backproof.checks.recording.own_line import Found, Own, locate, orientations
 from backproof.checks.recording.page import Page, ratio
 from backproof.checks.recording.recognise import Edge, NotRecognised, Recognised
 from backproof.checks.recording.source import Sources
 
 USUAL = (0.5, 1.0, 2.0)
-CLOSE = 1e-7  # of a difference of weights, relative to its largest entry
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Watched:
         page: the right numbers of its first step, for the targets and the cost that fit best.
         targets: the name that holds the targets.
         right, wrong: gradients by name.
-        rate: by what the mean loss's gradient is multiplied when it is taken off; None if unknown.
+        step: the descent that its parameters share, of the mean loss; None if it is another one.
         first_wrong: the first wrong step, or None.
         found: the line that makes it, or None.
         recording: of the run.
@@ -48,7 +55,7 @@ class Watched:
     targets: str
     right: tuple[str, ...]
     wrong: tuple[str, ...]
-    rate: float | None
+    step: Descent | None
     first_wrong: Quantity | None
     found: Found | None
     recording: Recording
@@ -61,13 +68,13 @@ class Watched:
         hidden = ", ".join(dict.fromkeys(self.network.hidden)) or "no hidden layer"
         place = "columns" if edges[0].columns else "rows"
         names = ", ".join(edge.W.name for edge in edges)
-        rate = "" if self.rate is None else f", rate {self.rate:.6g}"
+        step = "" if self.step is None else f", {self.step}"
         lines = sorted({edge.W.versions[edge.version + 1].site.line for edge in edges})
         where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} to {lines[-1]}"
         return (
             f"I saw a {'-'.join(map(str, self.network.sizes))} network: {names} ({layout}), "
             f"{hidden}, {self.page.problem.head.output} output, {self.page.problem.head.cost} "
-            f"against {self.targets}, batches of {self.page.N} in {place}{rate}, updated on "
+            f"against {self.targets}, batches of {self.page.N} in {place}{step}, updated on "
             f"{where}."
         )
 
@@ -95,7 +102,7 @@ class Watched:
             "output": self.page.problem.head.output,
             "cost": self.page.problem.head.cost,
             "batch": self.page.N,
-            "learning_rate": self.rate,
+            "learning_rate": None if self.step is None else self.step.rate,
         }
         return {"network": network, "names": names}
 
@@ -111,9 +118,9 @@ def judged(network: Recognised, recording: Recording) -> Watched:
         for head in _heads(network.output):
             page = _page(network, x, Y, head)
             if page is not None:
-                rate = _rate(network, page)
-                usual = rate is not None and _is_written(rate, page, recording)
-                tried.append(_Tried(name, page, _own(network, page, recording), usual))
+                seen, step = _own(network, page, recording)
+                usual = step is not None and _is_written(step.rate, page, recording)
+                tried.append(_Tried(name, page, seen, step, usual))
     if not tried:
         raise NotRecognised(
             f"no array was seen that could be the targets of {network.p.shape[0]} samples and "
@@ -131,6 +138,7 @@ class _Tried:
     name: str
     page: Page
     seen: dict[Quantity, bool]
+    step: Descent | None
     has_rate: bool
 
     @property
@@ -184,7 +192,7 @@ def _concluded(
         best.name,
         right,
         wrong,
-        _rate(network, page),
+        best.step,
         first,
         found,
         recording,
@@ -315,7 +323,9 @@ def _page(network: Recognised, x: np.ndarray, Y: np.ndarray, head: Head) -> Page
     return Page(problem, 1.0 / len(x))
 
 
-def _own(network: Recognised, page: Page, recording: Recording) -> dict[Quantity, bool]:
+def _own(
+    network: Recognised, page: Page, recording: Recording
+) -> tuple[dict[Quantity, bool], Descent | None]:
     """Which gradients are right, of all that were seen: by what the first step takes off, where
     that is plain descent with one rate (and one weight decay); else by what the lines compute."""
     last = max(edge.W.versions[edge.version + 1].time for edge in network.edges)
@@ -325,12 +335,13 @@ def _own(network: Recognised, page: Page, recording: Recording) -> dict[Quantity
     changes = _changes(network)
     fits = {q: _descent(network, q, lost, page) for q, lost in changes.items()}
     if any(fit is not None for fit in fits.values()):
-        return at_output | _by_descent(fits, page, recording)
+        shared = shared_descent(fits, lambda rate: _is_written(rate, page, recording))
+        return at_output | by_descent(fits, shared), shared
     computed = {q: _made(made, page.values[q]) for q in changes}
     for quantity, lost in changes.items():
         if _climbs(lost, page.values[quantity]):
             computed[quantity] = set()
-    return at_output | _by_factor(computed)
+    return at_output | _by_factor(computed), None
 
 
 def _climbs(lost: np.ndarray, right: np.ndarray) -> bool:
@@ -351,78 +362,13 @@ def _changes(network: Recognised) -> dict[Quantity, np.ndarray]:
     return found
 
 
-@dataclass(frozen=True)
-class _Descent:
-    """A change that is rate * (gradient + decay * parameter).
-
-    Attributes:
-        rate: positive.
-        decay: 0 for plain descent.
-    """
-
-    rate: float
-    decay: float
-
-
 def _descent(
     network: Recognised, quantity: Quantity, lost: np.ndarray, page: Page
-) -> _Descent | None:
+) -> Descent | None:
     """By what the correct gradient, and the parameter itself, were multiplied and taken off."""
     edge = network.edges[(quantity.layer or 1) - 1]
-    right = page.values[quantity]
     parameter = edge.M if quantity.kind == "dW" else edge.bias
-    largest = float(np.abs(lost).max(initial=0))
-    if largest == 0:
-        return None
-    size = float(np.abs(parameter).max(initial=0))
-    near = max(CLOSE, 8 * np.finfo(np.float64).eps * size / largest)
-    factor = ratio(lost, right, near)
-    if factor is not None:
-        return _Descent(factor, 0.0) if factor > 0 else None
-    if right.size < 4:  # two numbers fit any four
-        return None
-    columns = np.stack([right.reshape(-1), parameter.reshape(-1)], axis=1)
-    (rate, shrinking), *_ = np.linalg.lstsq(columns, lost.reshape(-1), rcond=None)
-    left = np.abs(columns @ [rate, shrinking] - lost.reshape(-1)).max()
-    if rate <= 0 or shrinking <= 0 or left > 10 * near * largest:
-        return None
-    return _Descent(float(rate), float(shrinking / rate))
-
-
-def _by_descent(
-    fits: dict[Quantity, _Descent | None], page: Page, recording: Recording
-) -> dict[Quantity, bool]:
-    """The parameters that go by the script's rate: the one that most of them share, if no other is
-    shared by as many, or the one that it holds under a name.
-
-    Raises: NotRecognised where several rates would do.
-    """
-    rates = [fit.rate for fit in fits.values() if fit is not None]
-    groups = {one: sum(_alike(one, other) for other in rates) for one in rates}
-    most = max(groups.values())
-    shared = [one for one, count in groups.items() if count == most]
-    written = [one for one in groups if _is_written(one, page, recording)]
-    if written and not any(one in shared for one in written):
-        shared = [one for one in written if groups[one] == max(groups[w] for w in written)]
-    elif written:
-        shared = [one for one in shared if one in written]
-    if not all(_alike(one, shared[0]) for one in shared):
-        raise NotRecognised("its layers go by several rates, and none of them is written in it")
-    decays = [
-        fit.decay
-        for quantity, fit in fits.items()
-        if fit is not None and quantity.kind == "dW" and _alike(fit.rate, shared[0])
-    ]
-    one_decay = len(decays) > 0 and all(_alike(decay, decays[0]) for decay in decays)
-    return {
-        quantity: fit is not None and _alike(fit.rate, shared[0]) and (fit.decay == 0 or one_decay)
-        for quantity, fit in fits.items()
-    }
-
-
-def _alike(one: float, other: float) -> bool:
-    """Equal to six digits."""
-    return abs(one - other) <= 1e-6 * max(abs(one), abs(other))
+    return descent(lost, page.values[quantity], parameter)
 
 
 def _by_factor(computed: dict[Quantity, set[float]]) -> dict[Quantity, bool]:
@@ -434,7 +380,7 @@ def _by_factor(computed: dict[Quantity, set[float]]) -> dict[Quantity, bool]:
 
 
 def _has(factors: set[float], wanted: float) -> bool:
-    return any(_alike(one, wanted) for one in factors)
+    return any(are_alike(one, wanted) for one in factors)
 
 
 def _lost_W(edge: Edge) -> np.ndarray:
@@ -466,18 +412,6 @@ def _made(made: Sequence[Made], right: np.ndarray) -> set[float]:
             if factor is not None and usual:
                 found.add(round(factor, 9))
     return found
-
-
-def _rate(network: Recognised, page: Page) -> float | None:
-    """By what the mean gradient is multiplied, where the layers agree on it."""
-    factors = []
-    for layer, edge in enumerate(network.edges, start=1):
-        factor = ratio(_lost_W(edge), page.values[Quantity("dW", layer)], CLOSE)
-        if factor is not None:
-            factors.append(factor)
-    if not factors or max(factors) - min(factors) > 1e-6 * abs(factors[0]):
-        return None
-    return factors[0]
 
 
 def _line(network: Recognised, page: Page, first: Quantity, recording: Recording) -> Found | None:
