@@ -6,10 +6,12 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+import numpy as np
 
 from backproof.checks import by_hand
-from backproof.checks.quantities import Quantities, by_name
+from backproof.checks.quantities import Quantities
+from backproof.checks.witnesses.unfinished import unfinished
 
 FULL_WITNESSES = ("by_hand", "by_hand_float32", "by_autograd")
 GRADIENTS = ("dz", "da", "dW", "db")
@@ -38,21 +40,26 @@ class Testimony:
         )
 
 
-def hear(witness: str, speak: Callable[[], tuple[Quantities, Quantities]]) -> Testimony:
-    """Call a witness; one that raises is left with what it had computed until then."""
+def hear(
+    witness: str,
+    speak: Callable[[], tuple[Quantities, Quantities]],
+    kept: Mapping[str, np.ndarray] | None = None,
+) -> Testimony:
+    """Call a witness; one that raises is left with what it had computed until then.
+
+    Args:
+        witness: its name.
+        speak: returns its values, and how far off each may be.
+        kept: what it had computed as a whole before a part of it raised.
+    """
     try:
         return Testimony(witness, *speak())
-    except (
-        Exception
-    ) as error:  # a witness is code under test: whatever it raises is its finding, never our crash
-        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    # a witness is code under test: whatever it raises is its finding, never our crash
+    except Exception as error:
         line = _line(error, by_hand.__file__)
         place = f" on line {line} of checks/by_hand.py" if line else ""
         reason = f"{type(error).__name__}{place}: {' '.join(str(error).split())}"
-        variables: dict[str, Any] = {}
-        for frame in reversed(frames):
-            variables |= frame.f_locals
-        return Testimony(witness, _computed_in(variables) if line else {}, failure=reason)
+        return Testimony(witness, {**(kept or {}), **unfinished(error)}, failure=reason)
 
 
 def _line(error: Exception, filename: str) -> int | None:
@@ -65,23 +72,3 @@ def _line(error: Exception, filename: str) -> int | None:
     if lines:
         return lines[-1]
     return None
-
-
-def _computed_in(variables: Mapping[str, Any]) -> Quantities:
-    """The quantities among the local variables of the passes when one broke off; backward already
-    had a whole forward pass."""
-    passed = variables.get("passed")
-    layers = {name: variables.get(name, {}) for name in ("dz", "da", "dW", "db")}
-    layers |= (
-        {"z": passed.z, "a": passed.a}
-        if passed
-        else {name: variables.get(name, {}) for name in ("z", "a")}
-    )
-    found = {"p": passed.p} if passed else {}
-    for name, arrays in layers.items():
-        found |= by_name(name, arrays)
-    return found | {
-        name: variables[name]
-        for name in ("p", "losses", "dp", "J")
-        if variables.get(name) is not None
-    }

@@ -20,6 +20,7 @@ from backproof.checks.problem import Problem
 from backproof.checks.quantities import (
     Quantities,
     Quantity,
+    by_name,
     collect,
     equation,
     kind_of,
@@ -79,7 +80,7 @@ def verify_quickly(
             exact = {quantity: smaller * array for quantity, array in bounds.items()}
         else:
             exact = bounds
-        by_hand_ = hear("by_hand", lambda: (hand(problem), exact))
+        by_hand_ = _hear_by_hand("by_hand", problem, "float64", exact)
         others = [
             hear(
                 "by_autograd",
@@ -134,9 +135,9 @@ def _testimonies(
 ) -> Iterator[Testimony]:
     """Each witness in turn."""
     bounds = {precision: bounds_of(problem, precision) for precision in {"float64", dtype}}
-    yield hear("by_hand", lambda: (hand(problem), bounds["float64"]))
+    yield _hear_by_hand("by_hand", problem, "float64", bounds["float64"])
     if dtype != "float64":
-        yield hear(f"by_hand_{dtype}", lambda: (hand(problem, dtype), bounds[dtype]))
+        yield _hear_by_hand(f"by_hand_{dtype}", problem, dtype, bounds[dtype])
     yield hear(
         "by_autograd",
         lambda: (by_autograd.witness(problem, device=device, dtype=dtype), bounds[dtype]),
@@ -165,8 +166,18 @@ def _testimonies(
         )
 
 
-def hand(problem: Problem, dtype: str = "float64") -> Quantities:
-    """The hand-written passes of a problem in a precision; every number as float64."""
+def _hear_by_hand(witness: str, problem: Problem, dtype: str, bounds: Quantities) -> Testimony:
+    kept: Quantities = {}
+    return hear(witness, lambda: (hand(problem, dtype, kept), bounds), kept)
+
+
+def hand(problem: Problem, dtype: str = "float64", kept: Quantities | None = None) -> Quantities:
+    """The hand-written passes of a problem in a precision; every number as float64.
+
+    Args:
+        kept: gets what the forward pass computed before anything else begins, so that it is there
+            if that raises.
+    """
 
     def cast(layers: Layers) -> dict[int, np.ndarray]:
         return {layer: array.astype(dtype, copy=False) for layer, array in layers.items()}
@@ -177,7 +188,10 @@ def hand(problem: Problem, dtype: str = "float64") -> Quantities:
     head = problem.head
     hidden = problem.hidden
     passed = by_hand.forward(x, W, cast(problem.b), head=head, hidden=hidden)
+    kept = {} if kept is None else kept
+    kept |= {"p": passed.p} | by_name("z", passed.z) | by_name("a", passed.a)
     losses = by_hand.losses(passed.z[problem.L], y, head=head)
+    kept["losses"] = losses
     found = collect(passed, losses, by_hand.backward(passed, W, y, head=head, hidden=hidden))
     return {quantity: np.asarray(value, dtype=np.float64) for quantity, value in found.items()}
 
