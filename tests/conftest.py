@@ -10,9 +10,10 @@ import pytest
 from jaxtyping import install_import_hook
 
 # A diagnosis calls a hundred thousand small functions, and a check of each takes longer than
-# calling it: one test of test_diagnosis.py enforces the shapes of these two in a process of its
-# own. The recorder looks at every value of every line.
-HOT = {"diagnosis", "bugs", "recording"}
+# calling it: one test of test_diagnosis.py enforces the shapes of these in a process of its own.
+# The recorder looks at every value of every line.
+HOT = {"activations", "bugs", "candidates", "diagnosis", "heads", "problem", "quantities"}
+HOT |= {"recording"}
 CHECKS = pkgutil.iter_modules([str(Path(__file__).parent.parent / "checks")])
 install_import_hook(
     [

@@ -45,8 +45,14 @@ ENFORCED = """
 from jaxtyping import install_import_hook
 install_import_hook(["backproof.model", "backproof.checks"], "beartype.beartype")
 from planted import Planted
+from backproof.checks.activations import ACTIVATIONS
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.diagnose import diagnose
+from backproof.checks.problem import draw
+for name in ACTIVATIONS:
+    problem = draw((3, 4, 2), 5, 0, hidden=ACTIVATIONS[name])
+    problem.backward(problem.forward())
+    problem.bounds("float64")
 planted = Planted(Conventions(output="sigmoid", cost="quadratic"), {"raw-error": {}})
 print([bug.id for bug in diagnose(planted.candidate()).bugs])
 """
