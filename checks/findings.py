@@ -109,14 +109,28 @@ class Fix:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the passes: its equation, and what that computes."""
+    """One step of the passes: its equation, and what that computes.
+
+    Attributes:
+        tag, quantity: of the step.
+        instead: the neighbouring step to which the numbers may be put down as well; None where they
+            tell which it is.
+    """
 
     tag: str
     quantity: Quantity
+    instead: Step | None = None
 
     def __str__(self) -> str:
         """ "(B4) da[1]"."""
         return f"{self.tag} {self.quantity}"
+
+    @property
+    def or_instead(self) -> str:
+        """ "(B4) da[1] or (B5) dz[1]" where the numbers do not tell which."""
+        if self.instead is None:
+            return str(self)
+        return f"{self} or {self.instead}"
 
 
 @dataclass(frozen=True)
@@ -272,3 +286,10 @@ class Diagnosis:
         if self.first_step is None:
             return None
         return str(self.first_step)
+
+    @property
+    def first_wrong_or(self) -> str | None:
+        """The other step that it may be as well, such as "(B5) dz[1]"; None where it is known."""
+        if self.first_step is None or self.first_step.instead is None:
+            return None
+        return str(self.first_step.instead)

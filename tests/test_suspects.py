@@ -24,6 +24,8 @@ OF_ACTIVATIONS = {
     "derivative-of-gradient",
     "plus-for-times",
 }
+# planted by tests/test_bugs_of_lines.py
+OF_LINES = {"weight-for-input", "loop-overwrites", "update-line"}
 CATALOGUE = {
     "raw-error",
     "updated-weights",
@@ -52,6 +54,7 @@ CATALOGUE = {
     "error-unused",
     "softmax-in-hidden",
     "dot-for-outer",
+    *OF_LINES,
 }
 
 PLANTS = [
@@ -129,7 +132,7 @@ def test_every_bug_of_the_catalogue_has_words_and_a_place_in_the_order():
 
 def test_every_bug_of_the_catalogue_is_planted_here_or_cannot_be_told_from_another():
     # for cost-mismatch see below
-    elsewhere = {*activations.BUGS, "softmax-in-hidden", "dot-for-outer"}
+    elsewhere = {*activations.BUGS, "softmax-in-hidden", "dot-for-outer", *OF_LINES}
     assert CATALOGUE - {id for id, _ in PLANTS} - elsewhere == {"cost-mismatch"}
 
 

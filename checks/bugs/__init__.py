@@ -13,7 +13,9 @@ from backproof.checks.bugs import (
     in_place,
     layers,
     output,
+    overwritten,
     state,
+    update,
 )
 
 __all__ = [
@@ -25,5 +27,7 @@ __all__ = [
     "in_place",
     "layers",
     "output",
+    "overwritten",
     "state",
+    "update",
 ]

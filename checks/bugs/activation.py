@@ -84,11 +84,20 @@ def other_derivative(shape: Shape) -> Iterator[Variant]:
 def z_for_a(shape: Shape) -> Iterator[Variant]:
     """(B5) with z(1 - z), a(1 - z) or 1 - z^2; (B8) with the same of z[L]."""
     yield from _in_hidden_layers(shape, OF_Z)
-    if shape.has_output_derivative:
-        for form in OF_Z:
-            hooks: Hooks = (at("derivative", [shape.L], _read, form),)
-            note = f"{form.note} at the output, where a is p"
+    if not shape.tells_classes:
+        return
+    for form in OF_Z:
+        for factor in (2.0, 1.0) if shape.quadratic else (1.0,):
+            hooks: Hooks = (at("dz", [shape.L], _error_times, form, factor),)
+            note = f"(p - Y) {form.note} at the output, where a is p"
             yield Variant(Place.of([shape.L], shape.L), hooks, note, fix=Fix.of_steps("dzL"))
+
+
+def _error_times(
+    run: HookedPass, layer: int, dz: np.ndarray, form: Derivative, factor: float
+) -> np.ndarray:
+    error = factor * run.weight_without_half * run.error
+    return error * form.of(run.get("z", layer), run.p)
 
 
 @suspect(
@@ -202,20 +211,37 @@ def softmax_in_hidden(shape: Shape) -> Iterator[Variant]:
         return softmax(run.get("z", layer))
 
     def diagonal(run: HookedPass, layer: int, derivative: np.ndarray) -> np.ndarray:
-        a = run.get("a", layer)
+        a = run.p if layer == run.L else run.get("a", layer)
         return a * (1 - a)
 
     def itself(run: HookedPass, layer: int, derivative: np.ndarray) -> np.ndarray:
-        return run.get("a", layer)
+        return run.p if layer == run.L else run.get("a", layer)
+
+    def at_output(
+        run: HookedPass, layer: int, dz: np.ndarray, form: Callable[..., np.ndarray], factor: float
+    ) -> np.ndarray:
+        error = factor * run.weight_without_half * run.error
+        return error * form(run, layer, dz)
 
     forms = (
         ("softmax(z[l]), with a(1 - a)", diagonal),
         ("softmax(z[l]), taken for its own derivative", itself),
     )
-    for layers in places(range(1, shape.L)):
-        for note, form in forms:
+    for note, form in forms:
+        for layers in places(range(1, shape.L)):
             hooks: Hooks = (at("a", layers, through_softmax), at("derivative", layers, form))
             yield Variant(Place.of(layers, shape.L), hooks, note)
+        if not shape.softmaxed:
+            continue
+        hidden = range(1, shape.L)
+        for factor in (2.0, 1.0) if shape.quadratic else (1.0,):
+            everywhere: Hooks = (
+                at("a", hidden, through_softmax),
+                at("derivative", hidden, form),
+                at("dz", [shape.L], at_output, form, factor),
+            )
+            place = Place.of(hidden, shape.L, and_output=True)
+            yield Variant(place, everywhere, f"{note}, at the output, too")
 
 
 @suspect(
@@ -233,8 +259,29 @@ def dot_for_outer(shape: Shape) -> Iterator[Variant]:
         products = run.get("dW_delta", layer) * run.get("dW_input", layer)
         return np.full(dW.shape, products.sum())
 
-    if shape.several_in_call:
-        return
     for layers in places(range(1, shape.L + 1)):
         note = "np.dot(dz[l], a[l - 1])"
         yield Variant(Place.of(layers, shape.L), (at("dW", layers, dotted),), note)
+
+
+@suspect(
+    "weight-for-input",
+    "the delta is multiplied by the weight itself, where its input belongs",
+    Fix.of_steps("dW"),
+    "(B2)",
+    rank=245,
+    alone=True,
+)
+def weight_for_input(shape: Shape) -> Iterator[Variant]:
+    """(B2) with W[l] in place of a[l - 1]: as a sum over the samples, or as a mean."""
+
+    def by_weight(run: HookedPass, layer: int, dW: np.ndarray, mean: bool) -> np.ndarray:
+        delta = run.get("dW_delta", layer).sum(axis=0)
+        if mean:
+            delta = delta / run.setting.in_call
+        return delta[:, None] * run.problem.W[layer]
+
+    for layers in places(range(1, shape.L + 1)):
+        for note, mean in (("dz[l] * W[l]", False), ("the mean of dz[l] * W[l]", True)):
+            if not mean or shape.several_in_call:
+                yield Variant(Place.of(layers, shape.L), (at("dW", layers, by_weight, mean),), note)

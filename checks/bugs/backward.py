@@ -71,7 +71,7 @@ def updated_weights(shape: Shape) -> Iterator[Variant]:
 
 
 def _updated(run: HookedPass, layer: int, W: np.ndarray) -> np.ndarray:
-    return W - run.rate * run.get("dW", layer)
+    return W - run.rate * (run.get("dW", layer) + run.setting.decay * W)
 
 
 def _updated_in_each_call(run: HookedPass, layer: int, da: np.ndarray) -> np.ndarray:
@@ -83,8 +83,9 @@ def _updated_in_each_call(run: HookedPass, layer: int, da: np.ndarray) -> np.nda
     W = run.get("matrix", layer + 1)
     # in the whole mean, each call's gradient is a part
     rate = run.rate * (calls if run.setting.mean else 1)
+    old = W - run.rate * run.setting.decay * W
     parts = [
-        sent @ (W - rate * delta.T @ into)
+        sent @ (old - rate * delta.T @ into)
         for sent, delta, into in zip(upstream, deltas, inputs, strict=True)
     ]
     return np.concatenate(parts)

@@ -25,6 +25,8 @@ class Setting:
         mean: whether the loss of a call is the mean over its samples, and that of several calls
             their mean.
         half: whether the weight holds the half of that cost.
+        decay: the multiple of W that a call takes off beside its gradient: in none of the gradients
+            here, but in the weights that are left.
     """
 
     problem: Problem
@@ -34,6 +36,7 @@ class Setting:
     calls: int = 1
     mean: bool = True
     half: bool = False
+    decay: float = 0.0
 
     @property
     def N(self) -> int:
@@ -73,6 +76,7 @@ class Setting:
             self.K > 1,
             self.calls > 1,
             self.in_call > 1,
+            self.learning_rate is not None,
         )
 
 
@@ -92,6 +96,7 @@ class Shape:
         several_classes: whether it has more than one output.
         several_calls: whether the samples of a question are split into calls.
         several_in_call: whether a call has more than one sample.
+        steps: whether steps were asked for, and gradients are read off them.
     """
 
     L: int
@@ -104,6 +109,7 @@ class Shape:
     several_classes: bool
     several_calls: bool
     several_in_call: bool
+    steps: bool
 
     @property
     def quadratic(self) -> bool:

@@ -18,16 +18,18 @@ from backproof.checks.quantities import Quantity, equation, kind_of
 def bugs_of(
     evidence: list[Evidence], explanations: list[Explanation], conventions: Conventions
 ) -> list[Bug]:
-    """The causes of the likeliest explanation, then those of the others that fit as well."""
-    bugs: dict[str, Bug] = {}
+    """The causes of the likeliest explanation, which may be one bug at two places, then those of
+    the others that fit as well."""
+    bugs: list[Bug] = []
     edits = next((item.answer.edits for item in evidence if item.answer.edits), "")
     for index, explanation in enumerate(explanations):
         shown = _shown_by(evidence, explanation, conventions)
         if edits and any(cause.suspect.edits_arrays for cause in explanation.causes):
             shown = f"see {edits}; {shown}"
+        known = {bug.id for bug in bugs}
         for cause in explanation.causes:
-            if cause.id not in bugs:
-                bugs[cause.id] = Bug(
+            if cause.id not in known:
+                bug = Bug(
                     cause.id,
                     cause.place,
                     f"{cause.suspect.statement}; here: {cause.note}",
@@ -37,7 +39,8 @@ def bugs_of(
                     _see(cause, conventions),
                     alternative=index > 0,
                 )
-    return list(bugs.values())
+                bugs.append(bug)
+    return bugs
 
 
 def _fix(cause: Cause, conventions: Conventions) -> Fix:

@@ -10,7 +10,7 @@ from backproof.checks.bugs.factors import DECAY
 from backproof.checks.bugs.hooked_pass import Hooks
 from backproof.checks.bugs.register import SUSPECTS, Suspect, Variant, all_variants
 from backproof.checks.diagnosis.closeness import is_large
-from backproof.checks.diagnosis.decay import Fits, decay_note, decay_place, decays_alike
+from backproof.checks.diagnosis.decay import Fits, decay_note, decay_place, decays_alike, note_of
 from backproof.checks.diagnosis.evidence import Evidence, differs_from_call_to_call
 from backproof.checks.diagnosis.factor import Freedom
 from backproof.checks.diagnosis.factors import decompose, decompositions
@@ -25,6 +25,7 @@ from backproof.checks.diagnosis.pairs import plausible
 from backproof.checks.diagnosis.readings import Reading
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.diagnosis.rounding import CLOSE, CLOSE_FLOAT32
+from backproof.checks.diagnosis.weight_decay import decay_of_output, decayed
 from backproof.checks.findings import Fix, Place
 
 
@@ -199,6 +200,23 @@ class Search:
                 continue
             if decompose(match.fits, self.close) == []:
                 yield self._explanation([variant], match, [])
+        yield from self._updated_with_decay()
+
+    def _updated_with_decay(self) -> Iterator[Explanation]:
+        """A weight decay of the wrong sign, or one that is not declared, in weights that are read
+        after their update: it is in what goes back through them, too."""
+        decay = decay_of_output(self.widest)
+        if decay == 0:
+            return
+        place = Place(L=self.widest.setting.problem.L, kinds=("dW",))
+        cause = Cause(DECAY.id, place, note_of(decay))
+        rest = [decayed(item, decay) for item in self.evidence]
+        for variant in self.variants:
+            if variant.rate_from:
+                match = explain(variant.hooks, rest, variant=variant, freedom=EXACTLY)
+                if match is not None:
+                    found = Cause(variant.id, variant.place, variant.note, variant.fix)
+                    yield Explanation(by_rank([found, cause]), variant, [], match)
 
     def _explained(self, variant: Variant, freedom: Freedom) -> Match | None:
         held = self._held_against(variant)
@@ -211,7 +229,7 @@ class Search:
             if match is None or (freedom.decay and not decays_alike(match.fits, self.close)):
                 continue
             for readings in decompositions(match.fits, self.close):
-                if 0 < len(readings) + freedom.decay <= most:
+                if 0 < _how_many(readings, freedom, most) <= most:
                     yield self._explanation([], match, readings)
             return
 
@@ -240,6 +258,19 @@ class Search:
         if whole is None and variants:
             whole = variants[0]
         return Explanation(by_rank(causes), whole, readings, match)
+
+
+PLACES_OF_ONE = 3  # at which one bug may have put different factors
+
+
+def _how_many(readings: list[Reading], freedom: Freedom, most: int) -> int:
+    """As how many bugs factors and a decay count: where two are looked for, one bug at three places
+    is no more than two."""
+    bugs = len(readings) + freedom.decay
+    one_bug = len({reading.id for reading in readings}) == 1 and not freedom.decay
+    if one_bug and most > 1 and len(readings) <= PLACES_OF_ONE:
+        return min(bugs, most)
+    return bugs
 
 
 def _how_little_it_says(item: Evidence) -> tuple[bool, bool, int, bool]:

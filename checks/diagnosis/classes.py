@@ -88,7 +88,7 @@ def where_classes_occur(
             search = Search(kept)
             found = search.simplest() or search.combined()
         # nothing known explains the rest, but that the code stops is explained
-        stops = beside_bugs and all(item.answer.complaint for item in left)
+        stops = beside_bugs and _stops(kept, left)
         if right or found or stops:
             return WhereComplete(kept, found, _sentence(counted, right, left))
     return None
@@ -110,6 +110,15 @@ def _only_there(kept: list[Evidence], left: list[Evidence]) -> bool:
     return all(
         item.answer.complaint or item.is_wrong_at_output for item in left if item.is_of_gradients
     )
+
+
+def _stops(kept: list[Evidence], left: list[Evidence]) -> bool:
+    """Whether the code stops without the classes, or, where a one-hot of one column is broadcast,
+    goes wrong at an output that is right with them."""
+    stopped = [bool(item.answer.complaint) for item in left]
+    if all(stopped):
+        return True
+    return any(stopped) and not any(item.is_wrong_at_output for item in kept)
 
 
 def _sentence(counted: Counted, right: bool, left: list[Evidence]) -> str:

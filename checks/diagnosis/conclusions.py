@@ -14,10 +14,11 @@ from backproof.checks.diagnosis.bugs import bugs_of, edited_arguments
 from backproof.checks.diagnosis.choice import Explanation
 from backproof.checks.diagnosis.conventional import all_asked_as, meant, meant_by_factor
 from backproof.checks.diagnosis.evidence import Evidence, differs_from_call_to_call
-from backproof.checks.diagnosis.first_wrong import first_wrong
+from backproof.checks.diagnosis.first_wrong import as_likely, first_wrong
 from backproof.checks.diagnosis.hints import CommonFactor, common_factor, hints_of, roughness
 from backproof.checks.diagnosis.line import telling
 from backproof.checks.diagnosis.predicted_step import first_predicted
+from backproof.checks.diagnosis.statement import statement_of
 from backproof.checks.diagnosis.unknown_activation import SENTENCE
 from backproof.checks.findings import Bug, Diagnosis, Fix, Step
 from backproof.checks.quantities import Quantity, equation, layer_of
@@ -76,10 +77,9 @@ def failed(
     unsteady = differs_from_call_to_call(evidence)
     quantity = None if bugs or step is None else step.quantity
     hints = list(hints_of(evidence, factor, quantity, known=bool(bugs), unsteady=unsteady))
-    statement = _statement(wrong, step, bugs, complaints)
     diagnosis = Diagnosis(
         "fail",
-        " ".join([statement, *hints]),
+        "",
         correct=[name for name in _quantities(verdicts) if name not in wrong],
         wrong=wrong,
         first_step=step if wrong else None,
@@ -92,6 +92,7 @@ def failed(
         hints=hints,
         telling=telling(evidence),
     )
+    diagnosis = replace(diagnosis, statement=statement_of(diagnosis))
     return _counted(diagnosis, evidence)
 
 
@@ -107,15 +108,15 @@ def failed_behind(found: Diagnosis, name: str, evidence: list[Evidence]) -> Diag
     quantity = Quantity.parse(name)
     step = Step(equation(name, problem.L, problem.head), quantity)
     wrong = _made_of(quantity, found.wrong, problem.L)
+    told = replace(
+        found, correct=[], wrong=wrong, first_step=step, complaints=[], hints=[OWN_FUNCTION]
+    )
     return replace(
-        found,
-        correct=[],
-        wrong=wrong,
-        first_step=step,
-        statement=" ".join([_statement(wrong, step, [], []), OWN_FUNCTION]),
+        told,
+        complaints=found.complaints,
+        statement=statement_of(told),
         line_reason="The lines are not compared where the hidden activation is none that is known.",
         telling=[],
-        hints=[OWN_FUNCTION],
     )
 
 
@@ -194,18 +195,27 @@ def first_step(
 ) -> Step | None:
     """The first wrong step: of the likeliest bug, else as the numbers show it."""
     answered = [item for item in evidence if item.given is not None or not item.is_of_gradients]
-    name = None
+    predicted = None
     if explanations:
-        name = first_predicted(explanations[0], answered)
+        predicted = first_predicted(explanations[0], answered)
+    name = predicted
     # no step is wrong that is right elsewhere
     if name is None and (factor is None or factor.is_everywhere):
         telling = [item for item in answered if item.is_wrong or item.probe.role.always_tells]
         name = first_wrong(telling)
     if name is None:
         return None
-    problem = answered[0].setting.problem
-    tag = equation(name, problem.L, problem.head)
-    return Step(tag, Quantity.parse(name))
+    step = _step(name, answered[0])
+    other = as_likely(name, answered) if predicted is None else None
+    if other is None:
+        return step
+    return replace(step, instead=_step(other, answered[0]))
+
+
+def _step(name: str, item: Evidence) -> Step:
+    """A quantity with its equation."""
+    problem = item.setting.problem
+    return Step(equation(name, problem.L, problem.head), Quantity.parse(name))
 
 
 def _counted(diagnosis: Diagnosis, evidence: list[Evidence]) -> Diagnosis:
@@ -216,21 +226,6 @@ def _counted(diagnosis: Diagnosis, evidence: list[Evidence]) -> Diagnosis:
     for item in answered:
         diagnosis.gradients += sum(item.correct.value(name).size for name in item.setting.gradients)
     return diagnosis
-
-
-def _statement(wrong: list[str], step: Step | None, bugs: list[Bug], complaints: list[str]) -> str:
-    """The whole in a sentence or two."""
-    certain = [bug for bug in bugs if not bug.alternative]
-    if certain:
-        whole = "; and ".join(f"{bug.where}: {bug.statement} ({bug.id})" for bug in certain)
-        if certain[0].place.kinds:  # dW and db are written as they are
-            return f"{whole}."
-        return f"{whole[0].upper()}{whole[1:]}."
-    if not wrong and complaints:
-        return complaints[0]
-    first = f"; the first wrong step is {step}" if step else ""
-    verb = "is" if len(wrong) == 1 else "are"
-    return f"{', '.join(wrong)} {verb} wrong{first}. No known bug explains the numbers."
 
 
 def _verdicts(evidence: list[Evidence]) -> list[Verdict]:

@@ -64,5 +64,9 @@ def decay_place(found: list[Fits]) -> Place:
 
 def decay_note(found: list[Fits]) -> str:
     """Which multiple: "g - 0.01 W"."""
-    value = next(iter(found[0].decays.values()))
-    return f"g {'-' if value < 0 else '+'} {abs(value):.6g} W"
+    return note_of(next(iter(found[0].decays.values())))
+
+
+def note_of(decay: float) -> str:
+    """A multiple of W beside a gradient: "g - 0.01 W"."""
+    return f"g {'-' if decay < 0 else '+'} {abs(decay):.6g} W"

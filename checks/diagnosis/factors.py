@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from backproof.checks.bugs.backward import BIAS_NOT_SUMMED
 from backproof.checks.bugs.factors import LEARNING_RATE, NO_BIAS, SCALE, SIGN
@@ -53,8 +54,9 @@ def decompositions(table: Sequence[Fits], close: float = CLOSE) -> Iterator[list
             yield causes
 
 
-def _how_unlikely(causes: list[Reading]) -> int:
-    return sum(cause.unlikely for cause in causes)
+def _how_unlikely(causes: list[Reading]) -> tuple[int, int]:
+    """Two causes are as good as one, which may be what they come to together; three are not."""
+    return sum(cause.unlikely for cause in causes), max(len(causes), 2)
 
 
 def _agrees(fits: Fits, causes: list[Reading], close: float) -> bool:
@@ -81,7 +83,10 @@ def _guesses(table: Sequence[Fits], close: float) -> Iterator[list[Reading]]:
     if any(kind_of(name) == "dW" for name in absent):
         return
     if absent:
-        causes.append(reading(NO_BIAS, absent, setting, "db = 0", lambda at: 0.0))
+        note = "db = 0"
+        if setting.learning_rate is not None:
+            note = "a step leaves b as it was"
+        causes.append(reading(NO_BIAS, absent, setting, note, lambda at: 0.0))
         left = {name: factor for name, factor in left.items() if factor != 0}
     negative = {name for name, factor in left.items() if factor < 0}
     if negative:
@@ -199,17 +204,22 @@ def _bases(setting: Setting, ratio: float, close: float) -> Iterator[Base]:
 
 
 def _of_several_values(setting: Setting, sizes: Sizes, close: float) -> Iterator[list[Reading]]:
-    """Each layer, or each kind of gradient, its own factor: all of them must have a known cause."""
-    found: list[Reading] = []
+    """Each layer, or each kind of gradient, its own factor: all of them must have a known cause. A
+    factor of 4 where there are 4 classes may be either, and other questions tell which."""
+    by_group: list[list[Reading]] = []
     for group in _grouped(sizes, close):
-        if math.isclose(group.value, 1, rel_tol=close):
-            continue
-        cause = next(causes_of(setting, group.names, group.value, close), None)
-        if cause is None:
-            return
-        found.append(cause)
-    if len({cause.id for cause in found}) <= 2:
-        yield found
+        if not math.isclose(group.value, 1, rel_tol=close):
+            causes = list(causes_of(setting, group.names, group.value, close))
+            by_group.append(causes[:LIKELIEST])
+    if len(by_group) > MOST_GROUPS:
+        by_group = [causes[:1] for causes in by_group]
+    for found in product(*by_group):
+        if len({cause.id for cause in found}) <= 2:
+            yield list(found)
+
+
+LIKELIEST = 4  # causes of one factor beside others
+MOST_GROUPS = 4  # of gradients, each with its own factor, for which all of these are combined
 
 
 def _by_layer(sizes: Sizes, close: float) -> dict[int, float] | None:

@@ -13,10 +13,11 @@ from __future__ import annotations
 import numpy as np
 
 from backproof.checks.bugs.hooked_pass import HookedPass
+from backproof.checks.diagnosis.error_or_derivative import Blame, blamed
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.over_batch import p_is_wrong, wrong_sum
 from backproof.checks.diagnosis.role import Role
-from backproof.checks.diagnosis.single_sample import Single, alike, all_close, close, p_behind
+from backproof.checks.diagnosis.single_sample import Single, all_close, p_behind
 from backproof.checks.quantities import Quantity, kind_of, layer_of, names
 
 # of the largest entry: what an intermediate may be off beyond its bound, whose upstream was not the
@@ -37,20 +38,42 @@ def first_wrong(evidence: list[Evidence]) -> str | None:
 
 def _of_single_samples(evidence: list[Evidence]) -> str | None:
     """What gradients of single samples show, and the p that batches show beside them."""
-    readable = [Single(item) for item in evidence if item.probe.role in ALONE and _readable(item)]
-    singles = [single for single in readable if single.item.probe.role == Role.SINGLE]
+    singles, moved = _read(evidence)
     if not singles:
         return None
-    moved = next((one for one in readable if one.item.probe.role == Role.SAME_Z), None)
     name = _forward(singles, moved) or _output(singles, moved)
     if name and not Quantity.parse(name).is_backward and _shown_right(evidence):
         name = None  # the candidate has shown its p, and it is right
     if (name is None or kind_of(name) == "dz") and p_is_wrong(evidence, singles):
         name = "p"
-    name = name or _backward(singles)
+    name = name or _backward(singles, moved)
     if name:
         return _or_earlier(name, evidence)
     return None
+
+
+def as_likely(name: str, evidence: list[Evidence]) -> str | None:
+    """The other step that the numbers may be put down to as well as to this one; None where they
+    tell."""
+    step = Quantity.parse(name)
+    singles, moved = _read(evidence)
+    other = {"da": "dz", "dz": "da"}.get(step.kind)
+    if other is None or not singles or step.layer == singles[0].L:
+        return None
+    if blamed(singles, moved, layer_of(name)) is Blame.EITHER:
+        return step.beside(other)
+    return None
+
+
+def _read(evidence: list[Evidence]) -> tuple[list[Single], Single | None]:
+    """What single samples show; and the first of them with other weights that lead to the same z,
+    if that was answered."""
+    readable = [Single(item) for item in evidence if item.probe.role in ALONE and _readable(item)]
+    singles = [single for single in readable if single.item.probe.role == Role.SINGLE]
+    moved = [single for single in readable if single.item.probe.role == Role.SAME_Z]
+    if moved:
+        return singles, moved[0]
+    return singles, None
 
 
 ALONE = (Role.SINGLE, Role.SAME_Z)
@@ -169,16 +192,16 @@ def _output(singles: list[Single], moved: Single | None) -> str | None:
     return "p"
 
 
-def _backward(singles: list[Single]) -> str | None:
+def _backward(singles: list[Single], moved: Single | None) -> str | None:
     """From the output back: dW and db given dz, then the next dz given this one."""
     for layer in range(singles[0].L, 0, -1):
-        name = _wrong_in_layer(singles, layer)
+        name = _wrong_in_layer(singles, moved, layer)
         if name:
             return name
     return None
 
 
-def _wrong_in_layer(singles: list[Single], layer: int) -> str | None:
+def _wrong_in_layer(singles: list[Single], moved: Single | None, layer: int) -> str | None:
     """The first step of one layer that is wrong, given the candidate's own dz of the next."""
     has_db = bool(singles[0].db)
     expected = [_expected(single, layer) for single in singles]
@@ -196,7 +219,7 @@ def _wrong_in_layer(singles: list[Single], layer: int) -> str | None:
         return f"db[{layer}]"
     if not has_db and (any(dz is None for dz in from_dW) or _follows(singles, layer)):
         return f"dW[{layer}]"
-    if layer == singles[0].L or _derivative_is_wrong(singles, layer):
+    if layer == singles[0].L or blamed(singles, moved, layer) is Blame.DERIVATIVE:
         return f"dz[{layer}]"
     return f"da[{layer}]"
 
@@ -222,43 +245,6 @@ def _follows(singles: list[Single], layer: int) -> bool:
         for single in singles
     ]
     return all_close(singles, pairs)
-
-
-def _derivative_is_wrong(singles: list[Single], layer: int) -> bool:
-    """Whether dz[layer] is da[layer] times something that does not depend on the label: then that
-    something is wrong.
-
-    Of two classes, every dz[layer + 1] of a sample may be a multiple of one vector, and then
-    nothing depends on the label. What is wrong by the same factors for every sample, or by
-    multiples of them, is then W, because a wrong derivative would depend on z.
-    """
-    loose = max(single.loose for single in singles)
-    upstream = [single.read_dz(layer + 1) for single in singles]
-    read = [single.read_dz(layer) for single in singles]
-    if any(dz is None for dz in (*upstream, *read)):
-        return True
-    deltas = [np.asarray(dz) for dz in read]
-    sent = [np.asarray(dz) for dz in upstream]
-    if not any(dz.any() for dz in deltas):
-        return False  # nothing arrives at all
-    factors = [
-        dz / (above @ single.W[layer + 1])
-        for dz, above, single in zip(deltas, sent, singles, strict=True)
-    ]
-    same = [i for i, single in enumerate(singles) if single.sample == singles[0].sample]
-    if not all(close(factors[i], factors[same[0]], loose) for i in same):
-        return False
-    if np.linalg.matrix_rank(np.stack(sent), rtol=loose) > 1:
-        return True
-    ratios = []
-    for factor, single in zip(factors, singles, strict=True):
-        due = single.derivative(layer)
-        # a unit out of work shows nothing but that what it passes on is 0
-        ratios.append(np.where(due == 0, np.where(factor == 0, np.nan, factor), factor / due))
-    # of a derivative, and another W
-    ones = np.ones(len(factors[0]))
-    without = alike(factors, loose) and not close(factors[0], ones, loose)
-    return not (without or alike(ratios, loose))
 
 
 def _of_intermediates(item: Evidence) -> str | None:

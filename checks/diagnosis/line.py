@@ -9,7 +9,8 @@ from backproof.checks.candidates.candidate import Candidate
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.probes import Probe
 from backproof.checks.diagnosis.role import Role
-from backproof.checks.findings import Diagnosis, Line
+from backproof.checks.diagnosis.statement import statement_of
+from backproof.checks.findings import Diagnosis, Line, Step
 from backproof.checks.recording.ask import Asked, Recordable, Traced, labels_of, trace
 from backproof.checks.recording.labels import label
 from backproof.checks.recording.listing import listing
@@ -48,7 +49,11 @@ def with_line(found: Diagnosis, candidate: Candidate) -> Diagnosis:
     if not isinstance(candidate, Recordable):
         return replace(found, line_reason="Calls of this candidate cannot be recorded.")
     edits = any(bug.id == "in-place" for bug in found.bugs)
-    traced = trace(candidate, found.telling, step.quantity, in_place=edits)
+    asked_again = found.telling
+    if step.instead is not None:  # a factor of one sample shows only beside those of others
+        asked_again = [one for one in found.telling if one.samples > 1] or found.telling
+    traced = trace(candidate, asked_again, step.quantity, in_place=edits)
+    found, step = _told_by_line(found, step, traced)
     line = _line(traced)
     written = []
     if line is not None and traced.own is not None and traced.source is not None:
@@ -61,6 +66,21 @@ def with_line(found: Diagnosis, candidate: Candidate) -> Diagnosis:
         names=names_of(traced),
         ways=written,
     )
+
+
+def _told_by_line(found: Diagnosis, step: Step, traced: Traced) -> tuple[Diagnosis, Step]:
+    """The diagnosis with one first wrong step where its numbers left two, and lines tell which: a
+    line that makes the first of them wrong, or one behind it that makes it right."""
+    if step.instead is None or traced.found is None or traced.own is None:
+        return found, step
+    known = replace(step, instead=None)
+    if traced.found.quantity != step.quantity:
+        right = label(traced.own.recording, traced.own.page).names
+        if step.quantity not in right:
+            return found, step
+        known = step.instead
+    told = replace(found, first_step=known)
+    return replace(told, statement=statement_of(told)), known
 
 
 def names_of(traced: Traced) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backproof.checks.bugs.factors import DECAY
 from backproof.checks.bugs.hooked_pass import CannotBeComputed, HookedPass
 from backproof.checks.diagnosis.choice import Explanation
 from backproof.checks.diagnosis.evidence import Evidence
@@ -28,7 +29,7 @@ def first_predicted(explanation: Explanation, evidence: list[Evidence]) -> str |
     variant = explanation.variant
     if variant is None or explanation.readings or variant.in_sequence:
         return None  # a factor, or what is left over from the call before
-    if explanation.match and explanation.match.decays:
+    if DECAY.id in explanation.ids:
         return None
     rate = 1.0 if variant.rate_from else 0.0
     found = set()

@@ -209,7 +209,14 @@ def setting_of(conventions: Conventions, problem: Problem, rate: float | None) -
     weight = (0.5 if half else 1.0) / (len(problem.y) if mean else 1)
     weight /= problem.sizes[-1] if conventions.reduction == "mean-over-all" else 1
     return Setting(
-        problem, weight, rate, conventions.bias, max(len(problem.y) // copies, 1), mean, half
+        problem,
+        weight,
+        rate,
+        conventions.bias,
+        max(len(problem.y) // copies, 1),
+        mean,
+        half,
+        conventions.weight_decay,
     )
 
 

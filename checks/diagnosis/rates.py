@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from backproof.checks.bugs.hooked_pass import HookedPass
+from backproof.checks.diagnosis.closeness import GENEROUS
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.rounding import CLOSE
 
+# bounds: where so little depends on the rate, it is what answers of as many samples show
+LOST = 1e3
 SHOWN = 1e6  # bounds: a rate of 1e-3 is then known to three digits
 
 
@@ -48,23 +51,35 @@ def at_fitted_rate(
         return run.shifted(1.0)
     if not slope.any():
         return run
-    rate = _fitted(given, still, slope)
-    if float(np.abs(slope).max()) > SHOWN * item.rounding.largest(name):
-        step = item.setting.learning_rate or 1.0
+    step = item.setting.learning_rate or 1.0
+    shown = float(np.abs(slope).max()) / item.rounding.largest(name)
+    known = [found.rate for found in rates if item.setting.in_call == found.N]
+    if shown < LOST and known:
+        return run.shifted(known[0] * step)
+    rate = _fitted(given, still, slope, GENEROUS * item.rounding.largest(name))
+    if shown > SHOWN:
         rates.append(FittedRate(rate / step, item.setting.in_call))
     return run.shifted(rate)
 
 
-def _fitted(given: np.ndarray, still: np.ndarray, slope: np.ndarray) -> float:
-    """The rate in given = factor * (still + rate * slope)."""
-    squares = float((slope * slope).sum())
-    rate = float(((given - still) * slope).sum()) / squares
+def _fitted(given: np.ndarray, still: np.ndarray, slope: np.ndarray, noise: float) -> float:
+    """The rate in given = factor * (still + rate * slope), of numbers that are off by some
+    noise."""
+    # with the factor known to be 1 or -1, one unknown is known better than two
+    for sign in (1.0, -1.0):
+        rate = _at_factor(sign, given, still, slope)
+        left = np.abs(sign * given - still - rate * slope)
+        if float(left.max()) <= noise:
+            return rate
     if given.size < 4:
-        return rate
+        return _at_factor(1.0, given, still, slope)
     columns = np.column_stack([still.ravel(), slope.ravel()])
     factor, product = np.linalg.lstsq(columns, given.ravel(), rcond=None)[0]
     if factor and abs(abs(factor) - 1) > CLOSE:
         return float(product / factor)
-    # with the factor known to be 1 or -1, one unknown is known better than two
-    sign = float(np.sign(factor)) or 1.0
-    return float(((sign * given - still) * slope).sum()) / squares
+    return _at_factor(float(np.sign(factor)) or 1.0, given, still, slope)
+
+
+def _at_factor(factor: float, given: np.ndarray, still: np.ndarray, slope: np.ndarray) -> float:
+    """The rate for a factor of 1 or -1."""
+    return float(((factor * given - still) * slope).sum()) / float((slope * slope).sum())

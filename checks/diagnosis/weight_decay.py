@@ -11,6 +11,7 @@ import numpy as np
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.decay import decays_alike
 from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.factor import fitted
 from backproof.checks.diagnosis.matching import WITH_DECAY, explain
 from backproof.checks.diagnosis.rounding import CLOSE
 from backproof.checks.quantities import kind_of
@@ -61,3 +62,26 @@ def undeclared_decay(conventions: Conventions, evidence: list[Evidence]) -> floa
     if min(found) <= 0 or max(found) - min(found) > CLOSE * max(found):
         return None
     return float(f"{found[0]:.6g}")
+
+
+def decay_of_output(item: Evidence) -> float:
+    """The multiple of W[L] by which one dW[L] differs from the right one, of either sign; 0 where
+    anything else differs."""
+    name = f"dW[{item.setting.problem.L}]"
+    due = item.correct.value(name)
+    given = item.came(name, due.shape)
+    if given is None or given.shape != due.shape:
+        return 0.0
+    fit = fitted(item, name, given, due, WITH_DECAY, None)
+    if fit is None or fit.factor != 1.0:
+        return 0.0
+    if item.setting.mean:
+        return float(f"{fit.decay:.6g}")
+    return float(f"{fit.decay / item.setting.calls:.6g}")
+
+
+def decayed(item: Evidence, decay: float) -> Evidence:
+    """An answer without a multiple of W in dW, that is still in the weights which were left."""
+    setting = replace(item.setting, decay=item.setting.decay + decay)
+    rest = _without(item, decay)
+    return Evidence(replace(rest.probe, setting=setting), rest.answer)

@@ -108,6 +108,7 @@ def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
             "correct": list(found.correct),
             "wrong": list(found.wrong),
             "first_wrong": found.first_wrong,
+            "first_wrong_or": found.first_wrong_or,
             "line": found.line.as_json() if found.line and not no_fix else None,
             "line_reason": None if no_fix else found.line_reason,
             "bugs": [_bug_as_json(bug, no_fix=no_fix) for bug in found.bugs],
@@ -200,7 +201,9 @@ def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[s
         lines += _labelled("right", " ".join(found.correct) or "nothing")
         lines += _labelled("wrong", " ".join(found.wrong) + _in_how_many(found) or "nothing")
     if found.first_step and no_fix:
-        lines += _labelled("first", f"{found.first_step} is the first step that goes wrong")
+        lines += _labelled(
+            "first", f"{found.first_step.or_instead} is the first step that goes wrong"
+        )
     elif found.first_step:
         lines += _labelled("first", _as_due(found.first_step, found.asked))
         lines += _in_yours(found)
@@ -226,7 +229,11 @@ def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[s
 def _as_due(step: Step, asked: Conventions) -> str:
     """The first wrong step as the line that should be there."""
     line = of_step(step, asked)
-    return f"{step.tag} {line or step.quantity} is the first step that goes wrong"
+    due = f"{step.tag} {line or step.quantity}"
+    if step.instead is not None:
+        other = of_step(step.instead, asked)
+        due += f", or {step.instead.tag} {other or step.instead.quantity}: one of the two"
+    return f"{due} is the first step that goes wrong"
 
 
 def _in_yours(found: Diagnosis) -> list[str]:

@@ -151,7 +151,10 @@ def _explained(found: Mapping[str, Any]) -> str:
     if told["statement"]:
         lines.append(told["statement"])
     if told["first_wrong"]:
-        lines.append(f"The first step that goes wrong: {told['first_wrong']}.")
+        steps = [told["first_wrong"]]
+        if told.get("first_wrong_or"):
+            steps.append(told["first_wrong_or"])
+        lines.append(f"The first step that goes wrong: {' or '.join(steps)}.")
     for bug in told["bugs"]:
         lines.append(f"{bug['id']}, {bug['where']}: {bug['statement']}. {bug['evidence']}.")
         if bug["fix"]:

@@ -102,6 +102,8 @@ def _first_wrong(told: Mapping[str, Any], equation: Equation) -> str:
         return ""
     tag, _, quantity = told["first_wrong"].partition(" ")
     text = f"<p>{_text(tag)} <code>{_text(quantity)}</code></p>"
+    if told.get("first_wrong_or"):
+        text += f"<p>or {_text(told['first_wrong_or'])}: the numbers do not tell which.</p>"
     line = told.get("line")
     if line:
         place = f"line {line['number']} of {line['file']}"
