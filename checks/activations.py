@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -35,7 +36,7 @@ LARGEST = 26.0  # from there on 1 - erf is below 1e-295
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(ABC):
     """An activation: names for people and for commands, h, h', and how both round.
 
     Attributes:
@@ -70,28 +71,28 @@ class Activation:
     def __str__(self) -> str:
         return self.name
 
+    @abstractmethod
     def h(self, z: Array) -> Array:
         """a, entry by entry."""
-        raise NotImplementedError
 
+    @abstractmethod
     def h_prime(self, z: Array, a: Array) -> Array:
         """The derivative of h at z, of z or of a = h(z), whichever is written on the page."""
-        raise NotImplementedError
 
     def h_error(self, z: Array, a: Array, z_error: Array, eps: float) -> Array:
         """How far a may be off: |h'| of what z is off by, and the rounding of h itself."""
         return np.abs(self.h_prime(z, a)) * z_error + self.h_rounding(z, a, eps)
 
+    @abstractmethod
     def h_rounding(self, z: Array, a: Array, eps: float) -> Array:
         """What computing h adds to the error of a."""
-        raise NotImplementedError
 
+    @abstractmethod
     def h_prime_error(
         self, z: Array, a: Array, z_error: Array, a_error: Array, eps: float
     ) -> Array:
         """How far h' may be off: by |h''| of what z is off by, and by rounding beyond 4 eps of h'
         itself."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,11 @@ class ReLU(Activation):
 
     def h_error(self, z: Array, a: Array, z_error: Array, eps: float) -> Array:
         """z itself, or 0; an entry near the kink may be either."""
-        return np.where(z > -REACH * z_error, z_error, 0)
+        return np.where(z > -REACH * z_error, z_error, 0) + self.h_rounding(z, a, eps)
+
+    def h_rounding(self, z: Array, a: Array, eps: float) -> Array:
+        """Nothing is computed."""
+        return np.zeros(z.shape)
 
     def h_prime_error(
         self, z: Array, a: Array, z_error: Array, a_error: Array, eps: float
@@ -230,9 +235,13 @@ class LeakyReLU(Activation):
         return np.where(z > 0, 1, self.slope).astype(z.dtype)  # (A4)
 
     def h_error(self, z: Array, a: Array, z_error: Array, eps: float) -> Array:
-        """One product; the slope itself is rounded, too. Near the kink the steeper side counts."""
+        """Near the kink the steeper side counts."""
         steep = np.where(np.abs(z) > REACH * z_error, np.abs(self.h_prime(z, a)), self._steepest)
-        return steep * z_error + eps * np.abs(a)
+        return steep * z_error + self.h_rounding(z, a, eps)
+
+    def h_rounding(self, z: Array, a: Array, eps: float) -> Array:
+        """One product; the slope itself is rounded, too."""
+        return eps * np.abs(a)
 
     def h_prime_error(
         self, z: Array, a: Array, z_error: Array, a_error: Array, eps: float
