@@ -49,6 +49,7 @@ class Activation(ABC):
         steepest: the largest |h'|.
         in_pieces: whether it is another formula on either side of 0.
         lowest, highest: what h stays between.
+        overflows: whether h, as people mostly write it, takes exp of something that can be large.
     """
 
     name: ClassVar[str]
@@ -62,6 +63,7 @@ class Activation(ABC):
     in_pieces: ClassVar[bool] = False
     lowest: ClassVar[float] = -math.inf
     highest: ClassVar[float] = math.inf
+    overflows: ClassVar[bool] = False
 
     @property
     def jump(self) -> float:
@@ -106,6 +108,7 @@ class Sigmoid(Activation):
     plain = "1 / (1 + exp(-{z}))"
     plain_prime = "{a} (1 - {a})"
     tag = "(A1)"
+    overflows = True
     steepest = 0.25
     lowest = 0.0
     highest = 1.0
@@ -141,6 +144,7 @@ class Tanh(Activation):
     plain = "tanh({z})"
     plain_prime = "1 - {a}²"
     tag = "(A2)"
+    overflows = True
     lowest = -1.0
     highest = 1.0
 
@@ -265,6 +269,7 @@ class ELU(Activation):
     plain = "{z} if {z} > 0 else exp({z}) - 1"
     plain_prime = "1 if {z} > 0 else {a} + 1"
     tag = "(A5)"
+    overflows = True
     in_pieces = True
     lowest = -1.0
 
@@ -297,6 +302,7 @@ class Softplus(Activation):
     plain = "log(1 + exp({z}))"
     plain_prime = "1 / (1 + exp(-{z}))"
     tag = "(A6)"
+    overflows = True
     lowest = 0.0
 
     def h(self, z: Array) -> Array:
@@ -331,6 +337,7 @@ class SiLU(Activation):
     plain = "{z} σ({z})"
     plain_prime = "σ({z}) + {a} (1 - σ({z}))"
     tag = "(A7)"
+    overflows = True
     steepest = 1.1
     lowest = -0.2785
 
@@ -471,6 +478,7 @@ class BipolarSigmoid(Activation):
     plain = "(1 - exp(-{z})) / (1 + exp(-{z}))"
     plain_prime = "(1 - {a}²) / 2"
     tag = "(A11)"
+    overflows = True
     steepest = 0.5
     lowest = -1.0
     highest = 1.0

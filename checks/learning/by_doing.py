@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from backproof.checks.learning import passes
+from backproof.checks.learning.activations import slope
 from backproof.checks.learning.given import Given
 from backproof.checks.learning.passes import Layers, Shape
 
@@ -332,7 +333,7 @@ def _glance(
     flat = []
     for layer in range(1, len(W)):
         activation = shape.activation(layer)
-        slopes = np.abs(activation.slope(seen.z[layer]))
+        slopes = np.abs(slope(activation, seen.z[layer]))
         flat.append(float((slopes < 0.08 * activation.steepest).mean()))
     updates = tuple(0.0 for _ in W)
     if before is not None:

@@ -144,5 +144,5 @@ def _copied(signs: VitalSigns) -> bool:
 
 def _exponential(signs: VitalSigns, layer: LayerSigns) -> bool:
     if layer.layer < len(signs.layers):
-        return signs.shape.activation(layer.layer).exponential
-    return signs.shape.output == "softmax" or signs.shape.output_activation.exponential
+        return signs.shape.activation(layer.layer).overflows
+    return signs.shape.output == "softmax" or signs.shape.output_activation.overflows

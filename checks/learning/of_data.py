@@ -59,7 +59,7 @@ def targets_out_of_range(signs: DataSigns, shape: Shape) -> Iterator[Symptom]:
     low, high, name = 0.0, 1.0, "softmax"
     if shape.output != "softmax":
         activation = shape.output_activation
-        low, high, name = activation.low, activation.high, activation.name
+        low, high, name = activation.lowest, activation.highest, activation.name
     outside = (low > signs.Y) | (high < signs.Y)
     if not outside.any():
         return

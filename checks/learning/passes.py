@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backproof.checks.activations import ACTIVATIONS, IDENTITY, Activation, named
+from backproof.checks.by_hand import log_one_plus_exp
 from backproof.checks.heads import OUTPUTS, Head
-from backproof.checks.learning import activations
-from backproof.checks.learning.activations import Activation, softplus
+from backproof.checks.learning.activations import slope
 
 Layers = dict[int, np.ndarray]
 # the smallest probability that costs a finite number of nats; below it the cost stops growing
@@ -48,22 +49,22 @@ class Shape:
                 f"{len(names)}. Name one for all, or one each."
             )
         for name in names:
-            activations.of(name)
-        if output in activations.ACTIVATIONS and output not in OUTPUTS:
+            named(name)
+        if output in ACTIVATIONS and output not in OUTPUTS:
             return cls(names, output, Head("linear", cost).cost)
         head = Head(output, cost)
         return cls(names, head.output, head.cost)
 
     def activation(self, layer: int) -> Activation:
         """That of a hidden layer, 1..L-1."""
-        return activations.ACTIVATIONS[self.hidden[layer - 1]]
+        return ACTIVATIONS[self.hidden[layer - 1]]
 
     @property
     def output_activation(self) -> Activation:
         """Of an element-wise output; softmax is told apart by who asks."""
         if self.output in ("softmax", "linear"):
-            return activations.ACTIVATIONS["identity"]
-        return activations.ACTIVATIONS[self.output]
+            return IDENTITY
+        return ACTIVATIONS[self.output]
 
     @property
     def probabilities(self) -> bool:
@@ -152,7 +153,7 @@ def run(
         db[layer] = dz[layer].sum(axis=0)
         if layer > 1:
             da[layer - 1] = dz[layer] @ W[layer]
-            dz[layer - 1] = da[layer - 1] * shape.activation(layer - 1).slope(z[layer - 1])
+            dz[layer - 1] = da[layer - 1] * slope(shape.activation(layer - 1), z[layer - 1])
     return Passes(z, a, p, losses(z[L], p, Y, shape), dz, da, dW, db)
 
 
@@ -161,7 +162,7 @@ def probe(z: Layers, W: Mapping[int, np.ndarray], shape: Shape) -> Layers:
     L = len(W)
     dz = {L: np.ones_like(z[L])}
     for layer in range(L - 1, 0, -1):
-        dz[layer] = (dz[layer + 1] @ W[layer + 1]) * shape.activation(layer).slope(z[layer])
+        dz[layer] = (dz[layer + 1] @ W[layer + 1]) * slope(shape.activation(layer), z[layer])
     return dz
 
 
@@ -171,7 +172,7 @@ def losses(z_L: np.ndarray, p: np.ndarray, Y: np.ndarray, shape: Shape) -> np.nd
         half = 0.5 if shape.cost == "half-quadratic" else 1.0
         return half * np.square(p - Y).sum(axis=1)
     if shape.output == "sigmoid":
-        return (softplus(z_L) - Y * z_L).sum(axis=1)
+        return (log_one_plus_exp(z_L) - Y * z_L).sum(axis=1)
     if shape.cost == "cross-entropy":
         m = z_L.max(axis=1, keepdims=True)
         log_p = z_L - m - np.log(np.exp(z_L - m).sum(axis=1, keepdims=True))
@@ -212,7 +213,7 @@ def _dp(p: np.ndarray, Y: np.ndarray, shape: Shape) -> np.ndarray | None:
 def _through_output(dp: np.ndarray, z_L: np.ndarray, p: np.ndarray, shape: Shape) -> np.ndarray:
     if shape.output == "softmax":
         return p * (dp - (dp * p).sum(axis=1, keepdims=True))
-    return dp * shape.output_activation.slope(z_L)
+    return dp * slope(shape.output_activation, z_L)
 
 
 def _log(p: np.ndarray) -> np.ndarray:

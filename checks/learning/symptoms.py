@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backproof.checks.learning.activations import ACTIVATIONS, Activation
+from backproof.checks.activations import SIGMOID, Activation
+from backproof.checks.learning.activations import flat_sides
 from backproof.checks.learning.course import diverged, too_few_steps, unlearnable_labels
 from backproof.checks.learning.finding import Progress, Symptom
 from backproof.checks.learning.flow import dead_units, exploding, overflow, vanishing
@@ -217,14 +218,14 @@ def _saturated(signs: VitalSigns) -> Iterator[Symptom]:
     *hidden, last = signs.layers
     for layer in hidden:
         activation = signs.shape.activation(layer.layer)
-        if activation.flat != "both":
+        if flat_sides(activation) != "both":
             continue
         if layer.saturation >= MOSTLY and layer.passed < PASSED_ON:
             yield _saturated_at(
                 layer, activation, _how_flat(layer, activation), "weights or inputs"
             )
     dead = signs.loss > ABOVE_PRIOR * signs.prior_loss and last.passed < DEAD
-    if signs.shape.output_activation.flat == "left":
+    if flat_sides(signs.shape.output_activation) == "left":
         return
     if dead or (signs.wrong >= MOSTLY and last.passed < PASSED_ON):
         yield _saturated_at(
@@ -237,7 +238,7 @@ def _saturated(signs: VitalSigns) -> Iterator[Symptom]:
 
 def _activation_of_output(signs: VitalSigns) -> Activation:
     if signs.shape.output == "softmax":
-        return ACTIVATIONS["sigmoid"]
+        return SIGMOID
     return signs.shape.output_activation
 
 
@@ -249,7 +250,7 @@ def _how_flat(layer: LayerSigns, activation: Activation) -> str:
 
 
 def _saturated_at(layer: LayerSigns, activation: Activation, evidence: str, what: str) -> Symptom:
-    ends = f"{activation.low:g} or {activation.high:g}"
+    ends = f"{activation.lowest:g} or {activation.highest:g}"
     return Symptom(
         "saturated",
         f"layer {layer.layer}",

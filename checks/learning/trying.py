@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backproof.checks.learning.activations import ACTIVATIONS
 from backproof.checks.learning.by_doing import Course, Step, our_step, watch, with_data
 from backproof.checks.learning.data_signs import DataSigns
 from backproof.checks.learning.finding import Symptom
@@ -161,8 +160,8 @@ def more_units(given: Given, symptom: Symptom) -> Iterator[Change]:
 def scaled_targets(given: Given, symptom: Symptom) -> Iterator[Change]:
     """Targets moved and stretched into what the output can answer."""
     activation = given.shape.output_activation
-    low = max(activation.low, -1.0) if given.shape.output != "softmax" else 0.0
-    high = min(activation.high, 1.0)
+    low = max(activation.lowest, -1.0) if given.shape.output != "softmax" else 0.0
+    high = min(activation.highest, 1.0)
     margin = 0.1 * (high - low)
     least = given.Y.min()
     reach = given.Y.max() - least
@@ -212,7 +211,7 @@ def drawn_anew(given: Given, sizes: Sequence[int], seed: int) -> Given:
     for layer in range(1, len(sizes)):
         gain = 1.0
         if layer < len(sizes) - 1:
-            gain = GAINS.get(ACTIVATIONS[given.shape.hidden[layer - 1]].name, 1.0)
+            gain = GAINS.get(given.shape.hidden[layer - 1], 1.0)
         spread = gain / math.sqrt(sizes[layer - 1])
         W[layer] = random.normal(size=(sizes[layer], sizes[layer - 1])) * spread
         b[layer] = np.zeros(sizes[layer])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backproof.checks.learning import passes
+from backproof.checks.learning.activations import flat_sides, slope
 from backproof.checks.learning.passes import Passes, Shape
 from backproof.checks.learning.related import agreement
 
@@ -303,7 +304,7 @@ def _layer(
         distinct=distinct_units(W[layer], b[layer], W[layer + 1]) if hidden else None,
         saturation=float((slopes < FLAT).mean()),
         passed=_passed(layer, passed, shape, hidden),
-        dead=_dead(z, slopes, shape.activation(layer).flat) if hidden else 0,
+        dead=_dead(z, slopes, flat_sides(shape.activation(layer))) if hidden else 0,
         share=share,
         size=float(np.abs(z).max()),
         drawn=_length(W[layer]) / np.sqrt(len(W[layer])),
@@ -337,7 +338,7 @@ def _slopes(layer: int, passed: Passes, shape: Shape, hidden: bool) -> np.ndarra
     activation = shape.activation(layer) if hidden else shape.output_activation
     if activation.name == "sigmoid":
         return passed.a[layer] * (1 - passed.a[layer])
-    return np.abs(activation.slope(passed.z[layer])) / (4 * activation.steepest)
+    return np.abs(slope(activation, passed.z[layer])) / (4 * activation.steepest)
 
 
 def _passed(layer: int, passed: Passes, shape: Shape, hidden: bool) -> float:
@@ -363,10 +364,10 @@ def _dead(z: np.ndarray, slopes: np.ndarray, flat: str) -> int:
 def _wrong(p: np.ndarray, Y: np.ndarray, shape: Shape) -> float:
     """Which part of the samples has an output that is both flat and wrong."""
     activation = shape.output_activation
-    if shape.output != "softmax" and activation.flat != "both":
+    if shape.output != "softmax" and flat_sides(activation) != "both":
         return 0.0
-    reach = activation.high - activation.low if shape.output != "softmax" else 1.0
-    low = activation.low if shape.output != "softmax" else 0.0
+    reach = activation.highest - activation.lowest if shape.output != "softmax" else 1.0
+    low = activation.lowest if shape.output != "softmax" else 0.0
     scaled = (p - low) / reach
     off = np.abs(scaled - (Y - low) / reach).max(axis=1) > 0.9
     return float((_flat(scaled, (Y - low) / reach) & off).mean())
