@@ -184,7 +184,7 @@ def carries(bug: str, hidden: str) -> bool:
         return hidden not in ("relu", "leaky-relu", "identity", "sigmoid")
     if bug == "sigmoid-twice":
         return hidden == "sigmoid"
-    if bug == "no-hidden-derivative":
+    if bug in ("no-hidden-derivative", "derivative-of-gradient"):
         return hidden != "identity"
     return True
 

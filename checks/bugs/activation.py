@@ -158,7 +158,7 @@ def derivative_of_gradient(shape: Shape) -> Iterator[Variant]:
     "the hidden layer's error is computed and never used",
     Fix.of_steps("dz"),
     "(B5)",
-    rank=250,
+    rank=235,
     occurs=with_several_layers,
     alone=True,
 )

@@ -35,7 +35,7 @@ UPDATES = (
         lambda W, g, rate: W - rate * g,
     ),
 )
-TYPED_RATES = (1.0, *(digit * 10.0**-k for k in range(1, 6) for digit in (5, 3, 2, 1)))
+TYPED_RATES = (1.0, 0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 5e-3, 3e-3, 2e-3, 1e-3, 1e-4)
 UPDATE_LINE = Fix("W[l] -= learning_rate * dW[l]", "W[l] and dW[l] each in its place")
 OF_BIAS = Fix("b[l] -= learning_rate * db[l]", "b[l] and db[l] each in its place")
 

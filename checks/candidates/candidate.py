@@ -28,8 +28,9 @@ class Question:
         problem: in the project's conventions, float64. Its sizes and N must be those that the
             conventions allow: N a multiple of `batch`, which is asked in as many calls and put
             together as the reduction says.
-        kind: "gradients", "step", "forward" or "intermediates". A candidate whose protocol is
-            "step" answers "gradients", too, by one step at learning rate 1.
+        kind: "gradients", "step", "forward", "intermediates", or "loss": the answer to that are the
+            slopes of its own loss, with how far off each may be for their rounding. A candidate
+            whose protocol is "step" answers "gradients", too, by one step at learning rate 1.
         learning_rate: of a step; a candidate that has its own built in (conventions.learning_rate)
             is asked with that one.
         same_object: whether a candidate that builds an object is to go on with the one of the

@@ -97,7 +97,7 @@ class Conventions:
             None for any.
         protocol: which function it defines, "gradients" or "step"; gradients where it defines both.
         builds: whether its step is a method of the object that its make(W, b) returns.
-        has_forward, has_intermediates: whether it defines these functions, too.
+        has_forward, has_intermediates, has_loss: whether it defines these functions, too.
         declared: the constants that the module itself sets.
     """
 
@@ -119,6 +119,7 @@ class Conventions:
     builds: bool = False
     has_forward: bool = False
     has_intermediates: bool = False
+    has_loss: bool = False
     declared: frozenset[str] = frozenset()
 
     @property
@@ -166,6 +167,7 @@ def read(constants: Mapping[str, Any], functions: Sequence[str]) -> Conventions:
         builds="make" in functions and not {"gradients", "step"} & set(functions),
         has_forward="forward" in functions,
         has_intermediates="intermediates" in functions,
+        has_loss="loss" in functions,
         declared=frozenset(constants) & frozenset(CONSTANTS),
     )
     return _consistent(conventions)

@@ -229,6 +229,10 @@ class CandidateFile:
                 shape = "x".join(map(str, p.shape)) or "one number"
                 return replace(empty, own_forward=f"forward returned an array of {shape}")
             return replace(empty, p=p)
+        if kind == "loss":
+            bars = {key.removeprefix("bar"): arrays.pop(key) for key in [*arrays] if "bar" in key}
+            rounding = self._by_name(problem, bars)
+            return replace(self._gradients(problem, empty, arrays), rounding=rounding)
         if kind == "intermediates":
             return replace(empty, steps=self._steps(problem, arrays))
         layers = range(1, problem.L + 1)
@@ -236,6 +240,14 @@ class CandidateFile:
         if extra := sorted(set(arrays) - known):
             names = " and ".join(str(Quantity.parse(name)) for name in extra)
             return Answer(complaint=f"{kind} returned {names}; the network has {problem.L} layers")
+        answer = self._gradients(problem, empty, arrays)
+        if kind == "gradients":
+            return answer
+        return implied(problem, answer, rate)
+
+    def _gradients(self, problem: Problem, empty: Answer, arrays: Arrays) -> Answer:
+        """W and b, or what has their shapes, in our orientation."""
+        layers = range(1, problem.L + 1)
         weights = translate.weights_back(
             [arrays.get(f"W{layer}") for layer in layers], self.conventions
         )
@@ -243,10 +255,13 @@ class CandidateFile:
             [arrays.get(f"b{layer}") for layer in layers], problem, self.conventions
         )
         db = biases if self.conventions.bias else None
-        answer = replace(empty, dW=weights, db=db)
-        if kind == "gradients":
-            return answer
-        return implied(problem, answer, rate)
+        return replace(empty, dW=weights, db=db)
+
+    def _by_name(self, problem: Problem, arrays: Arrays) -> Quantities:
+        """The same by the names of the gradients."""
+        found = self._gradients(problem, Answer(), arrays)
+        named = {f"dW[{layer}]": array for layer, array in (found.dW or {}).items()}
+        return named | {f"db[{layer}]": array for layer, array in (found.db or {}).items()}
 
     def _steps(self, problem: Problem, arrays: Arrays) -> Quantities:
         """Intermediates by the project's names; those of a layer that does not exist are left out,

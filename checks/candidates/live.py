@@ -25,6 +25,7 @@ from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.inside.recorder import Recorder
 from backproof.checks.candidates.inside.recording import pack
 from backproof.checks.candidates.inside.returned import COLLECT, Refused
+from backproof.checks.candidates.inside.slopes import collected, slopes
 from backproof.checks.candidates.inside.watching import may_edit as can_edit
 from backproof.checks.candidates.inside.wording import raised
 from backproof.checks.candidates.output import Output
@@ -79,9 +80,14 @@ class LiveProcess:
         recorder = Recorder(self.files.__contains__) if header.get("record") else None
         try:
             with recorder or contextlib.nullcontext():
-                returned = self.functions[kind](*arguments)
-            collected, arrays = COLLECT[kind](returned, W, b, bool(b))
-            reply |= collected
+                if kind == "loss":
+                    told, arrays = collected(
+                        slopes(self.functions[kind], W, b, copies["x"], copies["y"])
+                    )
+                else:
+                    returned = self.functions[kind](*arguments)
+                    told, arrays = COLLECT[kind](returned, W, b, bool(b))
+            reply |= told
         except Refused as refused:
             reply["complaint"] = f"{kind} {refused}"
         except (Exception, SystemExit) as error:

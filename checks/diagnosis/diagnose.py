@@ -16,6 +16,7 @@ import numpy as np
 from backproof.checks.bugs.factors import SCALE
 from backproof.checks.candidates.candidate import Candidate
 from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.diagnosis import own_loss
 from backproof.checks.diagnosis.at_output import nearly_settled
 from backproof.checks.diagnosis.choice import Explanation, Search
 from backproof.checks.diagnosis.classes import WhereComplete, where_classes_occur
@@ -32,8 +33,6 @@ from backproof.checks.diagnosis.conventional import (
     factor_conventions,
     other_heads,
     other_hidden,
-    other_targets,
-    rescaled,
     settled_by_output,
     translations,
 )
@@ -45,6 +44,7 @@ from backproof.checks.diagnosis.low_precision import rounded_away
 from backproof.checks.diagnosis.matching import UP_TO_FACTORS, WITH_DECAY, explain
 from backproof.checks.diagnosis.optimizers import momentum_of, sentence_of, without_gradients
 from backproof.checks.diagnosis.probes import close_together, plan, with_huge_logits
+from backproof.checks.diagnosis.right import right_under
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.diagnosis.unknown_activation import distance, shown_wrong
 from backproof.checks.diagnosis.weight_decay import undeclared_decay, without_decay
@@ -76,7 +76,7 @@ def diagnose(
         if contradiction:
             return Diagnosis("untested", contradiction, complaints=[contradiction])
         asked = _Asked(candidate, sizes, seed, batch)
-        found = with_line(_concluded(asked), candidate)
+        found = with_line(_beside_own_loss(asked, _concluded(asked)), candidate)
         if listing:
             settled = found.asked or candidate.conventions
             first = plan(settled, sizes=sizes, seed=seed, batch=batch)[0]
@@ -133,7 +133,10 @@ def _concluded(asked: _Asked) -> Diagnosis:
     """Right, by one convention or another; else the likeliest reason for its being wrong."""
     declared = asked.candidate.conventions
     heard = asked.hear(declared)
-    found = _passed(declared, heard) or without_gradients(heard.evidence[0])
+    found = _passed(declared, heard)
+    if found is not None:
+        return found
+    found = without_gradients(heard.evidence[0])
     if found is not None:
         return found
     found = _passed_with_decay(asked, declared, heard)
@@ -147,7 +150,57 @@ def _concluded(asked: _Asked) -> Diagnosis:
         # who raises under a convention that the file does not declare says nothing by that
         if _answered(again.evidence) > _answered(heard.evidence):
             heard = again
-    return _wrong(asked, declared, heard)
+    found = _by_own_loss(asked, declared, heard) if declared.has_loss else None
+    return found or _wrong(asked, declared, heard)
+
+
+def _beside_own_loss(asked: _Asked, found: Diagnosis) -> Diagnosis:
+    """Right gradients, beside the candidate's own loss if it defines one."""
+    declared = asked.candidate.conventions
+    if found.outcome != "pass" or not declared.has_loss or found.asked is None or asked.own:
+        return found
+    own = asked.own_loss(found.asked)
+    if own.complaint:
+        hint = f"Your own loss is not compared: {own.complaint}"
+        return replace(found, hints=[*found.hints, hint])
+    return own_loss.beside_network(own, found, declared)
+
+
+def _by_own_loss(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis | None:
+    """What the candidate's own loss says of gradients that are right under no convention: they are
+    its own; or wrong, and then it shows which network is meant, or is all that there is to hold
+    them against."""
+    own = asked.own_loss(heard.conventions)
+    evidence = heard.evidence
+    search = _search(evidence)
+    if own.complaint:
+        explanations = search.simplest() if search else []
+        says_network = {"HIDDEN", "OUTPUT", "COST"} & declared.declared
+        if explanations or says_network or not _answered(evidence):
+            return None
+        return own_loss.unusable(own, heard.conventions)
+    complaints = any(item.answer.complaint or item.answer.changed_arguments for item in evidence)
+    if own.agrees:
+        if complaints or differs_from_call_to_call(evidence):
+            return None
+        return own_loss.passed(own, declared, heard.conventions)
+    network = _network_of(own, heard.conventions)
+    if network is not None:
+        return _wrong(asked, declared, asked.hear(network))
+    explanations = search.simplest() if search else []
+    if explanations:
+        found = failed(declared, heard.conventions, evidence, explanations)
+        return replace(found, hints=[*found.hints, f"{own_loss.OF_NO_NETWORK}."])
+    return own_loss.failed(own, declared, heard.conventions)
+
+
+def _network_of(own: own_loss.OwnLoss, conventions: Conventions) -> Conventions | None:
+    """The network that can be declared whose loss a candidate's own is; None if there is none."""
+    evidence = own_loss.as_evidence(own)
+    if not evidence:
+        return None
+    shown = recognised(conventions, evidence)
+    return right_under(shown, all_asked_as(conventions, shown, evidence))
 
 
 def _passed_with_decay(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis | None:
@@ -319,6 +372,7 @@ class _Asked:
     Attributes:
         momentum: how much of the step before a step adds, where it was seen to.
         own_forward: why `forward` is not what is asked for under that name; "" where it is.
+        own: whether its own loss was asked already.
     """
 
     def __init__(
@@ -330,6 +384,13 @@ class _Asked:
         self.batch = batch
         self.momentum: float | None = None
         self.own_forward = ""
+        self.own = False
+
+    def own_loss(self, conventions: Conventions) -> own_loss.OwnLoss:
+        """The candidate's own loss beside its gradients, maybe but for a weight decay."""
+        self.own = True
+        probes = own_loss.questions(conventions, sizes=self.sizes, seed=self.seed, batch=self.batch)
+        return own_loss.ask(self.candidate, conventions, probes).without_decay()
 
     def hear(self, conventions: Conventions) -> Heard:
         """All questions under some conventions, and the hidden activations that the answers show if
@@ -406,45 +467,10 @@ def _answered(evidence: list[Evidence]) -> int:
 def _passed(declared: Conventions, heard: Heard) -> Diagnosis | None:
     """That everything is right, if it is so under the conventions asked, others that differ by a
     factor, or another head."""
-    right = _right_under(heard.conventions, heard.evidence)
+    right = right_under(heard.conventions, heard.evidence)
     if right is None:
         return None
     return passed(declared, heard.conventions, right, heard.evidence)
-
-
-def _right_under(conventions: Conventions, evidence: list[Evidence]) -> Conventions | None:
-    """The conventions under which everything is right: those given, others that differ by a factor,
-    or another head."""
-    if any(item.answer.changed_arguments or item.answer.complaint for item in evidence):
-        return None
-    if not any(item.is_wrong for item in evidence):
-        return conventions
-    gradients = [item for item in evidence if item.is_of_gradients]
-    if not any(item.is_wrong for item in evidence if not item.is_of_gradients):
-        other = rescaled(conventions, gradients)
-        if other is not None:
-            return other
-    for head in other_heads(conventions):
-        as_head = all_asked_as(conventions, head, evidence)
-        if not any(item.is_wrong for item in as_head):
-            return head
-        other = rescaled(head, [item for item in as_head if item.is_of_gradients])
-        if other is not None:
-            return other
-    return _with_soft_targets(conventions, evidence)
-
-
-def _with_soft_targets(conventions: Conventions, evidence: list[Evidence]) -> Conventions | None:
-    """Targets other than 0 and 1 under which everything is right."""
-    for soft in other_targets(conventions):
-        for head in (soft, *other_heads(soft)):
-            for other in (head, *factor_conventions(head)):
-                if asked_as(conventions, other, evidence[0]).is_wrong:
-                    continue
-                as_other = all_asked_as(conventions, other, evidence)
-                if not any(item.is_wrong for item in as_other):
-                    return other
-    return None
 
 
 def _translated(

@@ -109,6 +109,7 @@ def check(
     step: Callable[..., Any] | None = None,
     forward: Callable[..., Any] | None = None,
     intermediates: Callable[..., Any] | None = None,
+    loss: Callable[..., Any] | None = None,
     seed: int = 0,
     **conventions: Any,
 ) -> CheckReport:
@@ -125,6 +126,8 @@ def check(
         forward: (W, b, x) -> the output, where there is one: it tells a wrong forward pass from a
             wrong backward pass.
         intermediates: (W, b, x, y) -> {"z": [...], "da": [...], ...}, whatever of it there is.
+        loss: (W, b, x, y) -> the number whose gradients these are: compared with them by calling
+            it, where no network that can be declared explains them.
         seed: of the problems.
         conventions: how the code differs from the defaults, each by the name of its constant in
             small letters: activation="relu", layout="in,out", examples="columns",
@@ -140,7 +143,7 @@ def check(
     if len(asked) != 1:
         both = "both" if asked else "neither"
         raise TypeError(f"check: expected gradients or step, got {both}. Give one of them.")
-    beside = {"forward": forward, "intermediates": intermediates}
+    beside = {"forward": forward, "intermediates": intermediates, "loss": loss}
     asked |= {name: function for name, function in beside.items() if function is not None}
     for name, function in asked.items():
         _expect_function(name, function)

@@ -39,6 +39,7 @@ from backproof.checks.candidates.inside.recorder import Recorder, is_in_folder
 from backproof.checks.candidates.inside.recording import pack as pack_recording
 from backproof.checks.candidates.inside.returned import COLLECT, Refused, plain
 from backproof.checks.candidates.inside.script import watched_script
+from backproof.checks.candidates.inside.slopes import collected, slopes
 from backproof.checks.candidates.inside.standins import StandIns
 from backproof.checks.candidates.inside.watching import Watch, may_edit
 from backproof.checks.candidates.inside.wording import raised, syntax_error, what_it_defines
@@ -80,6 +81,8 @@ class Loaded:
         if header.get("made"):
             return functools.partial(self._step, keeps=bool(header["keeps"]))
         found: Callable[..., object] = vars(self.module)[header["call"]]
+        if header["call"] == "loss":
+            return functools.partial(slopes, found)
         return found
 
     def _step(
@@ -202,8 +205,11 @@ def _answer(loaded: Loaded, header: Header, given: Arrays) -> tuple[Header, Arra
     arrays: Arrays = {}
     try:
         if "complaint" not in reply:
-            collected, arrays = COLLECT[call](returned, W, b, bool(b))
-            reply |= collected
+            if call == "loss":
+                told, arrays = collected(returned)
+            else:
+                told, arrays = COLLECT[call](returned, W, b, bool(b))
+            reply |= told
     except Refused as refused:
         reply["complaint"] = str(refused)
     except BaseException as error:  # what it returned is made into arrays by methods of its own

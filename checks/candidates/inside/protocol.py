@@ -13,6 +13,7 @@ ARGUMENTS = {
     "make": "W, b",
     "forward": "W, b, x",
     "intermediates": "W, b, x, y",
+    "loss": "W, b, x, y",
 }
 VARIADIC = 0x04  # of the flags of a code object: *args
 

@@ -169,6 +169,26 @@ def _array(value: Any, name: str) -> np.ndarray:
     return array
 
 
+def one_number(value: Any, *, complex_too: bool = False) -> Any:
+    """The number that a loss is, whatever holds it.
+
+    Raises: Refused for what is none, or several.
+    """
+    if hasattr(value, "detach") and hasattr(value, "cpu"):
+        value = value.detach().cpu().numpy()
+    kinds = "fiuc" if complex_too else "fiu"
+    is_number = isinstance(value, int | float | complex | np.generic | np.ndarray)
+    if isinstance(value, bool) or not is_number:
+        raise Refused(f"returned {_kind(value)}; expected one number")
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in kinds:
+        raise Refused(f"returned {_kind(value)}; expected one real number")
+    number = array.reshape(-1)[0]
+    if complex_too:
+        return complex(number)
+    return float(number)
+
+
 def _kind(value: object) -> str:
     """What something is, in two or three words."""
     if value is None:
