@@ -23,7 +23,7 @@ from backproof.checks.diagnosis.diagnose import Diagnosis
 from backproof.checks.heads import Head
 
 
-def measured(kind: str, generator: str = "files", share: float = 0.046) -> str:
+def measured(kind: str, generator: str = "files", share: float = 0.03) -> str:
     """What the benchmark prints; in a process of its own, where types are not checked at run
     time."""
     program = [

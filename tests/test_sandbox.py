@@ -214,3 +214,15 @@ def test_alone_it_sees_what_it_imports_and_nothing_else_beside_it(tmp_path: Path
     with running(path, alone=True) as candidate:
         assert candidate.ask([QUESTION])[0].complaint is None
         assert candidate.sandbox.out.head == b"['helper.py', 'mine.py', 'second.py']\n"
+
+
+@WALLED
+@pytest.mark.parametrize("place", ["/tmp", "/", "its folder", "the folder around it", ""])
+def test_a_python_path_that_holds_everything_hides_nothing_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (path,) = written(tmp_path, mine=RIGHT)
+    places = {"its folder": tmp_path, "the folder around it": tmp_path.parent}
+    monkeypatch.setenv("PYTHONPATH", str(places.get(place, place)))
+    with running(path, isolate="auto") as candidate:
+        assert candidate.ask([QUESTION])[0].complaint is None

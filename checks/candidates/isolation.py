@@ -142,8 +142,9 @@ class Walls:
     ) -> None:
         self.descriptors: list[int] = []
         folder = source.path.parent
-        mounts = _readable([*_of_python(), *map(str, ours)], within=str(folder))
-        for place in ("/dev/shm", "/tmp", str(folder)):
+        covered = ("/dev/shm", "/tmp", str(folder))
+        mounts = _readable([*_of_python(), *map(str, ours)], covered)
+        for place in covered:
             mounts[place] = ["--size", str(SCRATCH_BYTES), "--tmpfs", place]
         if scratch is not None:  # a copy in the place of the folder, which may be written to
             mounts[str(folder)] = ["--bind", str(scratch.folder), str(folder)]
@@ -224,17 +225,18 @@ def _of_python() -> list[str]:
     return [*SYSTEM, *ASIDE, *prefixes, *standard, *installed]
 
 
-def _readable(places: Sequence[str], within: str = "") -> dict[str, list[str]]:
+def _readable(places: Sequence[str], covered: Sequence[str] = ()) -> dict[str, list[str]]:
     """How each of these places is shown, without those that lie in another of them.
 
     Args:
-        within: a folder that will be covered, so that what lies in it must be shown again.
+        covered: folders that something else will cover: what lies in them must be shown again.
     """
     found: dict[str, list[str]] = {}
     for place in sorted(set(places), key=_depth):
         shown = any(place.startswith(outer + os.sep) for outer in found)
-        covered = bool(within) and place.startswith(within + os.sep)
-        if place and place != os.sep and os.path.lexists(place) and (covered or not shown):
+        hidden = any(place.startswith(cover + os.sep) for cover in covered)
+        there = place not in ("", os.sep, *covered) and os.path.lexists(place)
+        if there and (hidden or not shown):
             found[place] = _as_it_is(place)
     return found
 
