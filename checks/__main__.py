@@ -163,7 +163,11 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         help="of the hidden layers that --explain walks through, one for all or one each",
     )
     parser.add_argument("--output", metavar="NAME", help="softmax, linear, ... of --explain")
-    parser.add_argument("--cost", metavar="NAME", help="cross-entropy, quadratic, ... of --explain")
+    parser.add_argument(
+        "--cost",
+        metavar="NAME",
+        help="cross-entropy, quadratic, ... of --explain, or of a script that is watched",
+    )
     parser.add_argument(
         "--notation",
         type=one_of("backproof", "3blue1brown", "nielsen"),
@@ -193,7 +197,8 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         parser.error(
             "--notation: expected --explain beside it, whose symbols it chooses. Add --explain."
         )
-    if (args.activation or args.output or args.cost) and (not args.explain or args.run):
+    chosen = args.activation or args.output or (args.cost and not args.candidates)
+    if chosen and (not args.explain or args.run):
         parser.error(
             "--activation, --output and --cost: expected --explain beside them, and no --run. They "
             "choose what it walks through."

@@ -28,6 +28,7 @@ class Settings:
         tries: whether remedies are to be tried on them.
         listing: whether each line of the file is told with what it computes.
         page: what a listing is printed on.
+        cost: what scripts that are watched minimise; None where that is to be recognised.
     """
 
     sizes: tuple[int, ...] | None = None
@@ -41,6 +42,7 @@ class Settings:
     tries: bool = False
     listing: bool = False
     page: Page = PLAIN
+    cost: str | None = None
 
     @property
     def longest_s(self) -> float:
@@ -77,6 +79,8 @@ def conclude(
         complaint = sentences[0]
     asked = describe(candidate.conventions, settings)
     worth_knowing = notes(candidate, printed_by_import, found.unsteady)
+    if settings.cost is not None:
+        worth_knowing.append('--cost is of scripts that are watched; here COST = "..." says it.')
     if found.bugs:
         worth_knowing += wrong_shapes(found, file, ("dW",))
     return Feedback(name, elapsed_s, asked, found, complaint, faults(candidate), worth_knowing)

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from backproof.checks.candidates.isolation import MODES
+from backproof.checks.heads import COSTS
 from backproof.model.command_line import finite, one_of
 
 
@@ -90,6 +91,8 @@ def refused(args: Namespace) -> str | None:
     for name, value in given.items():
         if value and not args.candidates:
             return f"{name}: expected a candidate beside it, got none. Name a file."
+    if args.candidates and args.cost and args.cost not in COSTS:
+        return f"--cost: expected one of {', '.join(COSTS)}, got {args.cost!r}."
     if args.tries and not args.data:
         return "--try: expected --data beside it, on which remedies are tried. Add it."
     if args.points and not args.gradescope:

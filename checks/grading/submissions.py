@@ -90,6 +90,7 @@ def _settings(args: Namespace, *, several: bool) -> Settings:
         # a page to hand out has the listing, too
         args.listing or bool(args.html),
         Page.of_terminal(),
+        args.cost,
     )
 
 

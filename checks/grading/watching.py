@@ -31,13 +31,15 @@ from backproof.checks.grading.feedback import Feedback
 from backproof.checks.quantities import Quantity, equation
 from backproof.checks.recording.labels import label
 from backproof.checks.recording.listing import listing
-from backproof.checks.recording.recognise import NotRecognised, recognise
+from backproof.checks.recording.script.lines import gradients_of, likely_rates
+from backproof.checks.recording.script.recognise import NotRecognised, recognise
+from backproof.checks.recording.script.watched import Watched, judged
 from backproof.checks.recording.source import Sources
-from backproof.checks.recording.watched import Watched, gradients_of, judged, rate_of_right
 
 # of arguments, where somebody means the checker's function and not one of their own
 PROTOCOLS = {"gradients": 4, "step": 5, "make": 2}
 LIBRARIES = ("sklearn", "tensorflow", "keras", "jax", "autograd", "tinygrad", "mxnet")
+MOST_RATES = 3  # that are tried where no gradient is right
 WRITE = "Write gradients(W, b, x, y) or step(W, b, x, y, learning_rate) around it."
 TO_WRITE = "the adapter to write, in this file or in one that imports from it:"
 
@@ -67,6 +69,8 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
     """Run a script until a few of its updates were seen, and say what it computes."""
     start = time.perf_counter()
     notes: list[str] = []
+    if settings.data is not None:
+        notes.append("it is judged on its own data: --data was not read, and needs an adapter.")
     manner: list[str] = []
     if library := next(_libraries(source.text), ""):
         reason = f"its gradients are {library}'s, so there is nothing by hand"
@@ -75,7 +79,7 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         header, arrays = _run(source, settings, notes, manner)
         recording = unpack(header.get("recorded"), arrays)
         try:
-            found = judged(recognise(recording), recording)
+            found = judged(recognise(recording), recording, _cost(settings))
         except NotRecognised as error:
             said = _how_it_ended(header)
             reason = f"{error}; it {said}" if said else str(error)
@@ -119,6 +123,12 @@ def _run(
                 lines = sandbox.err.tail.decode(errors="replace").strip().splitlines()
                 header["exited"] = lines[-1][:200] if lines else ""
             return header, arrays
+
+
+def _cost(settings: Settings) -> str | None:
+    """The cost that is meant, by the name that every output has it under."""
+    halved = {"half-quadratic": "quadratic"}
+    return halved.get(settings.cost or "", settings.cost)
 
 
 def _how_it_ended(header: Header) -> str:
@@ -214,11 +224,19 @@ def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
 
 def _explained(found: Watched) -> Diagnosis | None:
     """Which known bug predicts what the first step took off, where its rate can be read off a
-    layer that is right."""
-    rate = rate_of_right(found.network, found.page)
-    if not found.wrong or rate is None:
-        return None
-    gradients, unread = gradients_of(found.network, rate)
+    layer that is right, or is a number of the script."""
+    best: Diagnosis | None = None
+    for rate in likely_rates(found.reading)[:MOST_RATES] if found.wrong else []:
+        explained = _explained_by(found, rate)
+        if not any(verdict.outcome == "fail" for verdict in explained.verdicts):
+            continue  # by this rate everything would be right
+        if best is None or (explained.bugs and not best.bugs):
+            best = explained
+    return best
+
+
+def _explained_by(found: Watched, rate: float) -> Diagnosis:
+    gradients, unread = gradients_of(found.reading, rate)
     problem = found.page.problem
     layers = range(1, problem.L + 1)
     has_bias = all(Quantity("db", layer) in gradients for layer in layers)
@@ -239,14 +257,13 @@ def _explained(found: Watched) -> Diagnosis | None:
 
 def _conventions(found: Watched) -> Conventions:
     """How the script holds its network, for lines that are written in its orientation."""
-    first = found.network.edges[0]
     head = found.page.problem.head
     cost = head.cost
     if head.output == "sigmoid" and not head.is_quadratic:
         cost = "binary-cross-entropy"
     return Conventions(
-        layout="in,out" if first.turned else "out,in",
-        examples="columns" if first.columns else "rows",
+        layout=found.layout,
+        examples="columns" if found.network.columns else "rows",
         output=head.output,
         cost=cost,
     )

@@ -60,13 +60,16 @@ class Source:
     def statement(self, number: int) -> ast.stmt | None:
         """The innermost statement that covers a line; None where the file cannot be parsed."""
         found: ast.stmt | None = None
-        for node in ast.walk(self._tree) if self._tree is not None else ():
-            if not isinstance(node, ast.stmt):
-                continue
+        for node in self._statements:
             covers = node.lineno <= number <= (node.end_lineno or 0)
             if covers and (found is None or node.lineno >= found.lineno):
                 found = node
         return found
+
+    @cached_property
+    def _statements(self) -> list[ast.stmt]:
+        nodes = ast.walk(self._tree) if self._tree is not None else ()
+        return [node for node in nodes if isinstance(node, ast.stmt)]
 
     def function(self, number: int) -> str:
         """The function or class that a line stands in, or "" at the top level."""
@@ -130,16 +133,15 @@ class Source:
         inside = [line for line in loops if function < line < number]
         return min(inside, default=None)
 
-    def mentions_twice(self, number: int, name: str) -> bool:
+    def updates(self, number: int, name: str) -> bool:
         """Whether the statement on a line takes off or adds to a name, or binds it to something
-        that mentions it."""
+        that mentions it, or an element of it."""
         statement = self.statement(number)
         if isinstance(statement, ast.AugAssign):
             return True
-        named = [
-            node for node in _nodes(statement) if isinstance(node, ast.Name) and node.id == name
-        ]
-        return len(named) > 1
+        parts = _own_parts(statement) if statement is not None else []
+        places = [place for part in parts for place in _places(part)]
+        return sum(_may_be(place, name) for place in places) > 1
 
     def computes(self, number: int) -> bool:
         """Whether the statement on a line can make new numbers, rather than hand them on; a line
@@ -147,7 +149,7 @@ class Source:
         statement = self.statement(number)
         if statement is None:
             return True
-        return any(_computes(node) for node in _nodes(statement))
+        return _puts(statement) or any(_computes(node) for node in _nodes(statement))
 
     def multiplies(self, number: int) -> bool:
         """Whether the statement on a line has a product, entry by entry, in it."""
@@ -196,6 +198,13 @@ def _own_parts(statement: ast.stmt) -> list[ast.AST]:
     return [statement]
 
 
+def _puts(statement: ast.stmt) -> bool:
+    """Whether a number is put into some entries of an array."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Constant):
+        return False
+    return any(isinstance(target, ast.Subscript) for target in statement.targets)
+
+
 def _computes(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         function = node.func
@@ -203,3 +212,29 @@ def _computes(node: ast.AST) -> bool:
         name = function.id if isinstance(function, ast.Name) else name
         return name not in PASSING
     return isinstance(node, COMPUTING)
+
+
+def _places(node: ast.AST) -> Iterator[ast.expr]:
+    """The names, attributes and elements that an expression mentions, each as far as it goes."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        yield from _places(node.func.value)
+        for argument in [*node.args, *node.keywords]:
+            yield from _places(argument)
+        return
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        yield node
+        if isinstance(node, ast.Subscript):
+            yield from _places(node.slice)
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _places(child)
+
+
+def _may_be(place: ast.expr, name: str) -> bool:
+    """Whether an expression is a place of some name, all of it, or any element of that."""
+    text = ast.unparse(place)
+    if name == text or name.startswith((f"{text}[", f"{text}.")):
+        return text != "self"
+    if not isinstance(place, ast.Subscript) or isinstance(place.slice, ast.Constant):
+        return False
+    return name.startswith(ast.unparse(place.value))

@@ -13,14 +13,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from backproof.checks.activations import ACTIVATIONS
-from backproof.checks.candidates.inside.recording import Recording
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.page import Page, ratio
 
 FITS = 1e-7  # of what is left of a difference of weights, relative to its largest entry
-SAME_LOSS = 1e-7  # relative
+LEAST = 1e-6  # share that a part must have, of the largest: less is rounding
 AS_LARGE = 1e-6  # relative, of entries that were cut off at one size
-USUAL = (0.5, 1.0, 2.0)
 
 
 def unusual(lost: np.ndarray, M: np.ndarray, page: Page, layer: int) -> str:
@@ -43,36 +41,20 @@ def unusual(lost: np.ndarray, M: np.ndarray, page: Page, layer: int) -> str:
     return ""
 
 
-def is_wrong_for_every_loss(lost: np.ndarray, page: Page) -> bool:
-    """Whether what the last layer's weights lost is the gradient of no loss of the output."""
+def is_wrong_for_every_loss(lost: np.ndarray, M: np.ndarray, page: Page) -> bool:
+    """Whether what the last layer's weights M lost is the gradient of no loss of the output."""
     right = page.values[Quantity("dW", page.problem.L)]
     factor = ratio(lost, right, FITS)
     if factor is not None and factor < 0:
         return True
-    if _is_adaptive(lost):
-        return False
-    if page.problem.head.is_softmax:
-        # softmax does not see what is added to all logits, so along that no loss has a slope
-        return bool(np.abs(lost.sum(axis=0)).max() > 1e-3 * np.abs(lost).max())
     x = _input(page)
     for mistaken in _mistaken(page):
-        factor = ratio(lost, mistaken.T @ x, FITS)
-        if factor is not None and factor > 0:
+        if _fit(lost, [mistaken.T @ x], [True]) or _fit(lost, [mistaken.T @ x, M], [True, True]):
             return True
-    return False
-
-
-def computes_its_loss(pages: Sequence[Page], recording: Recording) -> bool:
-    """Whether a number of the script's is the loss of one of these readings."""
-    single = [made.value.reshape(-1) for made in recording.made if made.value.size == 1]
-    values = np.concatenate([*(one.values for one in recording.series), *single, np.zeros(1)])
-    for page in pages:
-        mean = float(page.problem.losses().mean())
-        N, K = page.problem.Y.shape
-        factors = {one * two for one in USUAL for two in (1.0, float(N), 1.0 / K, float(N) / K)}
-        if any((np.abs(values - mean * one) <= SAME_LOSS * mean * one).any() for one in factors):
-            return True
-    return False
+    if _is_adaptive(lost) or not page.problem.head.is_softmax:
+        return False
+    # softmax does not see what is added to all logits, so along that no loss has a slope
+    return bool(np.abs(lost.sum(axis=0)).max() > 1e-3 * np.abs(lost).max())
 
 
 def _fit(lost: np.ndarray, parts: Sequence[np.ndarray], positive: Sequence[bool]) -> bool:
@@ -84,7 +66,9 @@ def _fit(lost: np.ndarray, parts: Sequence[np.ndarray], positive: Sequence[bool]
     factors, *_ = np.linalg.lstsq(columns / sizes, lost.reshape(-1), rcond=None)
     left = np.abs(columns / sizes @ factors - lost.reshape(-1)).max()
     fits = left <= FITS * np.abs(lost).max()
-    return bool(fits and all(f > 0 for f, must in zip(factors, positive, strict=True) if must))
+    largest = np.abs(factors).max()
+    signs = zip(factors, positive, strict=True)
+    return bool(fits and all(factor > LEAST * largest for factor, must in signs if must))
 
 
 def _input(page: Page) -> np.ndarray:
@@ -113,7 +97,8 @@ def _mistaken(page: Page) -> Iterator[np.ndarray]:
     sigmoid = ACTIVATIONS["sigmoid"].h
     p = sigmoid(z)
     error = p - page.problem.Y
-    for slope in (z * (1 - z), sigmoid(p) * (1 - sigmoid(p)), p, 1 - p, 1 - p * p):
+    twice = sigmoid(p)
+    for slope in (z * (1 - z), twice * (1 - twice), twice, p, 1 - p, 1 - p * p):
         yield error * slope
 
 

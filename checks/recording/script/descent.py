@@ -10,7 +10,7 @@ import numpy as np
 
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.page import ratio
-from backproof.checks.recording.recognise import NotRecognised
+from backproof.checks.recording.script.recognise import NotRecognised
 
 CLOSE = 1e-7  # of a difference of weights, relative to its largest entry
 
@@ -22,17 +22,21 @@ class Descent:
     Attributes:
         rate: positive; of the gradient of the mean loss.
         decay: 0 for plain descent.
+        near: how near the rate of another parameter must be, relative to it.
     """
 
     rate: float
     decay: float
+    near: float = 1e-6
 
     def __str__(self) -> str:
         decay = f", weight decay {self.decay:.6g}" if self.decay else ""
         return f"rate {self.rate:.6g}{decay}"
 
 
-def descent(lost: np.ndarray, right: np.ndarray, parameter: np.ndarray) -> Descent | None:
+def descent(
+    lost: np.ndarray, right: np.ndarray, parameter: np.ndarray, near: float
+) -> Descent | None:
     """By what the correct gradient, and the parameter itself, were multiplied and taken off;
     None where what was lost is made of something else.
 
@@ -40,15 +44,14 @@ def descent(lost: np.ndarray, right: np.ndarray, parameter: np.ndarray) -> Desce
         lost: what the first step took off.
         right: the gradient, of the same shape.
         parameter: its values before the step, of the same shape.
+        near: how near they must be, relative to the largest entry.
     """
     largest = float(np.abs(lost).max(initial=0))
     if largest == 0:
         return None
-    size = float(np.abs(parameter).max(initial=0))
-    near = max(CLOSE, 8 * np.finfo(np.float64).eps * size / largest)
     factor = ratio(lost, right, near)
     if factor is not None:
-        return Descent(factor, 0.0) if factor > 0 else None
+        return Descent(factor, 0.0, max(1e-6, 4 * near)) if factor > 0 else None
     if right.size < 4:  # two numbers fit any four
         return None
     columns = np.stack([right.reshape(-1), parameter.reshape(-1)], axis=1)
@@ -56,7 +59,7 @@ def descent(lost: np.ndarray, right: np.ndarray, parameter: np.ndarray) -> Desce
     left = np.abs(columns @ [rate, shrinking] - lost.reshape(-1)).max()
     if rate <= 0 or shrinking <= 0 or left > 10 * near * largest:
         return None
-    return Descent(float(rate), float(shrinking / rate))
+    return Descent(float(rate), float(shrinking / rate), max(1e-6, 100 * near))
 
 
 def shared_descent(
@@ -71,36 +74,47 @@ def shared_descent(
 
     Raises: NotRecognised where several rates would do.
     """
-    rates = [fit.rate for fit in fits.values() if fit is not None]
-    groups = {one: sum(are_alike(one, other) for other in rates) for one in rates}
+    some = [fit for fit in fits.values() if fit is not None]
+    groups = {one: sum(share_rate(one, other) for other in some) for one in some}
     most = max(groups.values())
     shared = [one for one, count in groups.items() if count == most]
-    written = [one for one in groups if is_written(one)]
+    written = [one for one in groups if is_written(one.rate)]
     if written and not any(one in shared for one in written):
         shared = [one for one in written if groups[one] == max(groups[w] for w in written)]
     elif written:
         shared = [one for one in shared if one in written]
-    if not all(are_alike(one, shared[0]) for one in shared):
+    if not all(share_rate(one, shared[0]) for one in shared):
         raise NotRecognised("its layers go by several rates, and none of them is written in it")
-    decays = [
-        fit.decay
+    of_weights = [
+        fit
         for quantity, fit in fits.items()
-        if fit is not None and quantity.kind == "dW" and are_alike(fit.rate, shared[0])
+        if fit is not None and quantity.kind == "dW" and share_rate(fit, shared[0])
     ]
-    one_decay = len(decays) > 0 and all(are_alike(decay, decays[0]) for decay in decays)
-    return Descent(shared[0], decays[0] if one_decay else 0.0)
+    one_decay = bool(of_weights) and all(share_decay(one, of_weights[0]) for one in of_weights)
+    best = min(shared, key=lambda one: one.near)
+    return Descent(best.rate, of_weights[0].decay if one_decay else 0.0, best.near)
 
 
 def by_descent(fits: Mapping[Quantity, Descent | None], shared: Descent) -> dict[Quantity, bool]:
     """Which parameters go by the shared descent; a b may go without its decay."""
     return {
         quantity: fit is not None
-        and are_alike(fit.rate, shared.rate)
-        and (fit.decay == 0 or are_alike(fit.decay, shared.decay))
+        and share_rate(fit, shared)
+        and (fit.decay == 0 or share_decay(fit, shared))
         for quantity, fit in fits.items()
     }
 
 
-def are_alike(one: float, other: float) -> bool:
-    """Equal to six digits."""
-    return abs(one - other) <= 1e-6 * max(abs(one), abs(other))
+def share_rate(one: Descent, other: Descent) -> bool:
+    """Whether two parameters go by the same rate, as far as that can be read off."""
+    return are_alike(one.rate, other.rate, max(one.near, other.near))
+
+
+def share_decay(one: Descent, other: Descent) -> bool:
+    """Whether two parameters shrink alike."""
+    return are_alike(one.decay, other.decay, max(one.near, other.near))
+
+
+def are_alike(one: float, other: float, near: float = 1e-6) -> bool:
+    """Equal to six digits, or as near as it is said."""
+    return abs(one - other) <= near * max(abs(one), abs(other))

@@ -1,0 +1,155 @@
+"""Recorded arrays, found again by their numbers: as they are, or up to a factor.
+
+Each array is kept with one number, its product with a fixed direction. Equal arrays have equal
+products, so that a table of numbers is searched before any two arrays are compared.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backproof.checks.candidates.inside.recording import Made
+from backproof.checks.recording.page import ratio
+
+CLOSE = 1e-9  # relative to the largest entry: a dozen roundings of eight-byte numbers
+CLOSE_SHORT = 1e-5  # the same of four-byte numbers, after sums of a thousand terms
+FEWEST_SHORT = 2  # entries that must agree where that is all that they agree by
+
+
+def closeness(eps: float) -> float:
+    """How near two arrays are that are the same, relative to the largest entry."""
+    return CLOSE if eps < 1e-12 else CLOSE_SHORT
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """A recorded array that is another one times a factor."""
+
+    made: Made
+    factor: float
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Arrays of one shape, in the order in which they were made."""
+
+    made: list[Made]
+    times: list[int]
+    direction: np.ndarray
+    reach: float
+    products: np.ndarray
+    norms: np.ndarray
+    near: np.ndarray
+
+    @staticmethod
+    def of(made: list[Made]) -> _Table:
+        size = made[0].value.size
+        direction = np.random.default_rng(size).normal(size=size)
+        known: dict[int, tuple[float, float]] = {}
+        with np.errstate(all="ignore"):
+            for one in made:
+                if id(one.value) not in known:
+                    flat = one.value.reshape(-1)
+                    known[id(one.value)] = float(flat @ direction), float(np.sqrt(flat @ flat))
+        pairs = np.array([known[id(one.value)] for one in made])
+        times = [one.time for one in made]
+        reach = float(np.abs(direction).sum())
+        near = np.array([closeness(one.eps) for one in made])
+        return _Table(made, times, direction, reach, pairs[:, 0], pairs[:, 1], near)
+
+    def equal(self, wanted: np.ndarray, since: int, until: int) -> Iterator[Made]:
+        """Those that are this array, and were made in some time."""
+        begin = bisect_left(self.times, since)
+        end = bisect_right(self.times, until)
+        if begin >= end:
+            return
+        largest = float(np.abs(wanted).max())
+        product = float(wanted.reshape(-1) @ self.direction)
+        off = np.abs(self.products[begin:end] - product)
+        likely = off <= self.near[begin:end] * (largest * self.reach)
+        for index in (begin + np.flatnonzero(likely)).tolist():
+            made = self.made[index]
+            off = np.abs(made.value.reshape(wanted.shape) - wanted).max()
+            if off <= self.near[index] * largest:
+                yield made
+
+    def multiples(self, right: np.ndarray, until: int) -> Iterator[Multiple]:
+        """Those that are this array times something."""
+        size = float(np.sqrt((right * right).sum()))
+        if size == 0 or not np.isfinite(size):
+            return
+        share = abs(float(right.reshape(-1) @ self.direction)) / size
+        end = bisect_right(self.times, until)
+        with np.errstate(all="ignore"):
+            shares = np.abs(self.products[:end]) / self.norms[:end]
+            likely = np.abs(shares - share) <= self.near[:end] * (4 * self.reach)
+        for index in np.flatnonzero(likely).tolist():
+            made = self.made[index]
+            factor = ratio(made.value.reshape(right.shape), right, float(self.near[index]))
+            if factor is not None:
+                yield Multiple(made, factor)
+
+
+class Archive:
+    """All arrays of a recording, by their shape."""
+
+    def __init__(self, made: Sequence[Made]) -> None:
+        self.made = made
+        by_shape: dict[tuple[int, ...], list[Made]] = {}
+        for one in made:
+            if one.value.size:
+                by_shape.setdefault(np.squeeze(one.value).shape, []).append(one)
+        self._made_of = by_shape
+        self._tables: dict[tuple[int, ...], _Table] = {}
+        self._times: dict[tuple[int, ...], list[int]] = {}
+
+    def has(self, shape: tuple[int, ...], since: int, until: int) -> bool:
+        """Whether any array of a shape, as it is or transposed, was made in some time."""
+        wanted = tuple(n for n in shape if n != 1)
+        for turned in {wanted, wanted[::-1]}:
+            times = self._times_of(turned)
+            index = bisect_left(times, since)
+            if index < len(times) and times[index] <= until:
+                return True
+        return False
+
+    def _times_of(self, shape: tuple[int, ...]) -> list[int]:
+        if shape not in self._times:
+            self._times[shape] = [one.time for one in self._made_of.get(shape, ())]
+        return self._times[shape]
+
+    def _of(self, array: np.ndarray) -> Iterator[tuple[_Table, np.ndarray]]:
+        """The tables in which an array may be, as it is and transposed."""
+        for turned in (array, array.T)[: max(array.ndim, 1)]:
+            shape = turned.shape
+            if shape in self._made_of and shape not in self._tables:
+                self._tables[shape] = _Table.of(self._made_of[shape])
+            if shape in self._tables:
+                yield self._tables[shape], turned
+
+    def places(self, wanted: np.ndarray, since: int, until: int) -> Iterator[Made]:
+        """Where an array is among those that were made in some time, the first first."""
+        array = np.squeeze(wanted)
+        largest = float(np.abs(array).max(initial=0))
+        if largest == 0 or not np.isfinite(largest):
+            return
+        for table, turned in self._of(array):
+            for made in table.equal(turned, since, until):
+                if closeness(made.eps) == CLOSE or array.size >= FEWEST_SHORT:
+                    yield made
+
+    def place(self, wanted: np.ndarray, since: int, until: int) -> Made | None:
+        """The first of them."""
+        return next(self.places(wanted, since, until), None)
+
+    def multiples(self, right: np.ndarray, until: int) -> list[Multiple]:
+        """Every array that is this one times something, up to some time."""
+        array = np.squeeze(right)
+        found: list[Multiple] = []
+        for table, turned in self._of(array):
+            found += table.multiples(turned, until)
+        return found

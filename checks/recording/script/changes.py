@@ -1,0 +1,110 @@
+"""What a step took off the parameters, compared with the gradients that it must take off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from backproof.checks.candidates.inside.recording import Made
+from backproof.checks.quantities import Quantity
+from backproof.checks.recording.page import Page, ratio
+from backproof.checks.recording.script.archive import closeness
+from backproof.checks.recording.script.descent import CLOSE, Descent, are_alike, descent
+from backproof.checks.recording.script.passes import Step
+from backproof.checks.recording.script.recognise import Recognised
+
+USUAL = (0.5, 1.0, 2.0)
+SHORT = 2e-4  # of a difference of four-byte weights, relative to its largest entry
+
+
+@dataclass(frozen=True)
+class Change:
+    """One parameter before a step, and what that took off.
+
+    Attributes:
+        before, lost: as (n_out, n_in), or one entry a unit.
+        eps: relative rounding of the type in which it came.
+    """
+
+    before: np.ndarray
+    lost: np.ndarray
+    eps: float
+
+    @property
+    def near(self) -> float:
+        """How near something must be to what was lost, relative to its largest entry."""
+        largest = float(np.abs(self.lost).max(initial=0))
+        size = float(np.abs(self.before).max(initial=0))
+        exact = CLOSE if self.eps < 1e-12 else SHORT
+        if largest == 0:
+            return exact
+        return max(exact, 8 * self.eps * size / largest)
+
+    def descent(self, right: np.ndarray, near: float) -> Descent | None:
+        """By what the correct gradient was multiplied and taken off, as near as that is known."""
+        return descent(self.lost, right, self.before, near)
+
+    def ratio(self, right: np.ndarray) -> float | None:
+        """By what the correct gradient was multiplied and taken off, whatever its sign."""
+        return ratio(self.lost, right, self.near)
+
+
+def changes(found: Recognised, step: Step) -> dict[Quantity, Change]:
+    """What a step took off every W and b, from the last layer down; no b that there is not, or
+    that did not change where others did."""
+    changed: dict[Quantity, Change] = {}
+    for number, layer in reversed(list(enumerate(found.layers, start=1))):
+        before = layer.numbers(step.since)
+        after = layer.numbers(step.after)
+        made = layer.W.made_at(step.since) or layer.W.versions[0]
+        lost_W = before[0] - after[0]
+        changed[Quantity("dW", number)] = Change(before[0], lost_W, made.eps)
+        if layer.has_bias:
+            lost_b = before[1] - after[1]
+            changed[Quantity("db", number)] = Change(before[1], lost_b, made.eps)
+    return changed
+
+
+def made_by_lines(found: Recognised, right: np.ndarray, until: int) -> list[float]:
+    """By what a gradient is multiplied where lines make it."""
+    factors = []
+    for one in found.archive.multiples(right, until):
+        # of two numbers any other two are a multiple, now and then
+        if right.size > 2 or round(abs(one.factor), 9) in USUAL:
+            factors.append(one.factor)
+    return factors
+
+
+def by_factor(computed: dict[Quantity, list[float]]) -> dict[Quantity, bool]:
+    """The gradients that lines make, all times one factor: that which most of them have."""
+    count: dict[float, int] = {}
+    for factor in chain.from_iterable(computed.values()):
+        count[factor] = sum(_has(of, factor) for of in computed.values())
+    best = max(count, key=lambda one: (count[one], one in USUAL), default=None)
+    return {quantity: best is not None and _has(of, best) for quantity, of in computed.items()}
+
+
+def _has(factors: Sequence[float], wanted: float) -> bool:
+    return any(are_alike(one, wanted, 1e-4) for one in factors)
+
+
+def own_deltas(
+    found: Recognised, page: Page, change: Change, since: int, until: int
+) -> Iterator[Made]:
+    """Arrays of which, times what the last layer takes, its weights lose something."""
+    L = page.problem.L
+    below = page.values[Quantity("a", L - 1)] if L > 1 else page.problem.x
+    wanted = tuple(n for n in (page.N, page.problem.sizes[-1]) if n != 1)
+    for made in found.archive.made:
+        array = np.squeeze(made.value)
+        if not since <= made.time <= until or sorted(array.shape) != sorted(wanted):
+            continue
+        for turned in (array, array.T)[: max(1, array.ndim)]:
+            if turned.shape == wanted and np.isfinite(turned).all():
+                product = turned.reshape(page.N, -1).T @ below
+                if ratio(change.lost, product, max(change.near, closeness(made.eps))) is not None:
+                    yield made
+                    break

@@ -1,0 +1,97 @@
+"""Why a reading of a script is no verdict: what it need not mean, or what speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backproof.checks.quantities import Quantity
+from backproof.checks.recording.script import losses
+from backproof.checks.recording.script.readings import Reading
+
+
+def unseen(best: Reading) -> str:
+    """The first gradient of a parameter that the network has and nobody judged: of every W, and of
+    every b where any layer has one; "" for none."""
+    layers = range(1, best.L + 1)
+    wanted = [Quantity("dW", layer) for layer in layers]
+    if any(layer.has_bias for layer in best.found.layers):
+        wanted += [Quantity("db", layer) for layer in layers]
+    return next((str(quantity) for quantity in wanted if quantity not in best.seen), "")
+
+
+def undecided(best: Reading, tried: Sequence[Reading]) -> str:
+    """Why what is no gradient of the cost need not be wrong; "" where it is right, or wrong for
+    every loss, or for the one that the script computes itself."""
+    if best.is_off:
+        return ""
+    if not best.top:
+        alike = [one for one in tried if one.score == best.score]
+        rivals = [one for one in alike if one.moments == best.moments]
+        names = list(dict.fromkeys(one.targets.name for one in rivals))
+        if len({one.targets.Y.tobytes() for one in rivals}) > 1:
+            return (
+                f"none of {', '.join(names[:6])} fits as the targets of what is taken off "
+                f"{best.found.names[-1]}"
+            )
+        shows = best.is_alike or best.shows_error or best.shows_delta or any(best.seen.values())
+        if not shows:
+            return (
+                f"no line was seen to compute the error of its output against "
+                f"{best.targets.name}, which a gradient is made of"
+            )
+    for layer in range(best.L, 0, -1):
+        quantity = Quantity("dW", layer)
+        change = best.changes[quantity]
+        if best.seen[quantity] or not change.lost.any():
+            continue
+        if change.ratio(best.page.values[quantity]) is not None:
+            continue  # the very gradient, at another rate
+        explained = losses.unusual(change.lost, change.before, best.page, layer)
+        if explained:
+            return (
+                f"what {best.found.names[layer - 1]} loses is not the gradient of the "
+                f"{best.head.cost} against {best.targets.name}, and {explained}"
+            )
+    return _unknown_cost(best, tried)
+
+
+def _unknown_cost(best: Reading, tried: Sequence[Reading]) -> str:
+    last = best.changes[Quantity("dW", best.L)]
+    if _is_recognised_cost(best) or not last.lost.any():
+        return ""
+    if losses.is_wrong_for_every_loss(last.lost, last.before, best.page):
+        return ""
+    same = [one for one in tried if one.targets.Y.tobytes() == best.targets.Y.tobytes()]
+    if any(one.shows_cost for one in same):
+        return ""
+    return (
+        f"what {best.found.names[-1]} loses is the gradient of no cost that is known here against "
+        f"{best.targets.name}, and no number was seen to be such a cost either"
+    )
+
+
+def _is_recognised_cost(best: Reading) -> bool:
+    """Whether a gradient of the last layer is right; of two numbers any are a multiple."""
+    free = best.page.problem.sizes[-1] - best.head.is_softmax  # entries of db that may be anything
+    of_bias = best.seen.get(Quantity("db", best.L), False)
+    return best.seen[Quantity("dW", best.L)] or (free > 1 and of_bias)
+
+
+def contradiction(best: Reading, tried: Sequence[Reading]) -> str:
+    """The other reading of a script whose steps go down one cost while it computes another; "" for
+    none."""
+    if not best.top or best.shows_cost:
+        return ""
+    for other in tried:
+        same = (
+            other.targets.Y.tobytes() == best.targets.Y.tobytes() and other.moments == best.moments
+        )
+        if same and other.head != best.head and other.shows_cost:
+            wrong = [str(quantity) for quantity, right in other.seen.items() if not right]
+            if wrong:
+                return (
+                    f"two costs would do: its steps go down the {best.head.cost}, and it computes "
+                    f"the {other.head.cost}, of which {', '.join(wrong)} are wrong. Say which is "
+                    f"meant with --cost {best.head.cost} or --cost {other.head.cost}"
+                )
+    return ""

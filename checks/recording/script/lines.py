@@ -1,0 +1,133 @@
+"""The line of a script that makes its first wrong step, by what the weights lost."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from backproof.checks.candidates.inside.recorder import Site
+from backproof.checks.candidates.inside.recording import Made, Recording
+from backproof.checks.quantities import Quantity
+from backproof.checks.recording.own_line import Found, Own, locate
+from backproof.checks.recording.script.passes import Pass, Step
+from backproof.checks.recording.script.readings import Reading
+from backproof.checks.recording.source import Sources
+
+
+def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | None:
+    """The line that makes the first wrong step; None where no line shows it.
+
+    Args:
+        best: how the step is read.
+        first: the first wrong step.
+        recording: up to the update, with what is made sample by sample put together.
+    """
+    if not _is_descent(best):
+        return None
+    gradients, unread = gradients_of(best, likely_rates(best)[0])
+    eps = max(change.eps for change in best.changes.values())
+    left = {
+        Quantity(quantity.kind[1:], quantity.layer): change.before - change.lost
+        for quantity, change in best.changes.items()
+    }
+    own = Own(recording, best.page, gradients, unread, left, eps)
+    sources = Sources(recording.sources)
+    steps = [first]
+    if first.kind == "dz":
+        steps += [Quantity("dW", first.layer), Quantity("db", first.layer)]
+    if first.kind == "dz" and (first.layer or 0) < best.L:
+        steps = [Quantity("da", first.layer), *steps]
+    for step in steps:
+        found = locate(own, step, sources)
+        if found is not None and sources.computes(found.file, found.line):
+            return found
+    return None
+
+
+def _is_descent(best: Reading) -> bool:
+    """Whether what is lost may be the gradients times a rate, rather than what Adam, say, makes of
+    them: a gradient that is right is, or an array of a line."""
+    if best.descent is not None:
+        return True
+    lost = [change.lost for change in best.changes.values() if change.lost.size > 2]
+    archive = best.found.archive
+    until = best.step.until
+    for array in lost:
+        factors = [one.factor for one in archive.multiples(array, until) if one.made.time < until]
+        if any(abs(abs(factor) - 1) > 1e-9 for factor in factors):
+            return True
+    return False
+
+
+def likely_rates(best: Reading) -> list[float]:
+    """By which the update multiplies the gradients, the likeliest first: as a right gradient shows
+    it; or a number of the script that is what a line's array was multiplied by."""
+    if best.descent is not None:
+        return [best.descent.rate]
+    for quantity, change in best.changes.items() if not best.is_off else ():
+        factor = change.ratio(best.page.values[quantity])
+        if quantity.kind == "dW" and factor is not None and factor > 0:
+            return [factor]
+    found = []
+    for quantity, change in best.changes.items():
+        some = best.found.archive.multiples(change.lost, best.step.until)
+        factors = [1 / abs(one.factor) for one in some if quantity.kind == "dW"]
+        found += [factor for factor in factors if best.written.has(factor)]
+    counted = sorted(dict.fromkeys(round(one, 9) for one in found), key=found.count, reverse=True)
+    return counted or [1.0]
+
+
+def gradients_of(
+    best: Reading, rate: float
+) -> tuple[dict[Quantity, np.ndarray], dict[Quantity, float]]:
+    """What the step took off, over a rate; and how far reading it off may have put it."""
+    gradients = {}
+    unread = {}
+    for quantity, change in best.changes.items():
+        decay = 0.0 if best.descent is None else best.descent.decay
+        if quantity.kind == "db" or not decay:
+            gradients[quantity] = change.lost / rate
+        else:  # that of the data alone
+            gradients[quantity] = change.lost / rate - decay * change.before
+        size = float(np.abs(change.before).max(initial=0))
+        unread[quantity] = change.eps * size / abs(rate)
+    return gradients, unread
+
+
+def stacked(recording: Recording, passes: Sequence[Pass], step: Step) -> Recording:
+    """A recording up to an update; where that is made of several passes, with what each of them
+    makes on one line as one array: vectors as rows, matrices summed."""
+    until = tuple(made for made in recording.made if made.time <= step.after)
+    if len(passes) < 2 or any(len(one.p) > 1 for one in passes):
+        return replace(recording, made=until)
+    begins = [one.began for one in passes]
+    by_place: dict[tuple[Site, int], list[Made]] = {}
+    count: dict[tuple[Site, int], int] = {}
+    apart: list[Made] = []
+    for made in until:
+        index = bisect_right(begins, made.time) - 1
+        if index < 0 or made.time > step.until:
+            apart.append(made)
+            continue
+        nth = count.setdefault((made.site, index), 0)
+        count[made.site, index] += 1
+        by_place.setdefault((made.site, nth), []).append(made)
+    together = []
+    for some in by_place.values():
+        if len(some) == len(passes) and len({one.value.shape for one in some}) == 1:
+            together.append(_together(some))
+        else:
+            apart += some
+    whole = sorted([*apart, *together], key=lambda made: made.time)
+    return replace(recording, made=tuple(whole))
+
+
+def _together(some: Sequence[Made]) -> Made:
+    first = some[0]
+    arrays = [np.squeeze(one.value) for one in some]
+    if arrays[0].ndim < 2:
+        return replace(first, value=np.stack([np.atleast_1d(array) for array in arrays]))
+    return replace(first, value=np.sum([one.value for one in some], axis=0))

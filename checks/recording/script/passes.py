@@ -1,0 +1,197 @@
+"""Forward passes of a recognised network, and the steps in between which change its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from backproof.checks.activations import Activation, named
+from backproof.checks.candidates.inside.recording import Made
+from backproof.checks.recording.script.archive import Archive
+from backproof.checks.recording.script.functions import functions
+from backproof.checks.recording.script.inputs import Input, Inputs
+from backproof.checks.recording.script.layers import Layer
+
+MOST_WINDOWS = 600  # times between two changes of any parameter that are looked at
+MOST_STEPS = 4
+MOST_INPUTS = 300
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One input on its way through the network.
+
+    Attributes:
+        input: what went in.
+        z, a: of each layer, the first first; the last a is p. One sample a row.
+        made: z or a of each layer, as it was recorded.
+    """
+
+    input: Input
+    z: tuple[np.ndarray, ...]
+    a: tuple[np.ndarray, ...]
+    made: tuple[Made, ...]
+
+    @property
+    def began(self) -> int:
+        """When the first layer was done."""
+        return self.made[0].time
+
+    @property
+    def ended(self) -> int:
+        """When the last one was."""
+        return self.made[-1].time
+
+    def with_output(self, output: str) -> Pass:
+        """The same with another output."""
+        return replace(self, a=(*self.a[:-1], output_of(output, self.z[-1])))
+
+    @property
+    def p(self) -> np.ndarray:
+        """What came out."""
+        return self.a[-1]
+
+
+@dataclass(frozen=True)
+class Step:
+    """An update of the weights, and the passes before it.
+
+    Attributes:
+        since: when the weights had become what they are.
+        until: when the first of them changed.
+        after: when all had changed, and were used again.
+        passes: in between, in the order in which they ended.
+    """
+
+    since: int
+    until: int
+    after: int
+    passes: tuple[Pass, ...]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers, and what stands between them.
+
+    Attributes:
+        layers: the first first.
+        hidden: the activation of each hidden layer.
+        output: what makes p of the logits.
+    """
+
+    layers: tuple[Layer, ...]
+    hidden: tuple[Activation, ...]
+    output: str
+
+    def change_times(self) -> list[int]:
+        """When any of its parameters changed."""
+        found: set[int] = set()
+        for layer in self.layers:
+            for variable in (layer.W, layer.b):
+                found |= set() if variable is None else set(variable.times[1:])
+        return sorted(found)
+
+    def start(self) -> int:
+        """When all of its weights were there."""
+        return max(layer.W.times[0] for layer in self.layers)
+
+    def forward(self, x: np.ndarray, time: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """z and a of each layer for the parameters of some time."""
+        a = x
+        for index, layer in enumerate(self.layers):
+            M, bias = layer.numbers(time)
+            z = a @ M.T + bias
+            with np.errstate(all="ignore"):
+                if index < len(self.hidden):
+                    a = self.hidden[index].h(z)
+                else:
+                    a = output_of(self.output, z)
+            yield z, a
+
+
+def output_of(output: str, z: np.ndarray) -> np.ndarray:
+    """p of the logits."""
+    if output == "softmax":
+        return functions(z.shape[1])["softmax"](z)
+    return named(output).h(z)
+
+
+def steps(network: Network, archive: Archive, inputs: Inputs, last: int) -> list[Step]:
+    """The first updates that follow a pass.
+
+    Args:
+        network: what was recognised.
+        archive: all arrays.
+        inputs: those that may go in.
+        last: when the recording ended.
+    """
+    changes = network.change_times()
+    starts = [time for time in (network.start(), *changes) if time >= network.start()]
+    windows = [pair for pair in pairwise(sorted({*starts, last + 1})) if pair[1] > pair[0] + 1]
+    found: list[tuple[int, int, tuple[Pass, ...]]] = []
+    for since, until in windows[:MOST_WINDOWS]:
+        passes = tuple(_passes(network, archive, inputs, since, until))
+        if passes:
+            found.append((since, until, passes))
+        if len(found) > MOST_STEPS:
+            break
+    done = []
+    for (since, until, passes), after in pairwise(found):
+        done.append(Step(since, until, after[0], passes))
+    if found and len(found) <= MOST_STEPS and found[-1][1] <= last:
+        since, until, passes = found[-1]
+        done.append(Step(since, until, _when_settled(network, until, last), passes))
+    return done
+
+
+def _when_settled(network: Network, until: int, last: int) -> int:
+    """When the update that begins at a time is over, where no pass was seen after it."""
+    ends = []
+    for layer in network.layers:
+        for variable in (layer.W, layer.b):
+            later = [] if variable is None else [time for time in variable.times if time >= until]
+            ends += later[:1]
+    return max(ends, default=last)
+
+
+def _passes(
+    network: Network, archive: Archive, inputs: Inputs, since: int, until: int
+) -> Iterator[Pass]:
+    first = network.layers[0]
+    width = first.numbers(since)[0].shape[1]
+    n = len(first.numbers(since)[0])
+    found: list[Pass] = []
+    for taken in inputs.of(width, first.ones, until)[-MOST_INPUTS:]:
+        if archive.has((len(taken.rows), n), since, until):
+            found += _of(network, archive, taken, since, until)
+    seen: set[int] = set()
+    for one in sorted(found, key=lambda each: each.ended):
+        if one.began not in seen:  # of one input that is recorded in two ways
+            seen.add(one.began)
+            yield one
+
+
+def _of(network: Network, archive: Archive, taken: Input, since: int, until: int) -> Iterator[Pass]:
+    """The passes of one input: as many as its logits, or its output, were made anew."""
+    zs: list[np.ndarray] = []
+    activations: list[np.ndarray] = []
+    made: list[list[Made]] = []
+    for z, a in network.forward(taken.rows, since):
+        seen = _again(archive, z, since, until) or _again(archive, a, since, until)
+        if not seen:
+            return
+        zs.append(z)
+        activations.append(a)
+        made.append(seen)
+    count = min(map(len, made))
+    for index in range(count):
+        yield Pass(taken, tuple(zs), tuple(activations), tuple(one[index] for one in made))
+
+
+def _again(archive: Archive, array: np.ndarray, since: int, until: int) -> list[Made]:
+    """Where an array is, as often as the first line that has it made it anew."""
+    found = sorted(archive.places(array, since, until), key=lambda made: made.time)
+    return [made for made in found if made.site == found[0].site]

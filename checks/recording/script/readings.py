@@ -1,0 +1,281 @@
+"""Readings of a step: which passes it is made of, what they are compared with, and by which cost.
+
+Each reading gives the right gradients of the step. The one that explains best what the script takes
+off, or what its lines compute, is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from backproof.checks.heads import Head, costs_of
+from backproof.checks.problem import Problem
+from backproof.checks.quantities import Quantity
+from backproof.checks.recording.page import Page
+from backproof.checks.recording.script import costs
+from backproof.checks.recording.script.changes import (
+    Change,
+    by_factor,
+    changes,
+    made_by_lines,
+    own_deltas,
+)
+from backproof.checks.recording.script.descent import Descent, shared_descent
+from backproof.checks.recording.script.passes import Pass, Step
+from backproof.checks.recording.script.recognise import NotRecognised, Recognised
+from backproof.checks.recording.script.targets import Targets, candidates
+from backproof.checks.recording.script.written import Written
+
+ROUNDINGS = 200.0  # that a sample's share of a gradient may be off by, in its type's
+FUZZY = 0.02  # of a change: what is known no better says nothing of a gradient
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of a step.
+
+    Attributes:
+        found: the network.
+        step: which.
+        passes: those that the update is made of.
+        targets: what they are compared with.
+        page: the right numbers, of the mean loss.
+        written: the numbers that stand in the script.
+        is_off: whether its gradients are known to be another multiple than any convention's.
+    """
+
+    found: Recognised
+    step: Step
+    passes: tuple[Pass, ...]
+    targets: Targets
+    page: Page
+    written: Written
+    is_off: bool = False
+
+    @property
+    def moments(self) -> tuple[int, ...]:
+        """When its passes began, which tells them apart."""
+        return tuple(one.began for one in self.passes)
+
+    @property
+    def head(self) -> Head:
+        """The output and the cost."""
+        return self.page.problem.head
+
+    @property
+    def L(self) -> int:
+        """How many layers."""
+        return self.page.problem.L
+
+    @cached_property
+    def changes(self) -> dict[Quantity, Change]:
+        """What the step took off."""
+        return changes(self.found, self.step)
+
+    @cached_property
+    def top(self) -> bool:
+        """Whether the last layer's weights go down this cost's gradient, or lines compute it; of
+        a single number, which is a multiple of any, at a rate that the script holds."""
+        quantity = Quantity("dW", self.L)
+        fit = self._fit(quantity)
+        if self.is_off:
+            return False
+        if fit is None:
+            some = self.made(quantity)
+            return any(factor > 0 for factor in some) and not self.is_single
+        return not self.is_single or self.written.has_rate(fit.rate, self.page)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the output's delta is one number, so that any two are multiples."""
+        return self.page.N == 1 and self.page.problem.sizes[-1] == 1
+
+    @cached_property
+    def is_alike(self) -> bool:
+        """Whether it is at least a multiple of that, of whatever sign."""
+        quantity = Quantity("dW", self.L)
+        fits = self.changes[quantity].ratio(self.page.values[quantity]) is not None
+        return not self.is_single and (fits or bool(self.made(quantity)))
+
+    @cached_property
+    def shows_error(self) -> bool:
+        """Whether a line makes the difference of the output and these targets."""
+        last = self.passes[-1]
+        error = self.page.problem.Y[-len(last.p) :] - last.p
+        some = self.found.archive.multiples(error, self.step.until)
+        return any(one.made.time >= last.ended for one in some)
+
+    @cached_property
+    def shows_cost(self) -> bool:
+        """Whether the script computes this cost, of these targets."""
+        return costs.is_computed(self)
+
+    @cached_property
+    def shows_delta(self) -> bool:
+        """Whether a line makes an array of which the last layer's change is made."""
+        change = self.changes[Quantity("dW", self.L)]
+        began = self.passes[0].began
+        return any(own_deltas(self.found, self.page, change, began, self.step.until))
+
+    @cached_property
+    def judged(self) -> tuple[dict[Quantity, bool], Descent | None]:
+        """Which gradients are right, of all that were seen: by what the step takes off, where that
+        is plain descent with one rate (and one weight decay); else by what the lines compute."""
+        if self.is_off:
+            return dict.fromkeys(self.changes, False), None
+        fits = {quantity: self._fit(quantity) for quantity in self.changes}
+        many = [quantity for quantity, change in self.changes.items() if change.lost.size > 1]
+        if any(fits[quantity] is not None for quantity in many):
+            telling = {quantity: fits[quantity] for quantity in many}
+            shared = shared_descent(telling, lambda rate: self.written.has_rate(rate, self.page))
+            return {one: self._goes_by(one, shared) for one in self.changes}, shared
+        computed = {quantity: self.made(quantity) for quantity in self.changes}
+        for quantity, change in self.changes.items():
+            factor = change.ratio(self.page.values[quantity])
+            climbs = factor is not None and factor < 0 and change.lost.size > 1
+            if climbs:  # it is added where it must be taken off
+                computed[quantity] = []
+        return by_factor(computed), None
+
+    @property
+    def seen(self) -> dict[Quantity, bool]:
+        """Which gradients are right."""
+        return self.judged[0]
+
+    @property
+    def descent(self) -> Descent | None:
+        """The descent that the parameters share."""
+        return self.judged[1]
+
+    @cached_property
+    def has_rate(self) -> bool:
+        """Whether the rate that it implies is a number of the script's."""
+        rate = self.descent
+        return rate is not None and self.written.has_rate(rate.rate, self.page)
+
+    @cached_property
+    def descends(self) -> bool:
+        """Whether the last layer's weights lose a multiple of this cost's gradient."""
+        return self.top and self._fit(Quantity("dW", self.L)) is not None
+
+    @property
+    def score(self) -> tuple[bool, bool, int, bool, bool, bool, bool, bool]:
+        """How well it explains what the script computes."""
+        count = sum(self.seen.values())
+        return (
+            self.top,
+            self.descends,
+            count if self.top else 0,
+            self.has_rate,
+            self.is_alike,
+            self.shows_error,
+            self.shows_cost,
+            bool(count),
+        )
+
+    def _goes_by(self, quantity: Quantity, shared: Descent) -> bool:
+        """Whether a parameter lost what a descent takes off, with its decay or without; as near as
+        the roundings of each sample's share let it be."""
+        change = self.changes[quantity]
+        right = self.page.values[quantity]
+        largest = float(np.abs(right).max(initial=0))
+        rounding = change.eps * ROUNDINGS * self._cancels(quantity) * largest
+        near = max(change.near * float(np.abs(change.lost).max(initial=0)), shared.rate * rounding)
+        for decay in {0.0, shared.decay}:
+            wanted = shared.rate * (right + decay * change.before)
+            allowed = near + shared.near * float(np.abs(wanted).max(initial=0))
+            if np.abs(change.lost - wanted).max(initial=0) <= allowed:
+                return True
+        return False
+
+    def _fit(self, quantity: Quantity) -> Descent | None:
+        change = self.changes[quantity]
+        near = max(change.near, change.eps * ROUNDINGS * self._cancels(quantity))
+        if near > FUZZY:
+            return None
+        return change.descent(self.page.values[quantity], near)
+
+    def _cancels(self, quantity: Quantity) -> float:
+        """How many times larger the sum over samples is if its terms lose their signs."""
+        layer = quantity.layer or self.L
+        dz = np.abs(self.page.values[Quantity("dz", layer)])
+        below = self.page.values[Quantity("a", layer - 1)] if layer > 1 else self.page.problem.x
+        whole = dz.T @ np.abs(below) if quantity.kind == "dW" else dz.sum(axis=0)
+        largest = float(np.abs(self.page.values[quantity]).max(initial=0))
+        return float(whole.max(initial=0)) / (largest or 2.0**-1000)
+
+    def made(self, quantity: Quantity) -> list[float]:
+        """By what the right gradient is multiplied where lines make it."""
+        return made_by_lines(self.found, self.page.values[quantity], self.step.after)
+
+
+def readings(found: Recognised, step: Step, written: Written) -> list[Reading]:
+    """All readings of a step that anything speaks for, the likeliest first."""
+    tried: list[Reading] = []
+    for passes in choices(step):
+        for targets in candidates(found, passes, step.until):
+            for head in heads(found.network.output):
+                if targets.are_labels or head.is_quadratic:
+                    one = _reading(found, step, passes, targets, head, written)
+                    if one is not None and (targets.are_labels or _is_likely(one)):
+                        tried.append(one)
+    return sorted(tried, key=lambda one: one.score, reverse=True)
+
+
+def _is_likely(one: Reading) -> bool:
+    return one.top or one.is_alike or one.shows_error or one.shows_cost
+
+
+def heads(output: str) -> list[Head]:
+    """The costs that may stand behind an output; those that differ by a factor alone once."""
+    return [Head(output, cost) for cost in costs_of(output) if cost != "half-quadratic"]
+
+
+def choices(step: Step) -> list[tuple[Pass, ...]]:
+    """Of which passes the update may be made: the last one; all that are called alike; all."""
+    last = step.passes[-1]
+    distinct: dict[bytes, Pass] = {}
+    for one in step.passes:
+        distinct[one.input.rows.tobytes()] = one
+    alike = [one for one in distinct.values() if one.input.name == last.input.name]
+    found = [(last,), tuple(alike), tuple(distinct.values()), step.passes]
+    unique = {tuple(id(one) for one in some): some for some in found}
+    return list(unique.values())
+
+
+def _reading(
+    found: Recognised,
+    step: Step,
+    passes: Sequence[Pass],
+    targets: Targets,
+    head: Head,
+    written: Written,
+) -> Reading | None:
+    Y = targets.Y
+    if head.is_softmax and not head.is_quadratic and not np.allclose(Y.sum(axis=1), 1):
+        return None
+    x = np.concatenate([one.input.rows for one in passes])
+    numbers = [layer.numbers(step.since) for layer in found.layers]
+    W = {number: pair[0] for number, pair in enumerate(numbers, start=1)}
+    b = {number: pair[1] for number, pair in enumerate(numbers, start=1)}
+    problem = Problem(x, Y, W, b, head=head, hidden=found.network.hidden, name="watched")
+    return Reading(found, step, tuple(passes), targets, Page(problem, 1.0 / len(x)), written)
+
+
+def best_of(tried: Iterator[Reading] | Sequence[Reading], found: Recognised) -> Reading:
+    """The first; readings are sorted.
+
+    Raises: NotRecognised where there is none.
+    """
+    for one in tried:
+        return one
+    p = found.steps[0].passes[-1].p
+    raise NotRecognised(
+        f"no array was seen that could be the targets of {p.shape[0]} samples and "
+        f"{p.shape[1]} outputs",
+        found.names,
+    )

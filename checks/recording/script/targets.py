@@ -1,0 +1,139 @@
+"""Recorded arrays that may be the targets of some forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backproof.checks.candidates.inside.recording import Made
+from backproof.checks.recording.script.passes import Pass
+from backproof.checks.recording.script.recognise import Recognised
+
+MOST_VALUES = 120  # arrays of real numbers that are tried
+WHOLE = 1e-12
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the outputs may be compared with.
+
+    Attributes:
+        name: what the script calls it.
+        Y: one sample a row.
+        are_labels: whether every number is 0 or 1.
+    """
+
+    name: str
+    Y: np.ndarray
+    are_labels: bool
+
+
+def candidates(found: Recognised, passes: Sequence[Pass], until: int) -> list[Targets]:
+    """Arrays that could be the targets, each once: labels first.
+
+    Args:
+        found: the network.
+        passes: those that an update is made of.
+        until: when that was.
+    """
+    rows = np.concatenate([one.input.rows for one in passes])
+    known: set[bytes] = set()
+    labels: list[Targets] = []
+    values: list[Targets] = []
+    for made, array in _arrays(found, passes, rows, until):
+        for Y in _as_targets(array, len(rows), passes[0].p.shape[1]):
+            if Y.tobytes() in known:
+                continue
+            known.add(Y.tobytes())
+            one = Targets(made.site.name or "what a line returns", Y, _are_labels(Y))
+            if one.are_labels:
+                labels.append(one)
+            elif made.time <= passes[-1].began and len(values) < MOST_VALUES:
+                values.append(one)
+    return labels + values
+
+
+def _arrays(
+    found: Recognised, passes: Sequence[Pass], rows: np.ndarray, until: int
+) -> Iterator[tuple[Made, np.ndarray]]:
+    """What may be the targets, of all passes together."""
+    own = {id(made.value) for one in passes for made in one.made}
+    parts = list(_parts(found, rows, until))
+    if len(passes) > 1:
+        yield from _of_passes(found, passes, until)
+    for made in _distinct(found, until):
+        if id(made.value) in own:
+            continue
+        if len(passes) == 1:
+            yield made, made.value
+        for array in _rows_of(made.value, parts):
+            yield made, array
+
+
+def _distinct(found: Recognised, until: int) -> Iterator[Made]:
+    seen: set[int] = set()
+    for made in found.archive.made:
+        if made.time > until:
+            return
+        if id(made.value) not in seen:
+            seen.add(id(made.value))
+            yield made
+
+
+def _of_passes(
+    found: Recognised, passes: Sequence[Pass], until: int
+) -> Iterator[tuple[Made, np.ndarray]]:
+    """What each name held in each of several passes."""
+    begins = [one.began for one in passes]
+    ends = [*begins[1:], until]
+    count = len(passes[0].p)
+    for held in found.held_between(begins[0], until):
+        for times in (begins, ends):  # it is set before a sample goes through, or behind it
+            arrays = [held.last(time, end) for time, end in zip(times, ends, strict=True)]
+            shown = [np.atleast_1d(array) for array in arrays if array is not None]
+            same = len(shown) == len(passes) and len({array.shape for array in shown}) == 1
+            if same and shown[0].size in (count, passes[0].p.size):
+                together = np.concatenate([array.reshape(count, -1) for array in shown])
+                yield held.made[0], together
+
+
+def _parts(found: Recognised, rows: np.ndarray, until: int) -> Iterator[tuple[int, list[int]]]:
+    """Larger arrays of which the inputs are some of the rows: how many they have, and which."""
+    for one in found.inputs.of(rows.shape[1], None, until):
+        if len(one.rows) <= len(rows):
+            continue
+        index = {row.tobytes(): number for number, row in enumerate(np.ascontiguousarray(one.rows))}
+        picked = [index.get(row.tobytes()) for row in np.ascontiguousarray(rows)]
+        if all(number is not None for number in picked):
+            yield len(one.rows), [number for number in picked if number is not None]
+            return
+
+
+def _rows_of(value: np.ndarray, parts: Sequence[tuple[int, list[int]]]) -> Iterator[np.ndarray]:
+    """The rows of an array that belong to the samples of the input."""
+    for count, picked in parts:
+        if value.ndim in (1, 2) and len(value) == count:
+            yield value[picked]
+        if value.ndim == 2 and value.shape[1] == count:
+            yield value[:, picked].T
+
+
+def _as_targets(value: np.ndarray, N: int, K: int) -> Iterator[np.ndarray]:
+    array = np.squeeze(value)
+    wanted = tuple(n for n in (N, K) if n != 1)
+    for turned in (array, array.T)[: max(1, array.ndim)]:
+        if turned.shape == wanted and np.isfinite(turned).all():
+            yield np.ascontiguousarray(turned.reshape(N, K))
+            return
+    whole = array.reshape(-1)
+    if K < 2 or whole.shape != (N,) or (whole != np.round(whole)).any():
+        return
+    if whole.min() >= 0 and whole.max() < K:
+        yield np.eye(K)[whole.astype(int)]
+
+
+def _are_labels(Y: np.ndarray) -> bool:
+    inside = Y.min() >= 0 and Y.max() <= 1
+    return bool(inside and (np.abs(Y - np.round(Y)) < WHOLE).all())

@@ -1,0 +1,217 @@
+"""What was seen of a script: its network, and whether its steps take the right gradients off.
+
+The gradients of the recognised network on the script's own data are compared with what its weights
+lost at the first step, and with every array that its lines made on the way: a step of momentum or
+Adam takes off something else, and still computes the gradients that it must.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from backproof.checks.candidates.inside.recording import Recording
+from backproof.checks.quantities import Quantity
+from backproof.checks.recording.own_line import Found
+from backproof.checks.recording.page import Page
+from backproof.checks.recording.script.descent import Descent
+from backproof.checks.recording.script.doubts import contradiction, undecided, unseen
+from backproof.checks.recording.script.lines import line_of, stacked
+from backproof.checks.recording.script.readings import Reading, best_of, readings
+from backproof.checks.recording.script.recognise import NotRecognised, Recognised
+from backproof.checks.recording.script.scale import divides_twice, wanders
+from backproof.checks.recording.script.written import Written
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The judgement on a script.
+
+    Attributes:
+        reading: of its first step.
+        right, wrong: gradients by name.
+        first_wrong: the first wrong step, or None.
+        found: the line that makes it, or None.
+        recording: of the run, with what it makes sample by sample put together.
+    """
+
+    reading: Reading
+    right: tuple[str, ...]
+    wrong: tuple[str, ...]
+    first_wrong: Quantity | None
+    found: Found | None
+    recording: Recording
+
+    @property
+    def network(self) -> Recognised:
+        """What was recognised."""
+        return self.reading.found
+
+    @property
+    def page(self) -> Page:
+        """The right numbers of the first step, for the targets and the cost that fit best."""
+        return self.reading.page
+
+    @property
+    def step(self) -> Descent | None:
+        """The descent that its parameters share, of the mean loss; None if it is another one."""
+        return self.reading.descent
+
+    @property
+    def layout(self) -> str:
+        """How its weights lie."""
+        return "in,out" if self.network.layers[0].turned else "out,in"
+
+    @property
+    def sentence(self) -> str:
+        """What was recognised, as it is printed first."""
+        head = self.page.problem.head
+        hidden = ", ".join(dict.fromkeys(map(str, self.network.network.hidden)))
+        place = "columns" if self.network.columns else "rows"
+        step = "" if self.step is None else f", {self.step}"
+        first, last = self._lines()
+        where = f"line {first}" if first == last else f"lines {first} to {last}"
+        samples = "single samples" if self.page.N == 1 else f"batches of {self.page.N}"
+        sizes = "-".join(map(str, self.network.sizes))
+        return (
+            f"I saw a {sizes} network: {', '.join(self.network.names)} "
+            f"({self.layout.replace(',', ', ')}), {hidden or 'no hidden layer'}, {head.output} "
+            f"output, {head.cost} against {self.reading.targets.name}, {samples} in {place}{step}, "
+            f"updated on {where}."
+        )
+
+    def _lines(self) -> tuple[int, int]:
+        """The first and the last line that updates a W."""
+        lines = []
+        for layer in self.network.layers:
+            made = layer.W.made_at(self.reading.step.after) or layer.W.versions[-1]
+            lines.append(made.site.line)
+        return min(lines), max(lines)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of W and b, which an update changes."""
+        found = {layer.W.name for layer in self.network.layers}
+        found |= {layer.b.name for layer in self.network.layers if layer.b is not None}
+        return frozenset(found)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object under "watched"."""
+        names = {"x": self.reading.passes[-1].input.name, "Y": self.reading.targets.name}
+        for number, layer in enumerate(self.network.layers, start=1):
+            names[f"W[{number}]"] = layer.W.name
+            if layer.b is not None:
+                names[f"b[{number}]"] = layer.b.name
+        network = {
+            "sizes": list(self.network.sizes),
+            "layout": self.layout,
+            "examples": "columns" if self.network.columns else "rows",
+            "hidden": [str(one) for one in self.network.network.hidden],
+            "output": self.page.problem.head.output,
+            "cost": self.page.problem.head.cost,
+            "batch": self.page.N,
+            "learning_rate": None if self.step is None else self.step.rate,
+        }
+        return {"network": network, "names": names}
+
+
+def judged(network: Recognised, recording: Recording, cost: str | None = None) -> Watched:
+    """Compare a network's first step with the equations.
+
+    Args:
+        network: what was recognised.
+        recording: of the run.
+        cost: the one that is meant, where somebody has said so.
+    Raises: NotRecognised where the targets, or what is minimised, were not.
+    """
+    written = Written(recording)
+    tried: list[Reading] = []
+    steps = enumerate(network.steps)
+    telling = [index for index, step in steps if step.passes[-1].input.rows.any()]
+    for index in telling[:2] or [0]:
+        for one in _outputs(network):
+            some = readings(one, one.steps[index], written)
+            if one is not network:  # then only what it explains speaks for it
+                some = [each for each in some if each.top or each.shows_error]
+            tried += some
+        if cost is not None:
+            tried = [one for one in tried if one.head.cost in _names_of(cost)]
+        if tried:
+            break
+    tried.sort(key=lambda one: one.score, reverse=True)
+    best = best_of(tried, network)
+    network = best.found
+    best = best_of(tried, network)
+    if missing := unseen(best):
+        raise NotRecognised(
+            f"what the first step takes off the parameter of {missing} was not seen", network.names
+        )
+    best = _rescaled(best, network, written)
+    reason = undecided(best, tried)
+    if not reason and cost is None:
+        reason = contradiction(best, tried)
+    if reason:
+        raise NotRecognised(reason, network.names)
+    return concluded(best, recording)
+
+
+def _outputs(network: Recognised) -> list[Recognised]:
+    """The network; and where no line holds its output, with each that it may have."""
+    if network.network.output != "linear":
+        return [network]
+    K = network.sizes[-1]
+    others = ("softmax", "sigmoid", "tanh") if K > 1 else ("sigmoid", "tanh")
+    return [network, *(network.with_output(output) for output in others)]
+
+
+def _names_of(cost: str) -> tuple[str, ...]:
+    """The names that a cost has in a Head."""
+    if cost == "binary-cross-entropy":
+        return ("binary-cross-entropy", "cross-entropy")
+    return (cost,)
+
+
+def _rescaled(best: Reading, network: Recognised, written: Written) -> Reading:
+    """The same, or nothing of it right where its own gradient has a size that is no convention."""
+    if divides_twice(best):
+        return replace(best, is_off=True)
+    later = []
+    for step in network.steps if best.is_single else ():
+        if step.since > best.step.since:
+            some = [one for one in readings(network, step, written) if _may_be_same(one, best)]
+            later += [some] if some else []
+    if wanders(best, later):
+        return replace(best, is_off=True)
+    return best
+
+
+def _may_be_same(one: Reading, other: Reading) -> bool:
+    """Whether two steps may be read in the same way."""
+    labels = one.targets.are_labels and other.targets.are_labels
+    return one.head == other.head and (labels or one.targets.name == other.targets.name)
+
+
+def concluded(best: Reading, recording: Recording) -> Watched:
+    """What a reading comes to."""
+    right = tuple(str(quantity) for quantity, is_right in best.seen.items() if is_right)
+    wrong = tuple(str(quantity) for quantity, is_right in best.seen.items() if not is_right)
+    until = stacked(recording, best.passes, best.step)
+    whole = replace(recording, made=until.made)
+    if not wrong:
+        return Watched(best, right, wrong, None, None, whole)
+    first = first_wrong(best)
+    return Watched(best, right, wrong, first, line_of(best, first, until), whole)
+
+
+def first_wrong(best: Reading) -> Quantity:
+    """From the output back: a delta from which both gradients follow, else the gradient alone."""
+    for layer in range(best.L, 0, -1):
+        dW = best.seen[Quantity("dW", layer)]
+        db = best.seen.get(Quantity("db", layer), dW)
+        if not dW and not db:
+            return Quantity("dz", layer)
+        if not dW:
+            return Quantity("dW", layer)
+        if not db:
+            return Quantity("db", layer)
+    raise AssertionError("called only where something is wrong")

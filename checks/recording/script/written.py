@@ -1,0 +1,63 @@
+"""The numbers that stand in a script, or that it holds: its rate may be one of them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from backproof.checks.candidates.inside.recording import Recording
+from backproof.checks.recording.page import Page
+
+NEAR = 1e-6
+NEAR_SHORT = 1e-4  # of rates that are read off four-byte numbers
+LARGEST = 1e300
+FEW = 3  # values of one name, as rates have and losses have not
+
+
+class Written:
+    """All numbers of a script.
+
+    Args:
+        recording: of it.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        held = [series.values for series in recording.series if len(series.values) < FEW]
+        single = [made.value.reshape(-1) for made in recording.made if made.value.size == 1]
+        literal = [np.array(list(_literals(text))) for text in recording.sources.values()]
+        self.values = np.unique(np.concatenate([np.zeros(1), *held, *single, *literal]))
+        short = any(made.eps > 1e-12 for made in recording.made)
+        self._near = NEAR_SHORT if short else NEAR
+
+    def has(self, value: float) -> bool:
+        """Whether it is one of them."""
+        at = np.searchsorted(self.values, value)
+        around = self.values[max(0, at - 1) : at + 1]
+        return bool((np.abs(around - value) <= self._near * abs(value)).any())
+
+    def has_rate(self, rate: float, page: Page) -> bool:
+        """Whether a rate of the mean loss is one of them, or of a sum, or halved."""
+        return any(self.has(rate * factor) for factor in conventional(page))
+
+
+def conventional(page: Page) -> set[float]:
+    """By what the rate that is written may be multiplied to be that of the mean loss, inverted: a
+    sum over samples in place of their mean, a mean over the outputs, a square halved or not."""
+    N = float(page.N)
+    K = float(page.problem.sizes[-1])
+    choices = product((1.0, 1 / N), (1.0, K), (1.0, 2.0, 0.5))
+    return {summed * outputs * halved for summed, outputs, halved in choices}
+
+
+def _literals(text: str) -> Iterator[float]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST:
+            yield float(value)
