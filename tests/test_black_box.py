@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backproof import check_gradients
-from backproof.checks.black_box import box, box_base, imitation, of_loss, operations, shadow
+from backproof.checks.black_box import (
+    box,
+    box_base,
+    imitation,
+    lifting,
+    of_loss,
+    operations,
+    shadow,
+)
 from benchmarks import black_box, one_entry
 from benchmarks import cross_entropy_kernels as kernels
 from benchmarks.networks import Wrong, draw, mlp
@@ -134,7 +142,7 @@ def test_convolutions_are_lifted_to_float64(monkeypatch):
     assert report.outcome == "pass"
     assert report.notes[-1].startswith("noise of the loss, computed in float64")
     monkeypatch.setattr(
-        shadow._Convolutions,
+        lifting.LiftedConvolutions,
         "__torch_function__",
         lambda self, func, types, args=(), kwargs=None: func(*args, **kwargs or {}),
     )

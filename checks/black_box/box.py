@@ -20,7 +20,9 @@ from torch import Tensor
 from backproof.checks.black_box.box_base import Box
 from backproof.checks.black_box.differentiate import dense, differentiate
 from backproof.checks.black_box.held import Held
-from backproof.checks.black_box.shadow import CannotShadow, Shadow
+from backproof.checks.black_box.lifting import CannotShadow
+from backproof.checks.black_box.parts import norm_of_products, parts, scalar_product
+from backproof.checks.black_box.shadow import Shadow
 from backproof.checks.black_box.untouched import Generators
 
 Loss = Callable[[], Tensor]
@@ -53,13 +55,16 @@ class BlackBox(Box):
         self.lifted = lifted
         self.draws = draws
         self.held = held
+        self.at_0: list[Tensor] = []
         for tensor in tensors:
             if tensor.dtype.to_real() in lifted:
                 kind = torch.complex128 if tensor.is_complex() else torch.float64
+                self.at_0.append(tensor.data)  # a copy moves, and this stays what it is
                 tensor.data = tensor.data.to(kind)
-            elif _shares_entries(tensor):
+                continue
+            if _shares_entries(tensor):
                 tensor.data = tensor.data.contiguous()
-        self.at_0 = [tensor.detach().clone() for tensor in tensors]
+            self.at_0.append(tensor.detach().clone())
         self.displaced: set[int] = set()
 
     def value(self) -> float:
@@ -86,7 +91,8 @@ class BlackBox(Box):
             if not value.requires_grad or not wanted:
                 return [None] * len(self.tensors)
             with mode:
-                found = differentiate([value], wanted, [torch.full_like(value, number)])
+                sent = value if number == 1 else value * number
+                found = differentiate([sent], wanted, None)
             gradients = [found.pop(0) if t.requires_grad else None for t in self.tensors]
             if any(g is not None and g.dtype in self.lifted for g in gradients):
                 raise CannotShadow("a gradient comes back in the low precision")
@@ -104,7 +110,7 @@ class BlackBox(Box):
 
     def eps_of(self, i: int) -> float:
         """Of the numbers in a tensor."""
-        return float(torch.finfo(self.at_0[i].dtype).eps)
+        return float(torch.finfo(self.tensors[i].dtype).eps)
 
     def mean_square(self, i: int) -> float:
         """Of its values."""
@@ -123,29 +129,23 @@ class BlackBox(Box):
 
     def dot(self, first: Tensor, second: Tensor) -> float:
         """The sum of the products of two tensors."""
-        flat = first.reshape(-1).to(second.dtype)
-        return float(torch.dot(flat, second.reshape(-1)))
+        return scalar_product(first, second)
 
     def norm(self, first: Tensor, second: Tensor) -> float:
-        """The norm of the products of two tensors, without squaring what is too large or too small
-        for it."""
-        products = first * second
-        largest = float(products.abs().max())
-        if not largest or not math.isfinite(largest):
-            return largest
-        return largest * float(torch.linalg.vector_norm(products.div_(largest)))
+        """The norm of the products of two tensors."""
+        return norm_of_products(first, second)
 
     def moved(self, i: int, t: float, u: Tensor, claimed: Tensor) -> tuple[float, float]:
         """The loss when one tensor is moved by t u, and what `claimed` says that it changes by."""
-        self._displace(i, t, u)
-        start = real(self.at_0[i])
-        distance = real(self.tensors[i].data).to(torch.float64) - start.to(torch.float64)
-        return self._value_there(), self.dot(distance, claimed)
+        if self.displaced - {i}:
+            self.put_back()
+        change = self._displace(i, t, u, claimed)
+        return self._value_there(), change
 
     def moved_together(self, t: float, directions: Sequence[Tensor]) -> float:
         """The loss when all tensors are moved."""
         for i, u in enumerate(directions):
-            self._displace(i, t, u, alone=False)
+            self._displace(i, t, u, None)
         return self._value_there()
 
     def put_back(self) -> None:
@@ -163,16 +163,26 @@ class BlackBox(Box):
             return gradient.clone()
         return gradient
 
-    def _displace(self, i: int, t: float, u: Tensor, alone: bool = True) -> None:
-        if alone and self.displaced - {i}:
-            self.put_back()
+    def _displace(self, i: int, t: float, u: Tensor, claimed: Tensor | None) -> float:
+        """Move a tensor by t u; what `claimed` says that the loss changes by over the distance
+        really moved, which is rounded."""
         self.displaced.add(i)
         start = real(self.at_0[i])
         data = real(self.tensors[i].data)
-        if start.dtype == torch.float64:
-            torch.add(start, u, alpha=t, out=data)
-        else:
-            data.copy_(start.to(torch.float64).add_(u, alpha=t))
+        given = [start, data, u]
+        if claimed is not None:
+            given.append(claimed)
+        change = 0.0
+        for begin, end, step, *slope in parts(*given):
+            wide = begin.to(torch.float64)
+            if end.dtype == torch.float64:
+                torch.add(wide, step, alpha=t, out=end)
+            else:
+                end.copy_(wide.add(step, alpha=t))
+            if slope:
+                distance = end.to(torch.float64) - wide
+                change += float(distance.mul_(slope[0]).sum())
+        return change
 
     def _value_there(self) -> float:
         """The loss at moved values; NaN where they are outside of its domain, and it raises."""

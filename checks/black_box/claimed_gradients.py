@@ -4,41 +4,20 @@ time, and does it grow with what is sent back?"""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from backproof.checks.black_box.asked_again import Second, asked_again, scaled
 from backproof.checks.black_box.box import BlackBox, Loss, real
 from backproof.checks.black_box.held import Held
+from backproof.checks.black_box.parts import all_finite
 from backproof.checks.black_box.rungs import NOISE_BAR
 from backproof.checks.black_box.untouched import Generators, same_bits
 from backproof.checks.verdict import Verdict, judge, missing
-
-# what is sent back a second time: a power of two, so that no digit changes, and not 1
-SCALE = -0.5
-# eps of the largest entry that a scaled gradient may be off: rounding again, in another order
-RESCALED = 64.0
-
-
-Send = Callable[[float], list[Tensor | None]]
-
-
-@dataclass
-class Second:
-    """How one tensor's gradient compares when it is asked for again.
-
-    Attributes:
-        same: to the last bit.
-        differs: by how much at most, at an entry.
-        verdict: what fails, if it may not vary.
-    """
-
-    same: bool = True
-    differs: float = 0.0
-    verdict: Verdict | None = None
 
 
 @dataclass
@@ -131,7 +110,7 @@ class ClaimedGradients:
         pair = (self.who[0], "a finite number")
         found = []
         for name, gradient in zip(self.names, self.gradients, strict=True):
-            if gradient is None or bool(torch.isfinite(gradient).all()):
+            if gradient is None or all_finite(gradient):
                 continue
             values = _array(gradient)
             zeros = np.zeros(values.shape)
@@ -180,7 +159,7 @@ def claimed(
     gradients = _given(names, tensors, given, computed)
     second = [Second() for _ in names]
     if given is None:
-        second = _asked_again(box, names, computed, send)
+        second = asked_again(box, names, computed, send)
     varies = float((first.double() - again.detach().double()).abs().max())
     if not math.isfinite(varies):
         varies = 0.0
@@ -197,38 +176,15 @@ def claimed(
         evaluations=box.evaluations,
         held=held,
     )
-    found.evaluations = box.evaluations
     if given is None and not varies:
-        found.not_scaled = _scaled(found, send)
+        wrong = scaled(box, (first, computed), second, send)
+        found.not_scaled = [
+            replace(verdict, quantity=name)
+            for name, verdict in zip(names, wrong, strict=True)
+            if verdict is not None
+        ]
+        found.evaluations = box.evaluations
     return found
-
-
-def _asked_again(
-    box: BlackBox, names: list[str], first: list[Tensor | None], send: Send
-) -> list[Second]:
-    """How the second answer compares with the first; a third decides where code is compiled on its
-    first call, and is itself from then on."""
-    again = send(1.0)
-    found = [_compared(name, one, two) for name, one, two in zip(names, first, again, strict=True)]
-    if all(second.same for second in found):
-        return found
-    _, third = box.gradients()
-    warmed_up = [
-        _compared(name, two, three) for name, two, three in zip(names, again, third, strict=True)
-    ]
-    if not all(second.same for second in warmed_up):
-        return found
-    return [
-        Second(True, second.differs) if _is_rounding(second, one) else second
-        for second, one in zip(found, first, strict=True)
-    ]
-
-
-def _is_rounding(second: Second, gradient: Tensor | None) -> bool:
-    if second.same or gradient is None:
-        return second.same
-    largest = float(gradient.abs().max())
-    return second.differs <= RESCALED * torch.finfo(gradient.dtype).eps * largest
 
 
 def zero_if_none(gradients: Sequence[Tensor | None], tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -239,57 +195,8 @@ def zero_if_none(gradients: Sequence[Tensor | None], tensors: Sequence[Tensor]) 
             shape = real(tensor.detach()).shape
             found.append(torch.zeros(shape, dtype=torch.float64, device=tensor.device))
         else:
-            found.append(real(gradient).to(torch.float64))
+            found.append(real(gradient).to(torch.float64).contiguous())
     return found
-
-
-def _scaled(claims: ClaimedGradients, send: Send) -> list[Verdict]:
-    """Verdicts on gradients that are not SCALE times themselves when SCALE is sent back in place of
-    1."""
-    try:
-        scaled = send(SCALE)
-    except Exception:  # somebody's graph that can be gone through once only is judged otherwise
-        return []
-    found = []
-    pair = (f"{SCALE} sent back", f"{SCALE} times what 1 gives")
-    for name, one, other, second in zip(
-        claims.names, claims.computed, scaled, claims.second, strict=True
-    ):
-        if one is None or other is None or not one.numel():
-            continue
-        info = torch.finfo(one.dtype)
-        largest = abs(SCALE) * float(torch.linalg.vector_norm(one, torch.inf))
-        allowed = RESCALED * info.eps * largest + info.tiny + NOISE_BAR * second.differs
-        off = torch.sub(other, one, alpha=SCALE)
-        if float(torch.linalg.vector_norm(off, torch.inf)) <= allowed:
-            continue
-        expected = SCALE * one
-        bounds = np.full(_array(one).shape, allowed)
-        verdict = judge("", name, "", pair, _array(other), _array(expected), bounds)
-        reason = "the gradient does not grow with the one that is sent back: " + verdict.reason
-        found.append(replace(verdict, reason=reason))
-    return found
-
-
-def _compared(name: str, first: Tensor | None, second: Tensor | None) -> Second:
-    pair = ("first call", "second call")
-    if first is None and second is None:
-        return Second()
-    if first is None or second is None:
-        reason = "it has a gradient only on some runs"
-        return Second(False, 0.0, missing("", name, "", pair, reason))
-    if same_bits(first, second):
-        return Second()
-    one = _array(first)
-    two = _array(second)
-    with np.errstate(invalid="ignore"):
-        differs = float(np.nan_to_num(np.abs(one - two), nan=0.0, posinf=0.0).max())
-    verdict = judge("", name, "", pair, one, two, np.zeros(one.shape))
-    size = differs / max(float(np.abs(one).max()), float(torch.finfo(first.dtype).tiny))
-    reason = (
-        f"different on every run, by {size:.1e} of its largest entry, although the loss is the same"
-    )
-    return Second(False, differs, replace(verdict, outcome="fail", reason=reason))
 
 
 def _given(

@@ -34,7 +34,7 @@ class DerivedCall(Call):
     """
 
     def __init__(self, call: Call, extra: Sequence[Leaf]) -> None:
-        super().__init__(call.inputs, call.keywords, None, call.seed + 1)
+        super().__init__(call.inputs, call.keywords, None, call.sent_back.seed + 1)
         self.own = len(call.leaves)
         self.leaves = [*call.leaves, *extra]
         self.names = [leaf.name for leaf in self.leaves if differentiable(leaf.value)]

@@ -4,15 +4,21 @@ backward()."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
 def differentiate(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], sent_back: Sequence[Tensor | None]
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], sent_back: Sequence[Tensor] | None
 ) -> list[Tensor | None]:
     """What autograd sends to each input; None where nothing depends on it. The graph is kept.
+
+    Args:
+        outputs: through which gradients are sent back.
+        inputs: to which.
+        sent_back: a gradient for each output; None for 1 through a single number.
 
     Re-entrant checkpoints refuse autograd.grad, so backward() is asked then; it adds to .grad,
     which is cleared before.
@@ -21,15 +27,33 @@ def differentiate(
     """
     if not outputs or not inputs:
         return [None] * len(inputs)
+    scalar: Tensor = outputs[0]
+    if sent_back is not None:
+        scalar = _SentBack.apply(sent_back, *outputs)  # type: ignore[no-untyped-call]
     try:
-        return list(
-            torch.autograd.grad(outputs, inputs, sent_back, allow_unused=True, retain_graph=True)
-        )
+        return list(torch.autograd.grad(scalar, inputs, allow_unused=True, retain_graph=True))
     except RuntimeError:
         for leaf in inputs:
             leaf.grad = None
-        torch.autograd.backward(outputs, sent_back, retain_graph=True, inputs=None)
+        torch.autograd.backward(scalar, retain_graph=True, inputs=None)
         return [leaf.grad for leaf in inputs]
+
+
+class _SentBack(torch.autograd.Function):
+    """A number that sends given gradients back through several tensors, as they lie in memory.
+
+    autograd.grad does the same, but loads torch's symbolic shapes and compiler to compare two
+    shapes: seconds, and a hundred MiB.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, sent_back: Sequence[Tensor], *outputs: Tensor) -> Tensor:
+        ctx.sent_back = sent_back
+        return torch.zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return (None, *ctx.sent_back)
 
 
 def dense(gradient: Tensor | None) -> Tensor | None:

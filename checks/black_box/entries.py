@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backproof.checks.black_box.parts import all_finite, parts
 from backproof.checks.black_box.rounding import FEWEST_FOR_A_FACTOR, Allowance, along
 from backproof.checks.verdict import Verdict, digits, judge
 
-# where no bound is known, what differs by more is wrong all the same
+# where no bound is known, what differs by more is wrong all the same: of an entry, and of a
+# thousandth of the largest
 OF_THE_VALUE = 1e-3
 DISTINCT = 8  # values at least, before they are said to have passed through a shorter format
 
@@ -28,11 +30,12 @@ def entry_by_entry(
         return Verdict("", name, "", pair, "fail", reason=reason)
     if first.is_complex() or second.is_complex():
         allowed = allowed.abs()[..., None].expand(*allowed.shape, 2)
-    arrays = [_array(first), _array(second), _array(allowed)]
-    if arrays[0].shape != arrays[1].shape:
+    if first.is_complex() != second.is_complex():
         reason = f"{_word(first)} numbers against {_word(second)} ones"
         return Verdict("", name, "", pair, "fail", reason=reason)
-    verdict = judge("", name, "", pair, *arrays)
+    verdict = _accepted(name, pair, first, second, allowed)
+    if verdict is None:
+        verdict = judge("", name, "", pair, _array(first), _array(second), _array(allowed))
     if verdict.outcome == "fail" and (kind := went_through(first)):
         return replace(
             verdict,
@@ -42,6 +45,37 @@ def entry_by_entry(
     return verdict
 
 
+def _accepted(
+    name: str, pair: tuple[str, str], first: Tensor, second: Tensor, allowed: Tensor
+) -> Verdict | None:
+    """The verdict on tensors that agree, a part at a time; None where they do not, for what the
+    error looks like is seen in the whole alone."""
+    if first.is_complex():
+        first = torch.view_as_real(first.detach().resolve_conj())
+        second = torch.view_as_real(second.detach().resolve_conj())
+    worst: Verdict | None = None
+    at = 0
+    visible = False
+    begin = 0
+    for part in parts(first, second, allowed):
+        verdict = judge("", name, "", pair, *[_array(values.reshape(-1)) for values in part])
+        if verdict.outcome == "fail":
+            return None
+        visible = visible or verdict.outcome == "pass"
+        if worst is None or verdict.ratio > worst.ratio:
+            worst = verdict
+            at = begin + verdict.worst_index[0]
+        begin += part[0].numel()
+    assert worst is not None
+    index = np.unravel_index(at, tuple(first.shape)) if first.dim() else ()
+    return replace(
+        worst,
+        outcome="pass" if visible else "untested",
+        worst_index=tuple(int(k) for k in index),
+        of=first.numel(),
+    )
+
+
 def common_factor(
     name: str, pair: tuple[str, str], first: Tensor, second: Tensor, allowance: Allowance
 ) -> Verdict | None:
@@ -49,18 +83,19 @@ def common_factor(
     rounding explains, although none is alone; None where not."""
     if first.shape != second.shape or first.numel() < FEWEST_FOR_A_FACTOR:
         return None
-    wide = first.to(second.dtype)
-    if not (bool(wide.isfinite().all()) and bool(second.isfinite().all())):
+    if not (all_finite(first) and all_finite(second)):
         return None
     norm = along(second, second)
     if not norm or not torch.isfinite(torch.tensor(norm)):
         return None
     below = _below_rounding(second, allowance)
-    excess = along(wide - second, second) / norm
+    excess = 0.0
+    for one, other in parts(first, second):
+        excess += along(one.to(other.dtype) - other, other) / norm
     if below or not abs(excess) > allowance.factor:
         return None
     largest = int(second.abs().argmax())
-    values = (_real(wide, largest), _real(second, largest))
+    values = (_real(first, largest), _real(second, largest))
     factor = 1 + excess
     reason = f"all entries together are {factor:.{digits(factor)}g} times what they should be"
     return Verdict(
@@ -83,7 +118,10 @@ def common_factor(
 def _below_rounding(second: Tensor, allowance: Allowance) -> bool:
     """Whether the result as a whole is too small for its format to say anything about a factor:
     where it is flushed to zero, or in its last spacings."""
-    return bool((second.abs() <= 4 * allowance.entries.abs()).all())
+    return all(
+        bool((value.abs() <= 4 * bound.abs()).all())
+        for value, bound in parts(second, allowance.entries)
+    )
 
 
 def where_both_agree(
@@ -97,13 +135,15 @@ def where_both_agree(
     """
     if first.shape != exact.shape or first.is_complex() or exact.is_complex():
         return first, exact, allowed, ""
-    if bool(exact.isfinite().all()) and bool(allowed.isfinite().all()):
+    if all_finite(exact) and all_finite(allowed):
         return first, exact, allowed, ""
     wide = first.to(exact.dtype)
     overflown = (exact.abs() > torch.finfo(first.dtype).max) & (wide.sign() == exact.sign())
     infinite = (exact.isinf() & (wide == exact)) | (overflown & wide.isinf())
     nan = exact.isnan() & wide.isnan()
-    near = (wide - exact).abs() <= OF_THE_VALUE * exact.abs()
+    digits_kept = max(OF_THE_VALUE, 4 * torch.finfo(first.dtype).eps)
+    largest = exact.abs().nan_to_num(0.0, 0.0, 0.0).max()
+    near = (wide - exact).abs() <= digits_kept * (exact.abs() + OF_THE_VALUE * largest)
     unknown = ~allowed.isfinite() & near & exact.isfinite()
     said = []
     if bool(nan.any()):

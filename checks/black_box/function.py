@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import torch
 
-from backproof.checks.black_box.compare import Options, compare
+from backproof.checks.black_box.compare import compare
+from backproof.checks.black_box.function_options import Options
 from backproof.checks.black_box.gradient_report import GradientReport, raise_unless_passed, warn
 
 Function = Callable[..., Any]

@@ -1,18 +1,17 @@
 """One call of a function with a gradient sent back through it, and what happened on the way.
 
 The function that is checked and its reference are called with the same numbers, each in a precision
-of its own; the gradients that are sent back are the same, too: multiples of 1/64 between 0.5 and
-1.5 of random sign, which every format holds exactly, and -2 or -0.5 through a loss.
+of its own; the gradients that are sent back are the same, too (sent_back.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
@@ -27,11 +26,11 @@ from backproof.checks.black_box.pytrees import (
     rebuilt,
     wider,
 )
+from backproof.checks.black_box.sent_back import SentBack
 from backproof.checks.black_box.untouched import Generators, same_bits
 
 Function = Callable[..., Any]
 Layout = Callable[[Tensor], Tensor]
-LEVELS = 64  # of a sent-back number, between 0.5 and 1.5
 
 
 @dataclass
@@ -71,7 +70,8 @@ class Call:
     ) -> None:
         self.inputs = inputs
         self.keywords = keywords
-        self.seed = seed
+        self.sent_back = SentBack(seed)
+        self.rows: tuple[int, int, int] | None = None
         self.leaves = [
             Leaf(leaf.name, self._prepared(leaf.value, dtype))
             for leaf in name_inputs(inputs, keywords)
@@ -85,9 +85,24 @@ class Call:
         """Of the inputs that are numbers with digits; of the parts of complex ones."""
         return [leaf.value.dtype.to_real() for leaf in self.leaves if differentiable(leaf.value)]
 
+    @property
+    def entries(self) -> int:
+        """Numbers in all inputs that are differentiable."""
+        return sum(leaf.value.numel() for leaf in self.leaves if differentiable(leaf.value))
+
     def dtype_of(self, name: str) -> torch.dtype:
         """Of one input."""
         return next(leaf.value.dtype for leaf in self.leaves if leaf.name == name)
+
+    def of_rows(self, begin: int, end: int, count: int, cut: frozenset[str]) -> Call:
+        """The same call with some rows alone of some inputs, which have `count` of them."""
+        block = copy(self)
+        block.rows = (begin, end, count)
+        block.leaves = [
+            Leaf(leaf.name, leaf.value[begin:end]) if leaf.name in cut else leaf
+            for leaf in self.leaves
+        ]
+        return block
 
     def observed(
         self,
@@ -105,7 +120,6 @@ class Call:
             through: the only output that a gradient is sent back through; all by default.
         """
         inputs = self._fresh(layout=layout)
-        before = {name: value.detach().clone() for name, value in self._named(inputs)}
         outcome = Outcome()
         returned = self._called(function, inputs)
         outcome.outputs = {
@@ -113,34 +127,47 @@ class Call:
         }
         kept = self._sent_through(returned, through)
         sent = [self._sent_back(leaf.name, leaf.value, sent_layout) for leaf in kept]
-        sent_before = [value.clone() for value in sent]
         wanted = [value for name, value in self._named(inputs) if name in self.wanted]
         values = [leaf.value for leaf in kept]
-        gradients = [dense(gradient) for gradient in differentiate(values, wanted, sent)]
-        outcome.gradients = dict(
-            zip(self.wanted, [None if g is None else g.clone() for g in gradients], strict=True)
-        )
-        for name, value in self._named(inputs):
-            if not same_bits(value, before[name]):
-                outcome.overwritten.append(name)
-        for leaf, value, untouched in zip(kept, sent, sent_before, strict=True):
-            if not same_bits(value, untouched):
-                outcome.overwritten.append(f"the gradient sent back through {leaf.name}")
+        gradients = differentiate(values, wanted, sent)
+        for name in self.wanted:
+            gradient = dense(gradients.pop(0))
+            outcome.gradients[name] = None if gradient is None else gradient.clone()
+        outcome.overwritten = self._overwritten(inputs, kept, sent, sent_layout)
         for leaf in name_outputs(returned):
             if not same_bits(leaf.value.detach(), outcome.outputs[leaf.name]):
                 outcome.overwritten.append(leaf.name)
-        self._go_back_again(outcome, values, wanted, sent_before)
+        del sent
+        self._go_back_again(outcome, kept, wanted, sent_layout)
         return outcome
+
+    def _overwritten(
+        self,
+        inputs: list[Any],
+        kept: Sequence[Leaf],
+        sent: Sequence[Tensor],
+        sent_layout: Layout | None,
+    ) -> list[str]:
+        """Names of what was given, and is no longer what it was."""
+        found = []
+        for leaf, value in zip(self.leaves, inputs, strict=True):
+            if differentiable(value) and not same_bits(value, leaf.value):
+                found.append(leaf.name)
+        for leaf, value in zip(kept, sent, strict=True):
+            if not same_bits(value, self._sent_back(leaf.name, leaf.value, sent_layout)):
+                found.append(f"the gradient sent back through {leaf.name}")
+        return found
 
     def _go_back_again(
         self,
         outcome: Outcome,
-        outputs: list[Tensor],
+        kept: Sequence[Leaf],
         wanted: list[Tensor],
-        sent: list[Tensor],
+        sent_layout: Layout | None,
     ) -> None:
+        sent = [self._sent_back(leaf.name, leaf.value, sent_layout) for leaf in kept]
         try:
-            again = differentiate(outputs, wanted, sent)
+            again = differentiate([leaf.value for leaf in kept], wanted, sent)
         except Exception as error:  # somebody's backward may raise anything the second time
             outcome.refused = f"{type(error).__name__}: {first_line(error)}"
             return
@@ -224,12 +251,13 @@ class Call:
 
     def _sent_back(self, name: str, output: Tensor, layout: Layout | None) -> Tensor:
         """Numbers that depend on the seed and the output's name alone."""
-        random = np.random.default_rng([self.seed, *name.encode()])
-        sent = _levels(random, tuple(output.shape))
-        if output.is_complex():
-            sent = torch.complex(sent, _levels(random, tuple(output.shape)))
-        sent = sent.to(output.device, output.dtype)
+        sent = self.sent_back.through(name, output, self.rows)
         return layout(sent) if layout else sent
+
+
+def has_rows(value: Any, count: int) -> bool:
+    """Whether it is a tensor of so many rows."""
+    return isinstance(value, Tensor) and value.dim() > 0 and len(value) == count
 
 
 def gradient_of(name: str) -> str:
@@ -248,11 +276,3 @@ def _dense_output(value: Any) -> Any:
     if isinstance(value, Tensor) and value.layout != torch.strided:
         return value.to_dense()
     return value
-
-
-def _levels(random: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
-    if not shape:  # a loss; a power of two leaves every digit of its gradients as it is
-        return torch.tensor(-2.0 if random.integers(2) else -0.5, dtype=torch.float64)
-    sizes = random.integers(LEVELS // 2, LEVELS + LEVELS // 2, size=shape, endpoint=True) / LEVELS
-    signs = 2 * random.integers(0, 2, size=shape) - 1
-    return torch.as_tensor(np.asarray(sizes * signs))

@@ -126,7 +126,8 @@ def _of_one(
     if not (value.is_floating_point() or value.is_complex()):
         return [*found, _of_whole_numbers(name, pair, value, exact, allowance, right.also)]
     more = NOISE_BAR * (allowed_to_vary or {}).get(name, 0.0)
-    first, exact, entries, said = where_both_agree(value, exact, allowance.entries + more)
+    allowed = allowance.entries + more if more else allowance.entries
+    first, exact, entries, said = where_both_agree(value, exact, allowed)
     verdict = entry_by_entry(name, pair, first, exact, entries)
     if verdict.outcome != "fail" and said:
         verdict = replace(verdict, reason=f"untested in part: {said}")

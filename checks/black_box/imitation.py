@@ -15,12 +15,15 @@ import torch
 from torch import Tensor
 
 from backproof.checks.black_box.box import real
+from backproof.checks.black_box.parts import all_finite
 from backproof.checks.black_box.shadow import Shadow
 
 # each rounds twice as much as real arithmetic; their mean square is five times too small once in
 # 100 losses
 RUNS = 3
-SMALL = 1e-30  # float32 holds what is larger
+# what bfloat16 holds
+SMALL = 1e-30
+LARGE = 1e30
 
 Changes = tuple[float, list[Tensor | None]]  # of the loss, and of each gradient
 Gradients = Callable[[Shadow], tuple[Tensor, list[Tensor | None]]]
@@ -64,14 +67,14 @@ def imitate(
 
 def _all_finite(tensors: Sequence[Tensor | None]) -> bool:
     """Whether every tensor that is there has finite entries alone."""
-    return all(bool(tensor.isfinite().all()) for tensor in tensors if tensor is not None)
+    return all(all_finite(tensor) for tensor in tensors if tensor is not None)
 
 
 def _change(other: Tensor, own: Tensor) -> Tensor:
-    """How much a gradient is changed, by parts if it is complex; with few digits, which is enough,
-    unless it is too small for them."""
+    """How much a gradient is changed, by parts if it is complex; with the few digits of bfloat16,
+    which is enough for sums, unless it is too small or too large for that."""
     change = real(other - own)
-    largest = float(change.abs().max()) if change.numel() else 0.0
-    if change.dtype == torch.float64 and largest > SMALL:
-        return change.to(torch.float32)
+    largest = float(torch.linalg.vector_norm(change, torch.inf)) if change.numel() else 0.0
+    if change.dtype == torch.float64 and SMALL < largest < LARGE:
+        return change.to(torch.bfloat16)
     return change

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from backproof.checks.black_box import matmul_precision
 from backproof.checks.black_box.along_directions import Claim, along_directions
+from backproof.checks.black_box.arithmetic import Arithmetic
 from backproof.checks.black_box.box import BlackBox, Loss, real
 from backproof.checks.black_box.claimed_gradients import (
     ClaimedGradients,
@@ -26,8 +27,9 @@ from backproof.checks.black_box.claimed_gradients import (
 from backproof.checks.black_box.entries import common_factor, entry_by_entry
 from backproof.checks.black_box.held import Held
 from backproof.checks.black_box.imitation import imitate
+from backproof.checks.black_box.parts import all_finite, parts
 from backproof.checks.black_box.rounding import NEAR, Allowance, allowances
-from backproof.checks.black_box.shadow import Arithmetic, Shadow
+from backproof.checks.black_box.shadow import Shadow
 from backproof.checks.verdict import Verdict
 
 # float16 and bfloat16 on the way of float32 code are lifted with it, and so show in its gradients;
@@ -198,7 +200,7 @@ def _lift(
         lines = str(error).splitlines()
         return Lifted(box, why=f"{type(error).__name__}: {lines[0] if lines else ''}")
     finite = [*exact, *(bound.entries for bound in bounds)]
-    if not all(bool(values.isfinite().all()) for values in finite):
+    if not all(all_finite(values) for values in finite):
         why = "there, or rounded at random, it gives numbers that are not finite"
         return Lifted(box, why=why)
     off = float((claims.loss.to(torch.float64) - exact[0]).abs().max())
@@ -213,9 +215,10 @@ def _inside(claims: ClaimedGradients, bounds: Sequence[Allowance], exact: Sequen
     for gradient, bound, right in zip(claims.gradients, bounds, exact, strict=True):
         if gradient is None:
             continue
-        off = (real(gradient).to(torch.float64) - right).abs_()
-        if bool((off > NEAR * bound.entries).any()):
-            return False
+        for value, exact_value, allowed in parts(real(gradient), right, bound.entries):
+            off = (value.to(torch.float64) - exact_value).abs_()
+            if bool((off > NEAR * allowed).any()):
+                return False
     return True
 
 

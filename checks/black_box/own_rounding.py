@@ -14,13 +14,21 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
 
+from backproof.checks.black_box.arithmetic import LOW
+from backproof.checks.black_box.dispatch_mode import DispatchMode
 from backproof.checks.black_box.function_call import Call, Function
-from backproof.checks.black_box.operations import flat, name_of
+from backproof.checks.black_box.operation_kinds import (
+    draws,
+    is_exact,
+    is_view,
+    writes,
+    written_arguments,
+)
+from backproof.checks.black_box.operations import flat, mapped, name_of
 from backproof.checks.black_box.random_table import RandomTable
 from backproof.checks.black_box.rounding import Allowance, allowances
-from backproof.checks.black_box.shadow import LOW, Shadow, draws, is_exact, is_view, writes
+from backproof.checks.black_box.shadow import Shadow
 
 # of the largest entry, that two ways to compute one formula in float64 may differ by; constants
 # that are rounded to float32 are off by more
@@ -39,7 +47,7 @@ HALF = (torch.float16, torch.bfloat16)
 Values = Mapping[str, Tensor | None]
 
 
-class OwnRoundings(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class OwnRoundings(DispatchMode):  # type: ignore[no-untyped-call]
     """Within it every operation rounds at random: to the number of its own format that is nearest
     to the result plus an error of up to MOVED spacings.
 
@@ -53,7 +61,7 @@ class OwnRoundings(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, low: torch.dtype, seed: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.longest = torch.finfo(low).eps
         self.table = RandomTable(seed)
 
@@ -63,10 +71,9 @@ class OwnRoundings(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if draws(func) or is_view(func) or not _rounds(func, args, result):
             return result
         if not writes(func):
-            return tree_map(self._moved, result)
-        for argument, value in zip(func._schema.arguments, args, strict=False):
-            written = argument.alias_info is not None and argument.alias_info.is_write
-            if written and isinstance(value, Tensor):
+            return mapped(self._moved, result)
+        for value in written_arguments(func, args):
+            if isinstance(value, Tensor):
                 value.copy_(self._moved(value))
         return result
 

@@ -21,7 +21,7 @@ from backproof.checks.black_box.pytrees import differentiable
 from backproof.checks.verdict import Verdict, missing
 
 if TYPE_CHECKING:
-    from backproof.checks.black_box.compare import Comparison
+    from backproof.checks.black_box.comparison import Comparison
 
 RESERVE = 4.0  # two results, each rounded in a way of its own, and a bound that is for one
 OF_THE_LARGEST = 1e-3  # what is read from the wrong place is off by much more than this

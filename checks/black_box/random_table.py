@@ -30,8 +30,11 @@ class RandomTable:
     def moved(self, value: Tensor, eps: float, size: Tensor | None = None) -> Tensor:
         """A tensor with an error of up to eps times each entry, or times a size that broadcasts
         against it; infinities and NaN stay what they are."""
-        if size is None and value.numel() > SIZE // 2 and value.is_contiguous():
-            return self._moved_in_parts(value, eps)
+        if size is None and value.numel() > SIZE // 2:
+            if value.is_contiguous():
+                return self._moved_in_parts(value, eps)
+            if value.dim() > 1 and value.mT.is_contiguous():
+                return self._moved_in_parts(value.mT, eps).mT
         errors = self._errors(value)
         if size is None:
             return torch.mul(errors, eps).add_(1.0).mul_(value)

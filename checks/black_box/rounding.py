@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from backproof.checks.black_box.shadow import Arithmetic, Shadow, arithmetic
+from backproof.checks.black_box.arithmetic import Arithmetic, arithmetic
+from backproof.checks.black_box.parts import parts
+from backproof.checks.black_box.shadow import Shadow
 
 # their spread is known within a factor of 3 (chi-square of 8 degrees of freedom, 1 in 600 is
 # worse), so 6 spreads leave 2
@@ -55,8 +57,16 @@ class Allowance:
 
 
 @dataclass
-class _Sums:
-    """What the runs changed so far in one result."""
+class Sums:
+    """What the runs changed so far in one result.
+
+    Attributes:
+        exact: the result.
+        squares: the sum of the squares of what the runs changed.
+        norm: the sum of the squares of the result.
+        stretched: by what factor, less 1, each run stretched it.
+        unsettled: as in Allowance.
+    """
 
     exact: Tensor
     squares: Tensor
@@ -70,19 +80,24 @@ class _Sums:
             if rounded.shape == self.exact.shape:
                 self.unsettled |= rounded != self.exact
             return
-        # equal infinities have no difference
-        change = torch.where(rounded == self.exact, 0.0, rounded - self.exact)
+        stretched = 0.0
+        for now, exact, squares in parts(rounded, self.exact, self.squares):
+            # equal infinities have no difference
+            change = torch.where(now == exact, 0.0, now - exact)
+            if self.norm:
+                stretched += along(change, exact)
+            squares.addcmul_(change, change.conj())
         if self.norm:
-            self.stretched.append(along(change, self.exact) / self.norm)
-        self.squares.addcmul_(change, change.conj()) if change.is_complex() else (
-            self.squares.addcmul_(change, change)
-        )
+            self.stretched.append(stretched / self.norm)
 
 
 def along(change: Tensor, exact: Tensor) -> float:
     """The real part of the scalar product of two tensors, finite entries only."""
-    product = (change * exact.conj()).real if exact.is_complex() else change * exact
-    return float(product.nan_to_num(0.0, 0.0, 0.0).sum())
+    total = 0.0
+    for one, other in parts(change, exact):
+        product = (one * other.conj()).real if other.is_complex() else one * other
+        total += float(product.nan_to_num(0.0, 0.0, 0.0).sum())
+    return total
 
 
 def allowances(
@@ -115,7 +130,7 @@ def allowances(
     """
     device = exact[0].device if exact else torch.device("cpu")
     imitated = arithmetic(low, device, accumulate)
-    sums = [_sums(value) for value in exact]
+    sums = [sums_of(value) for value in exact]
     formats = formats or [low] * len(exact)
     for run in range(runs):
         number = seed * runs + run
@@ -129,33 +144,42 @@ def allowances(
     return _all(sums, imitated, low, formats, runs)
 
 
+def unmeasured(exact: Tensor) -> Allowance:
+    """What is allowed where the computation cannot be repeated with random roundings: nobody
+    knows."""
+    if not (exact.is_floating_point() or exact.is_complex()):
+        nothing = torch.zeros(exact.shape, dtype=torch.bool, device=exact.device)
+        return Allowance(nothing, 0.0, nothing)
+    return Allowance(torch.full_like(exact.abs(), torch.nan), torch.inf)
+
+
 def _all(
-    sums: Sequence[_Sums],
+    sums: Sequence[Sums],
     imitated: Arithmetic,
     low: torch.dtype,
     formats: Sequence[torch.dtype],
     runs: int,
 ) -> list[Allowance]:
     return [
-        _allowance(total, imitated, low, kind, runs)
+        allowance_of(total, imitated, low, kind, runs)
         for total, kind in zip(sums, formats, strict=True)
     ]
 
 
-def _sums(value: Tensor) -> _Sums:
+def sums_of(value: Tensor) -> Sums:
+    """Nothing counted yet of what random roundings change of an exact result."""
     if not (value.is_floating_point() or value.is_complex()):
         nothing = torch.zeros(value.shape, dtype=torch.bool, device=value.device)
-        return _Sums(value, nothing, 0.0, unsettled=nothing.clone())
-    return _Sums(value, torch.zeros_like(value), along(value, value))
+        return Sums(value, nothing, 0.0, unsettled=nothing.clone())
+    return Sums(value, torch.zeros_like(value), along(value, value))
 
 
-def _allowance(
-    total: _Sums, imitated: Arithmetic, low: torch.dtype, kind: torch.dtype, runs: int
+def allowance_of(
+    total: Sums, imitated: Arithmetic, low: torch.dtype, kind: torch.dtype, runs: int
 ) -> Allowance:
+    """What is allowed to a result after some runs; `kind` is the format that it is kept in."""
     if total.unsettled is not None:
         return Allowance(total.squares, 0.0, total.unsettled)
-    # NaN where a run left the domain of the function: nothing is known there
-    spread = SPREADS * (total.squares.abs() / runs).sqrt()
     stored = max(imitated.stored, torch.finfo(kind).eps)
     last = LAST_OPERATION * imitated.within
     common = COMMON * imitated.within
@@ -163,7 +187,11 @@ def _allowance(
         last += stored / 2
         common += COMMON_STORED * stored
     tiny = max(torch.finfo(low).tiny if not imitated.stored else 0.0, imitated.smallest)
-    entries = spread + last * total.exact.abs() + tiny
+    real = total.squares.dtype.to_real()
+    entries = torch.empty(total.squares.shape, dtype=real, device=total.squares.device)
+    # NaN where a run left the domain of the function: nothing is known there
+    for bound, square, exact in parts(entries, total.squares, total.exact):
+        bound.copy_(SPREADS * (square.abs() / runs).sqrt() + last * exact.abs() + tiny)
     squares = sum(value**2 for value in total.stretched)
     factor = common + SPREADS * (squares / max(1, len(total.stretched))) ** 0.5
     return Allowance(entries, factor)

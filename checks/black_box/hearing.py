@@ -1,0 +1,64 @@
+"""Verdicts on a function: by what its reference's roundings allow, and, where it fails by those, by
+its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from backproof.checks.black_box.exact_results import ExactResults
+from backproof.checks.black_box.function_call import Call, Function
+from backproof.checks.black_box.function_verdicts import Right, verdicts
+from backproof.checks.black_box.own_rounding import with_its_own
+from backproof.checks.verdict import Verdict
+
+
+class Hearing:
+    """What is said about functions of one precision.
+
+    Args:
+        exact: how references are computed; its notes are added to.
+    """
+
+    def __init__(self, exact: ExactResults) -> None:
+        self.exact = exact
+        self.kind = str(exact.low).removeprefix("torch.")
+
+    def heard(
+        self,
+        call: Call,
+        function: Function,
+        results: Sequence[Mapping[str, Tensor | None]],
+        right: Right,
+        vary: Mapping[str, float] | None,
+    ) -> tuple[Right, list[Verdict]]:
+        """Judge by the reference's roundings, and what fails by the function's own as well."""
+        found = verdicts(results, right, self.kind, vary)
+        if not any(verdict.outcome == "fail" for verdict in found):
+            return right, found
+        wider = self.widened(call, function, right)
+        again = verdicts(results, wider, self.kind, vary)
+        before = {verdict.quantity for verdict in found if verdict.outcome == "fail"}
+        after = {verdict.quantity for verdict in again if verdict.outcome == "fail"}
+        self.exact.notes += [
+            f"{name} is judged by the roundings of the function's own operations: they lose more "
+            "digits than the reference's"
+            for name in sorted(before - after)
+        ]
+        return wider, again
+
+    def widened(self, call: Call, function: Function, right: Right) -> Right:
+        """With what the function's own operations explain where its formula is right."""
+        own = with_its_own(
+            function,
+            call,
+            self.exact.low,
+            right.values,
+            right.allowances,
+            right.kinds,
+            self.exact.seed,
+            self.exact.accumulate,
+        )
+        return replace(right, allowances={**right.allowances, **own})
