@@ -1,12 +1,13 @@
 """Kernels as they have been got wrong, each beside its right twin: which checker tells them apart?
 
     python benchmarks/kernels.py [--dtypes float64 float32 bfloat16 float16] [--only NAME ...]
-        [--rivals] [--seeds 1] [--json]
+        [--rivals] [--twins] [--seeds 1] [--first-seed 0] [--json]
 
 Every kernel is a forward and a backward pass in plain tensor operations, computed in float32 where
 its inputs are shorter, as fused kernels do; its bugs are kinds that public trackers of kernel
 libraries tell of again and again, written anew. A bug counts as caught if the report fails under
 the name of what is wrong and no other gradient; a right twin counts as refused if anything fails.
+With --twins only the right ones are asked, which is how many of them are counted.
 With --rivals, torch.autograd.gradcheck (float64) and torch.testing.assert_close against the
 reference in the same precision are asked the same.
 """
@@ -156,7 +157,11 @@ def ask(checker: Any, case: Kernel, bug: Bug | None, dtype: torch.dtype, seed: i
 
 
 def count(
-    checkers: dict[str, Any], dtypes: Sequence[str], only: Sequence[str], seeds: int
+    checkers: dict[str, Any],
+    dtypes: Sequence[str],
+    only: Sequence[str],
+    seeds: Sequence[int],
+    bugs: bool = True,
 ) -> tuple[dict[str, dict[str, Count]], list[str]]:
     """Counts by checker and dtype, and what went wrong, in words."""
     counts = {name: {dtype: Count() for dtype in dtypes} for name in checkers}
@@ -169,20 +174,22 @@ def count(
                 if name == "gradcheck" and dtype != "float64":
                     continue
                 tally = counts[name][dtype]
-                for seed in range(seeds):
-                    said += _judge(checker, name, case, dtype, seed, tally)
+                for seed in seeds:
+                    said += _judge(checker, name, case, dtype, seed, tally, bugs)
     return counts, said
 
 
-def _judge(checker: Any, name: str, case: Kernel, dtype: str, seed: int, tally: Count) -> list[str]:
+def _judge(
+    checker: Any, name: str, case: Kernel, dtype: str, seed: int, tally: Count, bugs: bool
+) -> list[str]:
     said = []
     kind = getattr(torch, dtype)
     refused, blamed = ask(checker, case, None, kind, seed)
     tally.twins += 1
     tally.refused += refused
     if refused:
-        said.append(f"{name} {dtype}: refuses the right {case.name} {sorted(blamed)}")
-    for bug in case.bugs:
+        said.append(f"{name} {dtype}: refuses the right {case.name} {sorted(blamed)}, seed {seed}")
+    for bug in case.bugs if bugs else []:
         if bug.dtypes and dtype not in bug.dtypes:
             continue
         if bug.needs_reference and name not in ("check_function", "assert_close"):
@@ -206,11 +213,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dtypes", nargs="+", default=list(DTYPES), choices=DTYPES)
     parser.add_argument("--only", nargs="+", default=[], help="kernels by name")
     parser.add_argument("--rivals", action="store_true", help="ask the other checkers, too")
+    parser.add_argument("--twins", action="store_true", help="ask about right kernels alone")
+    parser.add_argument("--first-seed", type=int, default=0, help="of the inputs (default: 0)")
     parser.add_argument("--seeds", type=int, default=1, help="draws of the inputs (default: 1)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
     checkers = OURS | (RIVALS if arguments.rivals else {})
-    counts, said = count(checkers, arguments.dtypes, arguments.only, arguments.seeds)
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    bugs = not arguments.twins
+    counts, said = count(checkers, arguments.dtypes, arguments.only, seeds, bugs)
     if arguments.json:
         table = {
             name: {dtype: vars(tally) for dtype, tally in row.items()}
@@ -218,8 +229,8 @@ def main(argv: list[str] | None = None) -> int:
         }
         print(json.dumps({"counts": table, "said": said}))
     else:
-        bugs = sum(len(case.bugs) for case in KERNELS)
-        print(f"torch {torch.__version__}, {len(KERNELS)} kernels, {bugs} bugs in them")
+        total = sum(len(case.bugs) for case in KERNELS)
+        print(f"torch {torch.__version__}, {len(KERNELS)} kernels, {total} bugs in them")
         print("|  | " + " | ".join(arguments.dtypes) + " |")
         print("| --- |" + " --- |" * len(arguments.dtypes))
         for name, row in counts.items():
