@@ -16,8 +16,8 @@ from backproof.checks.findings import Fix, Place
 
 @dataclass(frozen=True)
 class Update:
-    """One wrong line: as it is written of W, and what a step then shows for a gradient, of (W, its
-    gradient, the rate)."""
+    """One wrong line: as it is written of a {parameter}, and what a step then shows for a gradient,
+    of (W, its gradient, the rate)."""
 
     note: str
     shown: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
@@ -25,13 +25,15 @@ class Update:
 
 # a step shows (W before - W after) / rate
 UPDATES = (
-    Update("W[l] - dW[l] / learning_rate", lambda W, g, rate: g / rate**2),
-    Update("W[l] - learning_rate * W[l]", lambda W, g, rate: W),
-    Update("learning_rate * dW[l]", lambda W, g, rate: W / rate - g),
-    Update("-learning_rate * dW[l]", lambda W, g, rate: W / rate + g),
-    Update("dW[l] - learning_rate * W[l]", lambda W, g, rate: W / rate - g / rate + W),
+    Update("{parameter} - d{parameter} / learning_rate", lambda W, g, rate: g / rate**2),
+    Update("{parameter} - learning_rate * {parameter}", lambda W, g, rate: W),
+    Update("learning_rate * d{parameter}", lambda W, g, rate: W / rate - g),
+    Update("-learning_rate * d{parameter}", lambda W, g, rate: W / rate + g),
     Update(
-        "W[l] - learning_rate * (W[l] - learning_rate * dW[l])",
+        "d{parameter} - learning_rate * {parameter}", lambda W, g, rate: W / rate - g / rate + W
+    ),
+    Update(
+        "{parameter} - learning_rate * ({parameter} - learning_rate * d{parameter})",
         lambda W, g, rate: W - rate * g,
     ),
 )
@@ -56,7 +58,7 @@ def update_line(shape: Shape) -> Iterator[Variant]:
             yield from _everywhere(shape, update.note, _shown_by_step, update)
         return
     for rate in TYPED_RATES:
-        note = f"W[l] - {rate:.3g} * dW[l] in place of dW[l]"
+        note = f"{{parameter}} - {rate:.3g} * d{{parameter}} in place of d{{parameter}}"
         yield from _everywhere(shape, note, _updated, rate)
 
 
@@ -74,12 +76,12 @@ def _everywhere(
             alone = some if shape.bias and len(some) == 1 else ()
             everywhere = len(layers) == L and L > 1
             place = Place.of(layers, L, kinds=alone, everywhere=everywhere)
-            said = note
+            parameter = "W[l]"
             fix = UPDATE_LINE
             if some == ("db",):
-                said = note.replace("W[", "b[")
+                parameter = "b[l]"
                 fix = OF_BIAS
-            yield Variant(place, hooks, said, fix=fix)
+            yield Variant(place, hooks, note.format(parameter=parameter), fix=fix)
 
 
 def _parameter(run: HookedPass, layer: int, kind: str) -> np.ndarray:

@@ -83,5 +83,8 @@ class Case:
 
     @property
     def step(self) -> bool:
-        """Whether the first wrong step is right."""
-        return (self.found.first_wrong or "").split(" ")[-1] in self.names[0].split("|")
+        """Whether the first wrong step is right, or one of two that the numbers do not tell
+        apart."""
+        told = self.found.first_step
+        steps = [one for one in (told, told and told.instead) if one is not None]
+        return any(str(one.quantity) in self.names[0].split("|") for one in steps)
