@@ -111,7 +111,7 @@ def test_momentum_is_told_and_no_bug_and_a_bug_beside_it_is_found(tmp_path: Path
 def test_steps_that_show_no_gradients_are_not_judged(tmp_path: Path) -> None:
     found = told(tmp_path, network(state=ADAM))
     assert found["verdict"] == "untested"
-    assert "Adam and RMSprop" in found["diagnosis"]["statement"]
+    assert "Adam, RMSprop and Adagrad" in found["diagnosis"]["statement"]
 
 
 HIDDEN = """

@@ -86,7 +86,10 @@ def where_classes_occur(
         found: list[Explanation] = []
         if not right and beside_bugs:
             search = Search(kept)
-            found = search.simplest() or search.combined()
+            found = search.simplest()
+            # two bugs at once are looked for where something else speaks for the one-hot
+            if not found and any(item.answer.complaint for item in left):
+                found = search.combined()
         # nothing known explains the rest, but that the code stops is explained
         stops = beside_bugs and _stops(kept, left)
         if right or found or stops:

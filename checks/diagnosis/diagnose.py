@@ -37,6 +37,7 @@ from backproof.checks.diagnosis.conventional import (
     translations,
 )
 from backproof.checks.diagnosis.evidence import Evidence, differs_from_call_to_call
+from backproof.checks.diagnosis.gradient_clipping import clipped, told
 from backproof.checks.diagnosis.hidden_layers import recognised
 from backproof.checks.diagnosis.hints import OVERFLOWS, not_asked, not_the_output, overflows
 from backproof.checks.diagnosis.line import with_line, with_listing
@@ -136,7 +137,7 @@ def _concluded(asked: _Asked) -> Diagnosis:
     found = _passed(declared, heard)
     if found is not None:
         return found
-    found = without_gradients(heard.evidence[0])
+    found = without_gradients(heard.evidence) or _clipped(declared, heard)
     if found is not None:
         return found
     found = _passed_with_decay(asked, declared, heard)
@@ -152,6 +153,20 @@ def _concluded(asked: _Asked) -> Diagnosis:
             heard = again
     found = _by_own_loss(asked, declared, heard) if declared.has_loss else None
     return found or _wrong(asked, declared, heard)
+
+
+def _clipped(declared: Conventions, heard: Heard) -> Diagnosis | None:
+    """That gradients are clipped, which is no bug, and whether the rest is right."""
+    found = clipped(heard.evidence)
+    if found is None:
+        return None
+    rest = list(found.evidence)
+    as_asked = heard.as_declared or heard
+    right = bool(rest) and any(
+        right_under(other, all_asked_as(heard.conventions, other, rest)) is not None
+        for other in other_hidden(as_asked.conventions)
+    )
+    return told(found, rest_is_right=right)
 
 
 def _beside_own_loss(asked: _Asked, found: Diagnosis) -> Diagnosis:
@@ -247,15 +262,10 @@ def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
     own_step = _first_wrong_for_its_own_function(asked, declared, heard)
     if own_step == "":
         return undecided(heard.conventions, evidence)
-    other_output = settled_by_output(heard.conventions, evidence)
-    if other_output is None:
-        other_output = nearly_settled(heard.conventions, evidence)
-    if other_output is not None:
-        # the convention first, then what is wrong beside it
-        decay = other_output.weight_decay - heard.conventions.weight_decay
-        evidence = all_asked_as(heard.conventions, other_output, evidence)
-        evidence = without_decay(evidence, decay)
-        heard = Heard(other_output, evidence)
+    settled = _with_settled_output(heard)
+    if settled is not heard:
+        heard = settled
+        evidence = heard.evidence
         search = _search(evidence)
         explanations = search.simplest() if search else []
         if explanations:
@@ -272,19 +282,31 @@ def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
         explanations = search.combined() or rounded_away(evidence)
     if explanations:
         return failed(declared, heard.conventions, evidence, explanations)
-    settled = _under_another_factor(heard)
-    if settled is not None:
-        return failed(declared, settled.conventions, settled.evidence, settled.explanations)
+    rescaled = _under_another_factor(heard)
+    if rescaled is not None:
+        return failed(declared, rescaled.conventions, rescaled.evidence, rescaled.explanations)
     complete = where_classes_occur(heard.conventions, evidence, beside_bugs=True)
     if complete:
         return _failed_where_complete(declared, heard, complete)
-    explanations = _beside_mixed(heard, mixed)
-    if explanations:
-        return failed(declared, mixed.conventions, mixed.evidence, explanations)
+    for one in (mixed, _with_settled_output(mixed)):
+        explanations = _beside_mixed(heard, one)
+        if explanations:
+            return failed(declared, one.conventions, one.evidence, explanations)
     found = failed(declared, heard.conventions, evidence, [])
     if own_step is None or found.first_step is None or found.first_step.quantity.kind != "a":
         return found
     return failed_behind(found, own_step, evidence)
+
+
+def _with_settled_output(heard: Heard) -> Heard:
+    """The convention first, then what is wrong beside it: as the output layer shows it, if that is
+    right under another head or factor, maybe but for a weight decay."""
+    before = heard.conventions
+    found = settled_by_output(before, heard.evidence) or nearly_settled(before, heard.evidence)
+    if found is None:
+        return heard
+    evidence = all_asked_as(before, found, heard.evidence)
+    return Heard(found, without_decay(evidence, found.weight_decay - before.weight_decay))
 
 
 def _first_wrong_for_its_own_function(
@@ -396,6 +418,8 @@ class _Asked:
         """All questions under some conventions, and the hidden activations that the answers show if
         none are declared."""
         evidence = self.under(conventions)
+        if _answers_equal_widths_alone(evidence):
+            evidence += self.under(conventions, equal_widths=True)
         shown = recognised(conventions, evidence)
         if shown == conventions:
             return Heard(conventions, evidence)
@@ -410,11 +434,22 @@ class _Asked:
         (answer,) = self.candidate.under(right).ask([probe.question])
         return overflows(answer)
 
-    def under(self, conventions: Conventions, first_only: bool = False) -> list[Evidence]:
-        """All questions, or the first alone, under some conventions."""
+    def under(
+        self,
+        conventions: Conventions,
+        *,
+        first_only: bool = False,
+        equal_widths: bool = False,
+    ) -> list[Evidence]:
+        """All questions, or the first alone, under some conventions; or those of single samples
+        for a network whose layers are all as wide."""
         probes = plan(conventions, sizes=self.sizes, seed=self.seed, batch=self.batch)
         if first_only:
             probes = probes[:1]
+        if equal_widths:
+            widths = next(one for one in probes if one.role is Role.SQUARE).setting.problem.sizes
+            square = plan(conventions, sizes=widths, seed=self.seed)
+            probes = [probe for probe in square if probe.role in (Role.SINGLE, Role.SAME_Z)]
         candidate = self.candidate
         if conventions != self.candidate.conventions:
             candidate = self.candidate.under(conventions)
@@ -457,6 +492,16 @@ class _Asked:
         for reason in others.values():
             self.own_forward = reason
         return [item for item in evidence if id(item) not in others]
+
+
+def _answers_equal_widths_alone(evidence: list[Evidence]) -> bool:
+    """Whether single samples got no answer, and the network whose layers are all as wide did: then
+    shapes are what stops the code elsewhere."""
+    alone = [item for item in evidence if item.probe.role is Role.SINGLE]
+    square = [item for item in evidence if item.probe.role is Role.SQUARE]
+    if any(item.given is not None for item in alone):
+        return False
+    return any(item.given is not None for item in square)
 
 
 def _answered(evidence: list[Evidence]) -> int:

@@ -3,11 +3,12 @@ gradients at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.matching import explain
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.findings import Diagnosis
 
@@ -18,7 +19,8 @@ LARGEST = 0.9999
 SAME = 1e-6  # relative: reading gradients off steps costs less
 # of gradients that an optimizer which divides by their size shows as 1
 NEARLY_ONE = 1e-3
-LARGE_ENOUGH = 1e-4  # its epsilon, 1e-8 or 1e-7, is small beside these
+MOST_ENTRIES = 0.6  # of an array: the rest is so small that an epsilon in the denominator counts
+USUAL_MOMENTA = (0.9, 0.95, 0.99, 0.8)
 
 
 def momentum_of(evidence: Sequence[Evidence]) -> float | None:
@@ -49,27 +51,67 @@ def sentence_of(momentum: float) -> str:
     )
 
 
-def without_gradients(first: Evidence) -> Diagnosis | None:
-    """That steps show no gradients, where the first one moves every weight by the learning rate."""
-    if first.probe.question.learning_rate is None or not first.wrongs:
+def without_gradients(evidence: Sequence[Evidence]) -> Diagnosis | None:
+    """That steps show no gradients: where they move every weight by the same, or by a part of the
+    gradient that momentum begins with."""
+    steps = [item for item in evidence if item.probe.question.learning_rate is not None]
+    steps = [item for item in steps if item.gradients and item.is_of_gradients]
+    if not any(item.wrongs for item in steps):
         return None
-    seen = list(_as_large_as_the_rate(first))
-    if not seen or not all(seen):
+    return _of_one_size(steps) or _of_a_beginning(steps)
+
+
+def _of_one_size(steps: Sequence[Evidence]) -> Diagnosis | None:
+    """That all entries but tiny ones came with one absolute value."""
+    batches = [item for item in steps if item.probe.role.is_batch]
+    size = max(map(_largest, batches), default=0.0)
+    if not size or not all(_is_of_size(item, size) for item in batches):
         return None
+    times = ""
+    if abs(size - 1) > NEARLY_ONE:
+        times = f"{size:.4g} times "
     return Diagnosis(
         "untested",
-        "Its first step moves every weight by the learning rate, whatever the gradient: Adam and "
-        "RMSprop do, and their steps do not show gradients. Define gradients(W, b, x, y), which "
-        "returns what they are given, or let the step go without them.",
+        f"Its first step moves every weight by {times}the learning rate, whatever the gradient: "
+        "Adam, RMSprop and Adagrad do. What comes back is the sign of the gradient, and no more: "
+        "define gradients(W, b, x, y), which returns what they are given, or let the step go "
+        "without them.",
     )
 
 
-def _as_large_as_the_rate(first: Evidence) -> Iterator[bool]:
-    """Of each gradient, whether all entries that are not tiny came as 1 or -1."""
-    for name, given in first.gradients.items():
-        correct = first.correct.value(name)
-        if given.shape != correct.shape:
-            yield False
-            continue
-        large = np.abs(correct) > LARGE_ENOUGH
-        yield bool((np.abs(np.abs(given[large]) - 1) < NEARLY_ONE).all())
+def _largest(item: Evidence) -> float:
+    return max(float(np.abs(array).max(initial=0.0)) for array in item.gradients.values())
+
+
+def _is_of_size(item: Evidence, size: float) -> bool:
+    """Whether most entries of every array are as large as that, and of several arrays."""
+    shares = []
+    for array in item.gradients.values():
+        moved = np.abs(array[array != 0])
+        if len(moved):
+            shares.append(float((np.abs(moved - size) <= NEARLY_ONE * size).mean()))
+    return len(shares) > 1 and float(np.median(shares)) >= MOST_ENTRIES
+
+
+def _of_a_beginning(steps: Sequence[Evidence]) -> Diagnosis | None:
+    """That every gradient is right but for one number, which is what momentum begins with."""
+    match = explain((), list(steps))
+    if match is None or match.decays:
+        return None
+    factors: list[float] = []
+    for fits in match.fits:
+        factors += [factor for factor in fits.factors.values() if factor is not None]
+    for momentum in USUAL_MOMENTA:
+        for of_all, how in (
+            (1 - momentum, f"its velocity takes {1 - momentum:.4g} of the gradient"),
+            (1 + momentum, "Nesterov's looks ahead"),
+        ):
+            near = [abs(factor - of_all) <= SAME * of_all for factor in factors]
+            if near and all(near):
+                return Diagnosis(
+                    "untested",
+                    f"Every step is {of_all:.4g} times plain descent, as a momentum of "
+                    f"{momentum:g} begins where {how}; that is no bug, and may be none of it: "
+                    "define gradients(W, b, x, y), or let the step go without momentum.",
+                )
+    return None
