@@ -57,6 +57,9 @@ UPDATE = {
     "in place": "self.weights[i] -= rate * dW; self.biases[i] -= rate * db",
     "rebound": "self.weights[i] = self.weights[i] - rate * dW; "
     "self.biases[i] = self.biases[i] - rate * db",
+    "whole lists rebound": "self.weights = [w - rate * dW if j == i else w "
+    "for j, w in enumerate(self.weights)]; "
+    "self.biases = [c - rate * db if j == i else c for j, c in enumerate(self.biases)]",
 }
 STALE = (
     "if i: self.buffers[i] = self.buffers[i] + da if self.buffers[i].shape == da.shape else da; "

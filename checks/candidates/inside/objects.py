@@ -16,25 +16,29 @@ DEEPEST = 5  # of containers and objects within each other
 MOST = 10_000  # of them
 
 
+Path = tuple[Any, ...]  # from an object to what it holds: names of attributes, keys, indices
+
+
 @dataclass
 class Slot:
-    """A place in an object where one of the given arrays was found.
+    """A place in an object where one of the given arrays was found. It is a way to go, so that what
+    was bound anew on it, such as a whole list, is found, too.
 
     Attributes:
-        holder: the list, dictionary or `__dict__` that has it.
-        key: under which.
+        made: the object.
+        path: to the array.
         turned: whether it was found transposed.
         given: the array that was given.
     """
 
-    holder: Any
-    key: Any
+    made: Any
+    path: Path
     turned: bool
     given: np.ndarray
 
     def now(self) -> np.ndarray | None:
         """What is there now, in the shape of what was given; None where it is no such array."""
-        found = _as_array(self.holder[self.key])
+        found = _as_array(_at(self.made, self.path))
         if found is None or found.size != self.given.size:
             return None
         if self.turned:
@@ -43,12 +47,34 @@ class Slot:
 
     def put_back(self) -> None:
         """The array that was given, as it was."""
-        value = self.holder[self.key]
+        value = _at(self.made, self.path)
         wanted = self.given.T if self.turned else self.given
         if isinstance(value, np.ndarray):
             value[...] = wanted.reshape(value.shape)
-        else:
-            self.holder[self.key] = wanted.reshape(np.shape(value)).tolist()
+            return
+        holder = _entries(_at(self.made, self.path[:-1]))
+        if isinstance(holder, list | dict):
+            holder[self.path[-1]] = wanted.reshape(np.shape(value)).tolist()
+
+
+def _entries(value: Any) -> Any:
+    """What holds the entries of a container, or the attributes of an object; None for all else."""
+    if isinstance(value, list | dict | tuple):
+        return value
+    if isinstance(value, type):
+        return None
+    return getattr(value, "__dict__", None)
+
+
+def _at(made: Any, path: Path) -> Any:
+    """What is at the end of a path now; None where it leads nowhere any more."""
+    value = made
+    for key in path:
+        try:
+            value = _entries(value)[key]
+        except (IndexError, KeyError, TypeError):
+            return None
+    return value
 
 
 class Network:
@@ -143,37 +169,33 @@ def _says(returned: Any, held: Sequence[np.ndarray]) -> bool:
 
 def _slots(made: Any, given: np.ndarray) -> Iterator[Slot]:
     """Every place in an object that holds an array."""
-    for holder, key, value in _places(made, 0, set()):
+    for path, value in _places(made, (), set()):
         found = _as_array(value)
         if found is None or found.size != given.size:
             continue
         if found.size == max(found.shape):
             found = found.reshape(given.shape)  # a bias may lie as a column or a row
         if np.array_equal(found, given):
-            yield Slot(holder, key, False, given)
+            yield Slot(made, path, False, given)
         elif found.T.shape == given.shape and np.array_equal(found.T, given):
-            yield Slot(holder, key, True, given)
+            yield Slot(made, path, True, given)
 
 
-def _places(value: Any, depth: int, seen: set[int]) -> Iterator[tuple[Any, Any, Any]]:
-    """Every entry of every list, dictionary and object in an object, once."""
-    if depth > DEEPEST or id(value) in seen or len(seen) > MOST:
+def _places(value: Any, path: Path, seen: set[int]) -> Iterator[tuple[Path, Any]]:
+    """Every entry of every list, tuple, dictionary and object in an object, once, and the way to
+    it."""
+    if len(path) > DEEPEST or id(value) in seen or len(seen) > MOST:
         return
     seen.add(id(value))
-    holder: Any = getattr(value, "__dict__", None)
-    if isinstance(value, list | dict):
-        holder = value
-    if isinstance(value, tuple):
-        for entry in value:
-            yield from _places(entry, depth + 1, seen)
-    if holder is None or isinstance(value, type):
+    holder = _entries(value)
+    if holder is None:
         return
-    keys = range(len(holder)) if isinstance(holder, list) else list(holder)
+    keys = list(holder) if isinstance(holder, dict) else range(len(holder))
     for key in keys:
         entry = holder[key]
-        yield holder, key, entry
+        yield (*path, key), entry
         if not isinstance(entry, np.ndarray | str | int | float):
-            yield from _places(entry, depth + 1, seen)
+            yield from _places(entry, (*path, key), seen)
 
 
 def _as_array(value: Any) -> np.ndarray | None:
