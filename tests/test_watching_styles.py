@@ -238,3 +238,47 @@ def test_network_with_a_way_around_is_not_taken_for_its_first_layers(
     found = told["residual"]
     assert found["verdict"] == "untested"
     assert "W3 changes from step to step, too" in found["diagnosis"]["findings"][0]
+
+
+GATHERED = """\
+import numpy as np
+rng = np.random.default_rng(3)
+X = rng.normal(size=(64, 4))
+T = np.eye(3)[(X[:, 0] > 0).astype(int) + (X[:, 1] > 0.3)]
+
+class Layer:
+    def __init__(self, m, n):
+        self.W, self.b = rng.normal(size=(m, n)) * 0.5, np.zeros(n)
+        self.dW, self.db = np.zeros((m, n)), np.zeros(n)
+
+one, two = Layer(4, 8), Layer(8, 3)
+for k in range(0, 64, 16):
+    for layer in (one, two):
+        layer.dW[:] = 0
+        layer.db[:] = 0
+    x, t = X[k:k + 16], T[k:k + 16]
+    h = np.tanh(x @ one.W + one.b)
+    e = np.exp(h @ two.W + two.b)
+    p = e / e.sum(1, keepdims=True)
+    d = (p - t) / len(t)
+    two.dW += h.T @ d
+    two.db += d.sum(0)
+    d = d @ two.W.T * (1 - h ** 2)
+    one.dW += x.T @ d
+    one.db += d.sum(0)
+    for layer in (one, two):
+        layer.W -= 0.2 * layer.dW
+        layer.b -= 0.2 * layer.db
+"""
+NOT_SET_BACK = ("        layer.dW[:] = 0\n        layer.db[:] = 0\n", "        pass\n")
+KEPT = GATHERED.replace(*NOT_SET_BACK)
+
+
+def test_buffer_that_is_set_back_passes_and_one_that_never_is_is_named(tmp_path: Path) -> None:
+    (tmp_path / "right.py").write_text(GATHERED)
+    (tmp_path / "kept.py").write_text(KEPT)
+    right, kept = checks("right.py", "kept.py", "--json", folder=tmp_path).objects
+    assert right["verdict"] == "pass"
+    assert kept["verdict"] == "fail"
+    assert [bug["id"] for bug in kept["diagnosis"]["bugs"]] == ["stale-accumulator"]
+    assert kept["diagnosis"]["line"]["text"] == "two.dW += h.T @ d"

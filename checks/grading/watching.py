@@ -32,6 +32,7 @@ from backproof.checks.quantities import Quantity, equation
 from backproof.checks.recording.labels import label
 from backproof.checks.recording.listing import listing
 from backproof.checks.recording.script.lines import gradients_of, likely_rates
+from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.script.recognise import NotRecognised, recognise
 from backproof.checks.recording.script.watched import Watched, judged
 from backproof.checks.recording.source import Sources
@@ -202,7 +203,9 @@ def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
             lines += listing(sources.of(path), labels, line)
     explained = _explained(found)
     statement = "Every gradient of the first step is right."
-    if found.wrong:
+    if found.reading.before is not None:
+        statement = f"{', '.join(found.wrong)} are wrong from the second step on."
+    elif found.wrong:
         statement = f"{', '.join(found.wrong)} are wrong; the first wrong step is {step}."
     gradients = [*problem.W.values(), *problem.b.values()]
     return Diagnosis(
@@ -236,8 +239,21 @@ def _explained(found: Watched) -> Diagnosis | None:
 
 
 def _explained_by(found: Watched, rate: float) -> Diagnosis:
-    gradients, unread = gradients_of(found.reading, rate)
-    problem = found.page.problem
+    """What the bugs predict of the step, and of the one before it where that is what counts."""
+    last = found.reading
+    asked = [(Role.FIRST, last)]
+    if last.before is not None:
+        asked = [(Role.FIRST, last.before), (Role.AGAIN, last)]
+    evidence = [_evidence(role, reading, rate) for role, reading in asked]
+    conventions = _conventions(found)
+    with np.errstate(all="ignore"):
+        return failed(conventions, conventions, evidence, Search(evidence).simplest())
+
+
+def _evidence(role: Role, reading: Reading, rate: float) -> Evidence:
+    """A step as an answer to the question for its gradients."""
+    gradients, unread = gradients_of(reading, rate)
+    problem = reading.page.problem
     layers = range(1, problem.L + 1)
     has_bias = all(Quantity("db", layer) in gradients for layer in layers)
     answer = Answer(
@@ -248,11 +264,8 @@ def _explained_by(found: Watched, rate: float) -> Diagnosis:
             for quantity, error in unread.items()
         },
     )
-    setting = Setting(problem, found.page.weight, bias=has_bias)
-    evidence = [Evidence(Probe(Role.FIRST, Question(problem), setting), answer)]
-    conventions = _conventions(found)
-    with np.errstate(all="ignore"):
-        return failed(conventions, conventions, evidence, Search(evidence).simplest())
+    setting = Setting(problem, reading.page.weight, bias=has_bias)
+    return Evidence(Probe(role, Question(problem), setting), answer)
 
 
 def _conventions(found: Watched) -> Conventions:

@@ -46,6 +46,8 @@ class Reading:
         page: the right numbers, of the mean loss.
         written: the numbers that stand in the script.
         is_off: whether its gradients are known to be another multiple than any convention's.
+        carried: parameters that lose once more what they lost at the step before.
+        before: that step, where any does.
     """
 
     found: Recognised
@@ -55,6 +57,8 @@ class Reading:
     page: Page
     written: Written
     is_off: bool = False
+    carried: tuple[Quantity, ...] = ()
+    before: Reading | None = None
 
     @property
     def moments(self) -> tuple[int, ...]:
@@ -85,8 +89,8 @@ class Reading:
         if self.is_off:
             return False
         if fit is None:
-            some = self.made(quantity)
-            return any(factor > 0 for factor in some) and not self.is_single
+            some = any(factor > 0 for factor in self.made(quantity))
+            return some and not self.is_single and (self.shows_error or self.shows_cost)
         return not self.is_single or self.written.has_rate(fit.rate, self.page)
 
     @property
@@ -104,10 +108,15 @@ class Reading:
     @cached_property
     def shows_error(self) -> bool:
         """Whether a line makes the difference of the output and these targets."""
-        last = self.passes[-1]
-        error = self.page.problem.Y[-len(last.p) :] - last.p
-        some = self.found.archive.multiples(error, self.step.until)
-        return any(one.made.time >= last.ended for one in some)
+        begin = 0
+        for one in self.passes:
+            end = begin + len(one.p)
+            error = self.page.problem.Y[begin:end] - one.p
+            some = self.found.archive.multiples(error, self.step.until)
+            if not any(each.made.time >= one.ended for each in some):
+                return False
+            begin = end
+        return True
 
     @cached_property
     def shows_cost(self) -> bool:
@@ -127,6 +136,9 @@ class Reading:
         is plain descent with one rate (and one weight decay); else by what the lines compute."""
         if self.is_off:
             return dict.fromkeys(self.changes, False), None
+        if self.before is not None:
+            rate = self.before.descent
+            return {quantity: quantity not in self.carried for quantity in self.changes}, rate
         fits = {quantity: self._fit(quantity) for quantity in self.changes}
         many = [quantity for quantity, change in self.changes.items() if change.lost.size > 1]
         if any(fits[quantity] is not None for quantity in many):
@@ -163,14 +175,14 @@ class Reading:
         return self.top and self._fit(Quantity("dW", self.L)) is not None
 
     @property
-    def score(self) -> tuple[bool, bool, int, bool, bool, bool, bool, bool]:
+    def score(self) -> tuple[bool, bool, bool, int, bool, bool, bool, bool]:
         """How well it explains what the script computes."""
         count = sum(self.seen.values())
         return (
+            self.has_rate and count > 0,
             self.top,
             self.descends,
             count if self.top else 0,
-            self.has_rate,
             self.is_alike,
             self.shows_error,
             self.shows_cost,

@@ -47,6 +47,8 @@ def candidates(found: Recognised, passes: Sequence[Pass], until: int) -> list[Ta
             if Y.tobytes() in known:
                 continue
             known.add(Y.tobytes())
+            if Y.shape[1] > 1 and not Y.any():
+                continue  # zeros that something is gathered in, and no class
             one = Targets(made.site.name or "what a line returns", Y, _are_labels(Y))
             if one.are_labels:
                 labels.append(one)

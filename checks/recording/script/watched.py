@@ -14,6 +14,7 @@ from backproof.checks.candidates.inside.recording import Recording
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.own_line import Found
 from backproof.checks.recording.page import Page
+from backproof.checks.recording.script.carried import carried_over, may_be_same
 from backproof.checks.recording.script.descent import Descent
 from backproof.checks.recording.script.doubts import contradiction, undecided, unseen
 from backproof.checks.recording.script.lines import line_of, stacked
@@ -152,6 +153,8 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         reason = contradiction(best, tried)
     if reason:
         raise NotRecognised(reason, network.names)
+    if all(best.seen.values()):
+        best = carried_over(best, network, written) or best
     return concluded(best, recording)
 
 
@@ -178,17 +181,11 @@ def _rescaled(best: Reading, network: Recognised, written: Written) -> Reading:
     later = []
     for step in network.steps if best.is_single else ():
         if step.since > best.step.since:
-            some = [one for one in readings(network, step, written) if _may_be_same(one, best)]
+            some = [one for one in readings(network, step, written) if may_be_same(one, best)]
             later += [some] if some else []
     if wanders(best, later):
         return replace(best, is_off=True)
     return best
-
-
-def _may_be_same(one: Reading, other: Reading) -> bool:
-    """Whether two steps may be read in the same way."""
-    labels = one.targets.are_labels and other.targets.are_labels
-    return one.head == other.head and (labels or one.targets.name == other.targets.name)
 
 
 def concluded(best: Reading, recording: Recording) -> Watched:

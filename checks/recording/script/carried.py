@@ -1,0 +1,57 @@
+"""What a step carries over from the step before: a buffer of gradients that is never set back.
+
+The first step of such a script is right. At the second, a parameter loses what it lost before and
+its gradient once more. Momentum carries less than all of it over, and is no fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from backproof.checks.quantities import Quantity
+from backproof.checks.recording.script.readings import Reading, readings
+from backproof.checks.recording.script.recognise import Recognised
+from backproof.checks.recording.script.written import Written
+
+MOST_LATER = 2  # steps after the first that are looked at
+
+
+def carried_over(best: Reading, network: Recognised, written: Written) -> Reading | None:
+    """The first later step at which a parameter loses the sum of what it should and what it lost
+    before, with those parameters marked; None where no step does."""
+    rate = best.descent
+    before = best
+    later = [step for step in network.steps if step.since > best.step.since]
+    for step in later[:MOST_LATER] if rate is not None else ():
+        some = [one for one in readings(network, step, written) if may_be_same(one, best)]
+        alike = [one for one in some if len(one.passes) == len(best.passes)]
+        if rate is None or not alike:
+            return None
+        for one in alike:
+            summed = [quantity for quantity in one.changes if _sums(before, one, quantity)]
+            if summed:
+                return replace(one, carried=tuple(summed), before=before)
+        before = alike[0]
+    return None
+
+
+def may_be_same(one: Reading, other: Reading) -> bool:
+    """Whether two steps may be read in the same way."""
+    labels = one.targets.are_labels and other.targets.are_labels
+    return one.head == other.head and (labels or one.targets.name == other.targets.name)
+
+
+def _sums(before: Reading, after: Reading, quantity: Quantity) -> bool:
+    """Whether a parameter loses what it lost before and what is due now."""
+    lost_before = before.changes[quantity].lost
+    change = after.changes[quantity]
+    rate = before.descent
+    if rate is None or not lost_before.any() or rate.decay:
+        return False
+    due = rate.rate * after.page.values[quantity]
+    largest = float(np.abs(lost_before).max() + np.abs(due).max())
+    near = max(change.near, rate.near) * largest
+    carries = np.abs(change.lost - lost_before - due).max() <= near
+    return bool(carries and np.abs(lost_before).max() > 100 * near)
