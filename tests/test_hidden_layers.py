@@ -145,3 +145,17 @@ def test_a_constant_that_nobody_reads_is_told() -> None:
     assert unread(["ACTIVATION", "HIDEN", "N_EPOCHS", "HIDDEN"]) == []
     assert unread(["ACTIVATION", "N_EPOCHS"]) == ["nobody reads ACTIVATION; did you mean HIDDEN?"]
     assert unread(["LABLES"]) == ["nobody reads LABLES; did you mean LABELS?"]
+
+
+def test_bugs_of_layers_that_differ_are_one_bug() -> None:
+    """The derivative left out of both layers, or another one behind each."""
+    mixed = Conventions(hidden=("sigmoid", "tanh"), declared=frozenset({"HIDDEN"}))
+    missing = diagnose(
+        in_process({"gradients": Network(mixed, "no-hidden-derivative").gradients}, mixed)
+    )
+    assert [bug.id for bug in missing.bugs] == ["no-hidden-derivative"]
+    kinked = Conventions(hidden=("sigmoid", "relu"), declared=frozenset({"HIDDEN"}))
+    other = diagnose(
+        in_process({"gradients": Network(kinked, "other-derivative").gradients}, kinked)
+    )
+    assert [bug.id for bug in other.bugs] == ["other-derivative"]

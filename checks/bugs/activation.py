@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -69,8 +70,18 @@ def _in_hidden_layers(shape: Shape, forms: tuple[Derivative, ...]) -> Iterator[V
     alone=True,
 )
 def other_derivative(shape: Shape) -> Iterator[Variant]:
-    """(B5) with a(1 - a) behind a ReLU, 1 - a^2 behind a sigmoid, and so on."""
+    """(B5) with a(1 - a) behind a ReLU, 1 - a^2 behind a sigmoid, and so on; where layers differ,
+    one for those that are like the first, and another for the rest."""
     yield from _in_hidden_layers(shape, DERIVATIVES)
+    alike = [i for i in range(1, shape.L) if shape.hidden[i - 1] == shape.hidden[0]]
+    rest = [i for i in range(1, shape.L) if i not in alike]
+    if not rest:
+        return
+    for first, other in product(DERIVATIVES, DERIVATIVES):
+        hooks = (at("derivative", alike, _read, first), at("derivative", rest, _read, other))
+        note = f"{first.note}, and {other.note}, in place of h'(z)"
+        if first != other:
+            yield Variant(Place.of([*alike, *rest], shape.L), hooks, note)
 
 
 @suspect(

@@ -184,7 +184,9 @@ def no_hidden_derivative(shape: Shape) -> Iterator[Variant]:
     for layers in places(shape.sigmoid_layers):
         for form in ("1", "a", "1 - a", "sigma(a)"):
             yield variant(layers, form)
-    for layers in places(shape.other_layers):
+    for layers in places(range(1, L)):
+        if set(layers) <= set(shape.sigmoid_layers):
+            continue
         for form in ("1", "a"):
             hooks: Hooks = (at("derivative", layers, partly, form),)
             yield Variant(Place.of(layers, L), hooks, f"{form} in place of h'(z)")
