@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from backproof.checks.black_box.function import assert_function, check_function
     from backproof.checks.black_box.suite import assert_gradients, check_gradients
-    from backproof.checks.grading.door import check
+    from backproof.checks.grading.door import check, watch
     from backproof.checks.learning.why import assert_learns, why
     from backproof.checks.training.fitting import fit, load
 
@@ -30,6 +30,7 @@ __all__ = [
     "check_gradients",
     "fit",
     "load",
+    "watch",
     "why",
 ]
 
@@ -41,6 +42,7 @@ _HOMES = {  # where each public name is defined
     "fit": "backproof.checks.training.fitting",
     "load": "backproof.checks.training.fitting",
     "check": "backproof.checks.grading.door",
+    "watch": "backproof.checks.grading.door",
     "assert_learns": "backproof.checks.learning.why",
     "why": "backproof.checks.learning.why",
 }

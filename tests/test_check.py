@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command import ROOT
 
-from backproof import check
+from backproof import check, watch
 from backproof.checks.candidates.conventions import NotAConvention
 from backproof.checks.findings import Bug
 from backproof.checks.grading import door
@@ -201,3 +201,38 @@ def test_no_torch_is_needed():
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+def train(slope, rows=40, updates=4):
+    """A network trained as people train it in a cell."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(rows, 4))
+    Y = np.eye(3)[rng.integers(0, 3, rows)]
+    W1 = rng.normal(size=(4, 6))
+    W2 = rng.normal(size=(6, 3))
+    for _ in range(updates):
+        h = np.maximum(0, x @ W1)
+        z = h @ W2
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True)
+        delta = (p - Y) / rows
+        below = delta @ W2.T * slope(h)  # the line
+        W2 -= 0.5 * h.T @ delta
+        W1 -= 0.5 * x.T @ below
+
+
+def test_watch_names_the_line_of_a_training_loop():
+    report = watch(lambda: train(lambda h: h))
+    assert (report.outcome, report.line.name) == ("fail", "below")
+    assert report.line.text.endswith("# the line")
+    assert report.as_json()["watched"]["network"]["sizes"] == [4, 6, 3]
+    assert watch(lambda: train(lambda h: h > 0)).outcome == "pass"
+
+
+def test_watch_judges_nothing_that_it_does_not_recognise():
+    report = watch(lambda: sum(range(10)))
+    assert report.outcome == "untested"
+    with pytest.raises(TypeError, match="expected a function, got int"):
+        door._expect_training(3)
+    with pytest.raises(ValueError, match="expected a cost of"):
+        watch(print, cost="hinge")

@@ -23,7 +23,8 @@ from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.inside.common_ground import CommonGround
 from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.inside.recorder import Recorder
-from backproof.checks.candidates.inside.recording import pack
+from backproof.checks.candidates.inside.recording import Recording, pack
+from backproof.checks.candidates.inside.recording import of as recording_of
 from backproof.checks.candidates.inside.returned import COLLECT, Refused
 from backproof.checks.candidates.inside.slopes import collected, slopes
 from backproof.checks.candidates.inside.watching import may_edit as can_edit
@@ -31,6 +32,7 @@ from backproof.checks.candidates.inside.wording import raised
 from backproof.checks.candidates.output import Output
 
 Function = Callable[..., Any]
+WATCHED_LINES = 4_000  # that are looked at while a training goes on
 # how `check` calls a constant, where that is not the constant's own name in small letters
 CONSTANT_OF = {"activation": "HIDDEN"}
 
@@ -100,6 +102,23 @@ class LiveProcess:
             reply["recorded"], recorded = pack(recorder)
             arrays |= recorded
         return reply | {"changed": _changed(given, W, b, copies)}, arrays
+
+
+def recorded(function: Function) -> tuple[Recording, str]:
+    """What the lines of the person's make while one of their functions runs to its end, as far as
+    that is looked at; and what it raised, or "".
+
+    Raises: KeyboardInterrupt, which is the person's own.
+    """
+    process = LiveProcess({"watch": function})
+    recorder = Recorder(process.files.__contains__, WATCHED_LINES)
+    complaint = ""
+    try:
+        with recorder:
+            function()
+    except (Exception, SystemExit) as error:
+        complaint = raised(error, str(process.path))
+    return recording_of(recorder), complaint
 
 
 def declared(functions: Mapping[str, Function], settings: Mapping[str, Any]) -> Conventions:

@@ -1,7 +1,9 @@
-"""check(): somebody's own function, judged where it is, in a script or in a cell of a notebook.
+"""check() and watch(): somebody's own function, judged where it is, in a script or in a cell of a
+notebook.
 
-    from backproof import check
+    from backproof import check, watch
     check(gradients, activation="relu", layout="in,out")
+    watch(lambda: train(X, Y))
 
 What comes back says what `backproof check FILE` says, and shows itself in a notebook.
 """
@@ -21,6 +23,8 @@ from backproof.checks.findings import Bug, Line
 from backproof.checks.grading import feedback
 from backproof.checks.grading.conclude import Settings, conclude
 from backproof.checks.grading.feedback import Feedback
+from backproof.checks.grading.watching import watch_live
+from backproof.checks.heads import COSTS
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,35 @@ def check(
     name = f"{next(iter(asked))} of {process.path.name}"
     elapsed_s = time.perf_counter() - start
     return CheckReport(conclude(name, candidate, found, Settings(seed=seed), elapsed_s))
+
+
+def watch(function: Callable[[], Any], *, cost: str | None = None) -> CheckReport:
+    """Call a function that trains a network of somebody's own, look at its first updates line by
+    line, and say whether they go down the gradient.
+
+        watch(lambda: train(X, Y, epochs=3))
+
+    Nothing is declared: the network, its data, its cost and its rate are recognised by what the
+    lines compute, or the outcome is "untested". The function runs in this process, once and to its
+    end, and what it changes stays changed.
+
+    Args:
+        function: takes nothing.
+        cost: what is minimised, such as "quadratic", where two costs would do.
+    Returns: the report: print it, or let a notebook show it.
+    Raises: TypeError for what cannot be called; ValueError for a cost that is none.
+    """
+    _expect_training(function)
+    if cost is not None and cost not in COSTS:
+        raise ValueError(f"watch: expected a cost of {', '.join(COSTS)}, got {cost!r}")
+    return CheckReport(watch_live(function, Settings(cost=cost)))
+
+
+def _expect_training(given: object) -> None:
+    """Refuse what cannot be called."""
+    if not callable(given):
+        kind = type(given).__name__
+        raise TypeError(f"watch: expected a function, got {kind}. Write watch(lambda: train()).")
 
 
 def _expect_function(name: str, given: object) -> None:

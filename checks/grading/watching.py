@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.inside.recording import unpack
 from backproof.checks.candidates.isolation import imported
+from backproof.checks.candidates.live import recorded
 from backproof.checks.candidates.sandbox import Ended, Limits, Sandbox
 from backproof.checks.candidates.scratch import Scratch
 from backproof.checks.candidates.source import Source
@@ -91,19 +92,35 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         return _not_recognised(path, str(error), time.perf_counter() - start, notes, manner)
     if header.get("asked"):
         notes.append(f"it {header['asked']}, and was told that there is none.")
-    try:
-        concluded = _diagnosis(found, settings)
-    except NotRecognised as error:
-        return _not_recognised(path, str(error), time.perf_counter() - start, notes, manner)
-    elapsed_s = time.perf_counter() - start
-    diagnosis = as_given(concluded, str(path), source.path)
+    diagnosis = as_given(_diagnosis(found, settings), str(path), source.path)
     return Feedback(
         str(path),
-        elapsed_s,
+        time.perf_counter() - start,
         found.sentence,
         diagnosis,
         notes=notes,
         manner=manner,
+        watched=found.as_json(),
+    )
+
+
+def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
+    """Let a function of this process train, and say what its lines compute."""
+    start = time.perf_counter()
+    recording, complaint = recorded(function)
+    name = getattr(function, "__name__", type(function).__name__)
+    try:
+        found = judged(recognise(recording), recording, _cost(settings))
+    except NotRecognised as error:
+        reason = f"{error}; it {complaint}" if complaint else str(error)
+        return _not_recognised(Path(name), reason, time.perf_counter() - start, [], [])
+    notes = [f"it {complaint}."] if complaint else []
+    return Feedback(
+        name,
+        time.perf_counter() - start,
+        found.sentence,
+        _diagnosis(found, settings),
+        notes=notes,
         watched=found.as_json(),
     )
 
