@@ -257,6 +257,8 @@ class Diagnosis:
         telling: the questions whose answers show what is wrong, for whoever asks them again.
         names: what the person's program calls each right quantity, by the quantity.
         ways: in which the wrong line may have to read, in their names: none is tried yet.
+        by_own_loss: whether the gradients were held against the candidate's own loss, and no
+            network.
     """
 
     outcome: str
@@ -279,6 +281,7 @@ class Diagnosis:
     telling: list[Any] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     ways: list[str] = field(default_factory=list)
+    by_own_loss: bool = False
 
     @property
     def first_wrong(self) -> str | None:

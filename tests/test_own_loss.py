@@ -3,8 +3,9 @@ declared, and is compared with the network where one can."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from backproof.checks.candidates.inside.slopes import slopes
 from backproof.checks.candidates.live import LiveProcess
 from backproof.checks.diagnosis.diagnose import diagnose
 from backproof.checks.findings import Diagnosis
+from backproof.checks.grading.checking import check_file
+from backproof.checks.grading.conclude import Settings
 
 Gradients = Callable[..., Any]
 
@@ -245,5 +248,15 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
         slopes(lambda W, b, x, y: np.nan, [np.ones((1, 1))], [], np.ones((1, 1)), np.ones(1))
 
 
-def test_conventions_of_a_file_with_a_loss_say_so() -> None:
-    assert replace(Conventions(), has_loss=True) != Conventions()
+def test_a_file_is_asked_in_its_process_and_the_report_says_why(tmp_path: Path) -> None:
+    body = "\n\n".join(map(inspect.getsource, (net, cross_entropy, loss, gradients)))
+    head = "import numpy as np\nfrom typing import Any\n\nSIZES = [4, 5, 5, 3]\n\n\n"
+    path = tmp_path / "residual.py"
+    path.write_text(head + body)
+    right = check_file(path, Settings())
+    assert right.found["verdict"] == "pass"
+    assert any(line.startswith("why") and "your own loss" in line for line in right.lines)
+    path.write_text(head + body.replace("below = below + da", "below = below - da"))
+    wrong = check_file(path, Settings())
+    assert wrong.found["diagnosis"]["wrong"] == ["dW[1]", "db[1]"]
+    assert any("dW[1], db[1] are not the gradients of your own loss" in one for one in wrong.lines)

@@ -310,6 +310,7 @@ def passed(own: OwnLoss, declared: Conventions, asked: Conventions) -> Diagnosis
         conventions=constants,
         verdicts=own.verdicts,
         asked=asked,
+        by_own_loss=True,
     )
     return _counted(found, own)
 
@@ -345,6 +346,7 @@ def failed(own: OwnLoss, declared: Conventions, asked: Conventions) -> Diagnosis
         conventions=changed_lines(declared, asked),
         verdicts=verdicts,
         asked=asked,
+        by_own_loss=True,
     )
     return _counted(found, own)
 
@@ -394,6 +396,7 @@ def beside_network(own: OwnLoss, found: Diagnosis, declared: Conventions) -> Dia
         wrong=wrong,
         verdicts=own.verdicts,
         line_reason=NO_NETWORK,
+        by_own_loss=True,
     )
 
 

@@ -197,6 +197,8 @@ def as_text(feedback: Feedback, *, no_fix: bool = False, page: Page = PLAIN) -> 
 def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[str]:
     """What is right and wrong, where first, why, and what to declare."""
     lines: list[str] = []
+    if (found.outcome == "untested" and not complained) or found.by_own_loss:
+        lines += _labelled("why", found.statement)
     if found.correct or found.wrong:
         lines += _labelled("right", " ".join(found.correct) or "nothing")
         lines += _labelled("wrong", " ".join(found.wrong) + _in_how_many(found) or "nothing")
@@ -216,7 +218,8 @@ def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[s
         lines += _bug_lines(bug, before, no_fix)
         before = bug
     if not found.bugs and found.wrong and not complained and found.verdicts:
-        lines += _labelled("unknown", "no known bug explains these numbers, so none is named")
+        if not found.by_own_loss:
+            lines += _labelled("unknown", "no known bug explains these numbers, so none is named")
         lines += _labelled("evidence", _worst(found))
     if found.conventions:
         lines += _labelled("write", "   ".join(found.conventions))
