@@ -56,7 +56,7 @@ def gradients(W: Any, b: Any, x: Any, y: Any, *, skip: bool = True) -> Any:
 
 
 def asked(gradients: Gradients, loss: Gradients, **more: Any) -> Diagnosis:
-    constants = {"sizes": (4, 5, 5, 3), **more}
+    constants = {"sizes": (2, 3, 3, 3), **more}
     declared = frozenset(name.upper() for name in constants)
     conventions = Conventions(**constants, has_loss=True, declared=declared)
     process = LiveProcess({"gradients": gradients, "loss": loss})
@@ -155,7 +155,7 @@ def test_a_loss_that_edits_its_arguments_is_told() -> None:
         return found
 
     process = LiveProcess({"gradients": gradients, "loss": editing})
-    declared = Conventions(sizes=(4, 5, 5, 3), has_loss=True, declared=frozenset({"SIZES"}))
+    declared = Conventions(sizes=(2, 3, 3, 3), has_loss=True, declared=frozenset({"SIZES"}))
     candidate = CandidateFile(process, declared)
     diagnose(candidate)
     assert candidate.habits.changed == {"W[1]": "loss"}
@@ -250,7 +250,7 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
 
 def test_a_file_is_asked_in_its_process_and_the_report_says_why(tmp_path: Path) -> None:
     body = "\n\n".join(map(inspect.getsource, (net, cross_entropy, loss, gradients)))
-    head = "import numpy as np\nfrom typing import Any\n\nSIZES = [4, 5, 5, 3]\n\n\n"
+    head = "import numpy as np\nfrom typing import Any\n\nSIZES = [2, 3, 3, 3]\n\n\n"
     path = tmp_path / "residual.py"
     path.write_text(head + body)
     right = check_file(path, Settings())

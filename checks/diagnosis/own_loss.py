@@ -26,7 +26,7 @@ PAIR = ("candidate", "own loss")
 SIDES = ("yours", "the slope of your loss")
 ROLES = (Role.FIRST, Role.SQUARE, Role.SINGLE, Role.SAME_Z)
 MOST_SAMPLES = 16  # of a question about the loss, which is called for every entry
-MOST_QUESTIONS = 6
+MOST_QUESTIONS = 4
 ROUNDINGS = 1e4  # of the format in which gradients come: what code may lose
 # of the largest: an epsilon in a logarithm puts a loss off its gradients by as much, and no bug is
 # as small
