@@ -148,3 +148,15 @@ def test_a_mistake_in_the_formula_is_no_rounding(name, dtype):
     failed = {verdict.quantity for verdict in report.failures}
     assert "gradient of input 0" in failed
     assert all(verdict.reason.startswith("wrong, not rounding") for verdict in report.failures)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("size", "excused"), [(0.1, True), (0.01, False)])
+def test_digits_that_cancel_are_excused_up_to_what_the_cap_says(size, excused, dtype):
+    """exp(x) - 1 loses 1 / x of its digits. On one side of the cap the report says what it
+    excused, on the other the result is refused."""
+    x = size * torch.randn(64, 33, generator=torch.Generator().manual_seed(0))
+    report = report_on(lambda x: x.exp() - 1, torch.expm1, (x,), dtype=dtype)
+    assert ("output" in {verdict.quantity for verdict in report.failures}) is not excused
+    told = [note for note in report.notes if note.startswith("output is judged by the roundings")]
+    assert bool(told) is excused

@@ -12,15 +12,16 @@ from typing import Any, Literal
 
 import torch
 
+from backproof.checks.black_box.checks_in_pairs import raising, returning
 from backproof.checks.black_box.compare import compare
 from backproof.checks.black_box.function_options import Options
-from backproof.checks.black_box.gradient_report import GradientReport, raise_unless_passed, warn
+from backproof.checks.black_box.gradient_report import GradientReport
 
 Function = Callable[..., Any]
 Mode = Literal["reverse", "forward"]
 
 
-def check_function(
+def _function_report(
     function: Function,
     reference: Function,
     inputs: Sequence[Any],
@@ -73,7 +74,7 @@ def check_function(
     Raises: TypeError where no input is a real or complex tensor, or an argument is of another kind;
         ValueError for too few runs, an unknown name, or a dtype that is not of real numbers.
     """
-    report = compare(
+    return compare(
         function,
         reference,
         inputs,
@@ -93,68 +94,17 @@ def check_function(
             seed,
         ),
     )
-    warn(report, "check_function", "assert_function")
-    return report
 
 
-def assert_function(
-    function: Function,
-    reference: Function,
-    inputs: Sequence[Any],
-    keywords: Mapping[str, Any] | None = None,
-    *,
-    dtype: torch.dtype | None = None,
-    accumulate: torch.dtype | None = None,
-    only: Sequence[str | int] | None = None,
-    except_: Sequence[str | int] = (),
-    order: int = 1,
-    modes: Sequence[Mode] = ("reverse",),
-    strict: bool = False,
-    overwrites: Sequence[str | int] = (),
-    layouts: bool = True,
-    may_vary: bool = False,
-    runs: int = 3,
-    seed: int = 0,
-) -> GradientReport:
+check_function = returning(_function_report, "check_function", "assert_function")
+assert_function = raising(
+    _function_report,
+    "assert_function",
     """Raise AssertionError, with one line for each result, unless a function and its gradients are
     those of a reference.
 
-    Args:
-        function, reference, inputs, keywords: as for check_function, and so are all options.
-        dtype: the precision to check; None keeps that of each input.
-        accumulate: what sums of float16 and bfloat16 are computed in; float32 by default.
-        only, except_: names of what is, or is not, differentiated by.
-        order: 2 checks second derivatives, too.
-        modes: "forward" checks forward mode, too.
-        strict: what could not be tested is a failure.
-        overwrites: names of inputs that the function may overwrite.
-        layouts: whether other memory layouts are tried.
-        may_vary: accept results that differ from call to call.
-        runs: how often the function is called.
-        seed: of gradients that are sent back, and of random roundings.
+    Args: those of check_function, all options among them.
     Returns: the report, if nothing failed.
     Raises: AssertionError; and whatever check_function raises.
-    """
-    __tracebackhide__ = True
-    report = compare(
-        function,
-        reference,
-        inputs,
-        keywords or {},
-        Options(
-            dtype,
-            accumulate,
-            only,
-            except_,
-            order,
-            modes,
-            strict,
-            overwrites,
-            layouts,
-            may_vary,
-            runs,
-            seed,
-        ),
-    )
-    raise_unless_passed(report)
-    return report
+    """,
+)

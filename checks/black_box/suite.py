@@ -14,12 +14,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from backproof.checks.black_box.checks_in_pairs import raising
 from backproof.checks.black_box.counts import check_count
-from backproof.checks.black_box.gradient_report import (
-    GradientReport,
-    raise_unless_passed,
-    strictly,
-)
+from backproof.checks.black_box.gradient_report import GradientReport, strictly
 from backproof.checks.black_box.names import chosen
 from backproof.checks.black_box.of_arrays import are_arrays, judge_arrays
 
@@ -37,54 +34,6 @@ if TYPE_CHECKING:
     Gradients = Mapping[str, Tensor] | Mapping[str, Tensor | None] | Mapping[str, np.ndarray]
 
 Mode = Literal["reverse", "forward"]
-
-
-def assert_gradients(
-    loss: Callable[..., Any],
-    named_parameters: Parameters,
-    *,
-    gradients: Gradients | None = None,
-    only: Sequence[str] | None = None,
-    except_: Sequence[str] = (),
-    order: int = 1,
-    modes: Sequence[Mode] = ("reverse",),
-    strict: bool = False,
-    stop_gradients: bool = False,
-    accumulate: torch.dtype | None = None,
-    may_vary: bool = False,
-    directions: int = 2,
-    seed: int = 0,
-) -> GradientReport:
-    """Raise AssertionError, with one line for each wrong gradient, unless all of them are right.
-
-    Args:
-        loss, named_parameters: as for check_gradients, and so are all options.
-        gradients: what to check, by name; without it, what autograd says.
-        only, except_: names of what is, or is not, checked.
-        order: 2 checks second derivatives, too.
-        modes: "forward" checks forward mode, too.
-        strict: what could not be tested is a failure.
-        stop_gradients: hold what the loss detaches at its value.
-        accumulate: what sums of float16 and bfloat16 are computed in; float32 by default.
-        may_vary: accept gradients that differ from call to call.
-        directions: along which each tensor is moved.
-        seed: of the directions.
-    Returns: the report, if nothing failed: what was "untested" is among its verdicts, and what else
-        to know among its notes.
-    Raises: AssertionError; and whatever check_gradients raises.
-    """
-    __tracebackhide__ = True
-    report = _report(
-        loss,
-        named_parameters,
-        gradients,
-        (only, except_, strict),
-        (order, modes),
-        (stop_gradients, accumulate, may_vary),
-        (directions, seed),
-    )
-    raise_unless_passed(report)
-    return report
 
 
 def check_gradients(
@@ -143,6 +92,19 @@ def check_gradients(
         (stop_gradients, accumulate, may_vary),
         (directions, seed),
     )
+
+
+assert_gradients = raising(
+    check_gradients,
+    "assert_gradients",
+    """Raise AssertionError, with one line for each wrong gradient, unless all of them are right.
+
+    Args: those of check_gradients, all options among them.
+    Returns: the report, if nothing failed: what was "untested" is among its verdicts, and what else
+        to know among its notes.
+    Raises: AssertionError; and whatever check_gradients raises.
+    """,
+)
 
 
 def _report(
