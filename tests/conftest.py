@@ -11,9 +11,10 @@ from jaxtyping import install_import_hook
 
 # A diagnosis calls a hundred thousand small functions, and a check of each takes longer than
 # calling it: one test of test_diagnosis.py enforces the shapes of these in a process of its own.
+# So does test_black_box.py for the black box, whose functions stand in every operation of torch.
 # The recorder looks at every value of every line.
 HOT = {"activations", "bugs", "candidates", "diagnosis", "heads", "problem", "quantities"}
-HOT |= {"recording"}
+HOT |= {"black_box", "recording"}
 CHECKS = pkgutil.iter_modules([str(Path(__file__).parent.parent / "checks")])
 install_import_hook(
     [

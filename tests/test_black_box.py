@@ -2,6 +2,8 @@
 wrong version that it replaces."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -304,3 +306,30 @@ def test_networks_are_a_function_of_their_seed():
         first, again, other = (float(draw(seed, torch.float64)()) for seed in (5, 5, 6))
     assert first == again != other
     assert list(mlp((3, 4, 2), 5, 0).parameters) == ["0.weight", "0.bias", "3.weight", "3.bias"]
+
+
+ENFORCED = """
+import numpy as np
+import torch
+from jaxtyping import install_import_hook
+install_import_hook(["backproof.checks.black_box"], "beartype.beartype")
+from backproof import check_function, check_gradients
+from backproof.checks.black_box import noise
+from benchmarks.networks import draw
+for dtype in (torch.float64, torch.float32):
+    case = draw(0, dtype)
+    assert not check_gradients(case, case.parameters).failures
+right = check_function(torch.tanh, torch.tanh, (torch.randn(3, 4),), dtype=torch.bfloat16)
+assert right.outcome == "pass"
+try:
+    noise.estimate(np.zeros((3, 4)))
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def test_types_and_shapes_are_enforced_in_a_process_of_its_own():
+    """conftest.py does not enforce them in this folder, whose functions are small and many. The
+    wrong version hands over a matrix where a vector is meant."""
+    done = subprocess.run([sys.executable, "-c", ENFORCED], capture_output=True, text=True)
+    assert done.stdout.split() == ["TypeCheckError"], done.stderr
