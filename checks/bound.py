@@ -30,6 +30,7 @@ factor of 3.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
 SAFETY = 4.0
 TINY = float(np.finfo(np.float64).tiny)
+UNDERFLOWN = 1e-280  # a sum of squares of numbers of about 1 below this may lack some of them
 BLOCKS = 16  # partial sums that are looked at in each sum; those of a shorter sum are all
 
 
@@ -158,10 +160,22 @@ def _least(z: np.ndarray, tiny: float) -> np.ndarray:
 
 
 def _root_sum_squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """sqrt(x**2 @ y**2), each row of x scaled by its largest entry, so that no square underflows:
-    rule 2."""
+    """sqrt(x**2 @ y**2), each row of x scaled by its largest entry, so that hardly a square
+    underflows: rule 2."""
     largest = _largest(x, 1)
-    return largest * np.sqrt((x / largest) ** 2 @ y**2)
+    scaled = x / largest
+    return largest * _root(scaled**2 @ y**2, lambda: np.abs(scaled) @ np.abs(y))
+
+
+def _root(squares: np.ndarray, plain_sums: Callable[[], np.ndarray]) -> np.ndarray:
+    """The roots of sums of squares; where squares may have underflowed, the sum of what was squared
+    in their place, which is larger: a row's largest entry may meet a zero, and leave a sum to
+    entries too small to be squared."""
+    roots = np.sqrt(squares)
+    lost = squares < UNDERFLOWN
+    if lost.any():
+        roots[lost] = plain_sums()[lost]
+    return roots
 
 
 def _linear(E: np.ndarray, W: np.ndarray, copies: np.ndarray) -> np.ndarray:
@@ -194,8 +208,11 @@ def _summing(
     # a running sum, in half the time of np.cumsum
     up_to = np.tri(blocks) @ of_blocks.reshape(blocks, -1)
     partial = np.abs(up_to.reshape(of_blocks.shape)) + np.abs(first_term)
+    largest = np.maximum(np.maximum(partial.max(axis=0), products), TINY)
+    partial /= largest
     squares = width * (partial**2).sum(axis=0) - padding * partial[-1] ** 2
-    return np.sqrt(_alike(copies) * squares + (1 + n / BLOCKS) * products**2)
+    squares = _alike(copies) * squares + (1 + n / BLOCKS) * (products / largest) ** 2
+    return largest * np.sqrt(squares)
 
 
 def _alike(copies: np.ndarray) -> float:
@@ -450,7 +467,7 @@ def over_samples(
     The k-th partial sum of numbers p in random order has the mean square k (N - k) / (N (N - 1))
     sum(p**2) + k (k - 1) / (N (N - 1)) sum(p)**2. Over all k that is (N + 1) / 6 sum(p**2) + (N +
     1) / 3 sum(p)**2, so no partial sum need be computed. Columns are scaled by their largest entry,
-    so that no square underflows.
+    so that hardly a square underflows.
     """
     n = _largest(np.maximum(magnitude, dz_error), 0)
     n_in = _largest(a if a_error is None else np.maximum(a, a_error), 0)
@@ -461,8 +478,17 @@ def over_samples(
     squares = of_dz.T @ scaled**2
     if a_error is not None:
         squares += (samples[:, None] * (magnitude / n) ** 2).T @ (a_error / n_in) ** 2
+    squares += eps**2 * often / 3 * total**2
+
+    def plain_sums() -> np.ndarray:
+        off = samples[:, None] * dz_error + eps * np.sqrt(often / 6 + 1) * magnitude
+        sums = (off / n).T @ np.abs(scaled) + eps * np.sqrt(often / 3) * np.abs(total)
+        if a_error is not None:
+            sums += (samples[:, None] * magnitude / n).T @ (a_error / n_in)
+        return sums
+
     db = (dz / n).sum(axis=0)
     return (
-        n.T * n_in * (np.sqrt(squares + eps**2 * often / 3 * total**2) + 2 * eps * np.abs(total)),
+        n.T * n_in * (_root(squares, plain_sums) + 2 * eps * np.abs(total)),
         n[0] * (np.sqrt(of_dz.sum(axis=0) + eps**2 * often / 3 * db**2) + 2 * eps * np.abs(db)),
     )

@@ -9,11 +9,12 @@ import pytest
 
 from backproof.checks import bound, by_hand
 from backproof.checks.heads import CLASSIC, Head
-from backproof.checks.problem import Problem, draw
+from backproof.checks.problem import Problem, draw, every_kind
 from backproof.checks.quantities import Quantities
 from backproof.checks.witnesses import by_differences
 from backproof.checks.witnesses.verify import hand, verify
 
+EPS = 2.0**-52
 HEADS = [(head.output, head.cost) for head in CLASSIC]
 
 
@@ -157,3 +158,30 @@ def test_partial_sums_in_random_order_have_the_mean_square_of_the_formula():
     p = np.array([1.0, -2.0, 0.5, 3.0, -1.5])
     tried = [np.cumsum(order) @ np.cumsum(order) for order in itertools.permutations(p)]
     assert np.mean(tried) == pytest.approx(6 / 6 * (p**2).sum() + 6 / 3 * p.sum() ** 2, rel=1e-12)
+
+
+def test_an_error_too_small_to_be_squared_beside_a_large_one_that_meets_a_zero_is_kept():
+    """A dead unit for the sample with the large dz leaves the sum to the other, 1e222 times
+    smaller."""
+    dz = np.array([[1.0], [1e-222]])
+    off = 1e-9 * dz
+    a = np.array([[0.0], [1.0]])
+    samples = np.ones(2, dtype=np.int64)
+    dW, db = bound.over_samples(dz, off, dz, samples, a, np.zeros((2, 1)), EPS)
+    assert 1e-231 <= dW[0, 0] <= 2e-231
+    assert 1e-9 <= db[0] <= 2e-9
+
+
+def test_no_error_of_a_product_is_lost_where_squares_underflow():
+    x = np.array([[1.0, 1e-200], [1e-200, 1e-200]])
+    W = np.array([[0.0, 1e-170], [1.0, 1.0]])
+    found = bound._root_sum_squares(x, W)
+    exact = np.array([[1e-200, 1e-170], [1e-200, 1e-200]])
+    assert (found >= exact * (1 - EPS)).all()
+    assert (found <= 2 * exact).all()
+
+
+def test_a_network_whose_gradients_are_that_small_is_no_false_alarm():
+    problem = next(itertools.islice(every_kind(1950), 1949, None))
+    assert "extreme-logits" in problem.id
+    assert not [verdict for verdict in verify(problem) if verdict.outcome == "fail"]
