@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 ENTRIES = 1 << 20  # of all inputs; fewer are computed as a whole
 BLOCK = 1 << 16  # entries of the largest input in a block of rows
+BETWEEN = 8  # blocks, after which free memory is given back
 # bounds are kept in bfloat16, which holds as small numbers as float32 does: half a spacing more
 ROUNDED_UP = 1 + 2.0**-8
 # times what is allowed that a sum over all rows may be off: torch's own adds up in bfloat16, say,
@@ -169,9 +170,9 @@ class Blocks:
 
         Raises: NotByRows where the reference does not agree with them.
         """
-        for begin in range(0, self.count, self.size):
+        for number, begin in enumerate(range(0, self.count, self.size)):
             self._add(begin, min(begin + self.size, self.count))
-            if begin <= self.size:
+            if number % BETWEEN == 0:
                 give_back()
         values: dict[str, Tensor | None] = dict.fromkeys(self.native)
         allowances = {}

@@ -191,7 +191,9 @@ def allowance_of(
     entries = torch.empty(total.squares.shape, dtype=real, device=total.squares.device)
     # NaN where a run left the domain of the function: nothing is known there
     for bound, square, exact in parts(entries, total.squares, total.exact):
-        bound.copy_(SPREADS * (square.abs() / runs).sqrt() + last * exact.abs() + tiny)
+        # a power, for torch's square root uses several threads, which wait for each other
+        spread = (square.abs() / runs).pow(0.5)
+        bound.copy_(SPREADS * spread + last * exact.abs() + tiny)
     squares = sum(value**2 for value in total.stretched)
     factor = common + SPREADS * (squares / max(1, len(total.stretched))) ** 0.5
     return Allowance(entries, factor)
