@@ -384,7 +384,7 @@ def _started(
 
 def _ours() -> list[Path]:
     """What the candidate's process imports of this project."""
-    return [HOME / name for name in ("backproof", "checks") if (HOME / name).is_dir()]
+    return [HOME / name for name in ("backproof", "checks", "model") if (HOME / name).is_dir()]
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:

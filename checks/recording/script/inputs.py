@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backproof.checks.candidates.inside.recording import Made
+from backproof.checks.candidates.inside.recording import INDEX, Made
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Input:
     made: Made
     rows: np.ndarray
     columns: bool
+
+    @property
+    def place(self) -> tuple[str, bool]:
+        """What the script calls it, whichever element of a list it is; and how it lies."""
+        return INDEX.sub("[...]", self.name), self.columns
 
     @property
     def name(self) -> str:

@@ -50,7 +50,7 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
 def _is_descent(best: Reading) -> bool:
     """Whether what is lost may be the gradients times a rate, rather than what Adam, say, makes of
     them: a gradient that is right is, or an array of a line."""
-    if best.descent is not None:
+    if best.descent is not None or best.shows_delta:
         return True
     lost = [change.lost for change in best.changes.values() if change.lost.size > 2]
     archive = best.found.archive

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -132,19 +132,36 @@ def steps(network: Network, archive: Archive, inputs: Inputs, last: int) -> list
     starts = [time for time in (network.start(), *changes) if time >= network.start()]
     windows = [pair for pair in pairwise(sorted({*starts, last + 1})) if pair[1] > pair[0] + 1]
     found: list[tuple[int, int, tuple[Pass, ...]]] = []
+    known: list[Input] = []
     for since, until in windows[:MOST_WINDOWS]:
-        passes = tuple(_passes(network, archive, inputs, since, until))
+        some = _fitting(network, inputs, since, until)
+        if found:  # what went in before may go in again, another element, and what is new since
+            places = {one.place for one in known}
+            since_then = found[-1][0]
+            some = [one for one in some if one.made.time >= since_then or one.place in places]
+        passes = tuple(_passes(network, archive, some, since, until))
         if passes:
             found.append((since, until, passes))
+            known = list({id(one.input): one.input for one in passes}.values())
         if len(found) > MOST_STEPS:
             break
     done = []
     for (since, until, passes), after in pairwise(found):
-        done.append(Step(since, until, after[0], passes))
+        step = Step(since, until, after[0], passes)
+        if not _has_more(step, archive):
+            done.append(step)
     if found and len(found) <= MOST_STEPS and found[-1][1] <= last:
         since, until, passes = found[-1]
         done.append(Step(since, until, _when_settled(network, until, last), passes))
     return done
+
+
+def _has_more(step: Step, archive: Archive) -> bool:
+    """Whether the lines that hold the output made another one before the weights were used again:
+    a pass that was not seen, and so perhaps an update more."""
+    sites = {one.made[-1].site for one in step.passes}
+    times = [one.time for one in archive.made if one.site in sites]
+    return any(step.until <= time < step.after for time in times)
 
 
 def _when_settled(network: Network, until: int, last: int) -> int:
@@ -157,14 +174,19 @@ def _when_settled(network: Network, until: int, last: int) -> int:
     return max(ends, default=last)
 
 
-def _passes(
-    network: Network, archive: Archive, inputs: Inputs, since: int, until: int
-) -> Iterator[Pass]:
+def _fitting(network: Network, inputs: Inputs, since: int, until: int) -> list[Input]:
+    """What is as wide as the first layer."""
     first = network.layers[0]
     width = first.numbers(since)[0].shape[1]
-    n = len(first.numbers(since)[0])
+    return inputs.of(width, first.ones, until)[-MOST_INPUTS:]
+
+
+def _passes(
+    network: Network, archive: Archive, some: Sequence[Input], since: int, until: int
+) -> Iterator[Pass]:
+    n = len(network.layers[0].numbers(since)[0])
     found: list[Pass] = []
-    for taken in inputs.of(width, first.ones, until)[-MOST_INPUTS:]:
+    for taken in some:
         if archive.has((len(taken.rows), n), since, until):
             found += _of(network, archive, taken, since, until)
     seen: set[int] = set()
