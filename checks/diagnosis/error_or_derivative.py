@@ -57,7 +57,7 @@ def blamed(singles: Sequence[Single], moved: Single | None, layer: int) -> Blame
     ratios = [_beside_right(single, f, layer) for single, f in zip(singles, factors, strict=True)]
     if all(_is_one_number(ratio, loose) for ratio in ratios):
         return Blame.EITHER
-    if np.linalg.matrix_rank(np.stack([sent[i] for i in same]), rtol=loose) > 1:
+    if np.linalg.matrix_rank(np.stack(sent), rtol=loose) > 1:
         return Blame.DERIVATIVE
     # Of two classes, every dz[layer + 1] of a sample may be a multiple of one vector, and then
     # nothing depends on the label. What is wrong by the same factors for every sample, or by

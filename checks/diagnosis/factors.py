@@ -218,8 +218,8 @@ def _of_several_values(setting: Setting, sizes: Sizes, close: float) -> Iterator
             yield list(found)
 
 
-LIKELIEST = 4  # causes of one factor beside others
-MOST_GROUPS = 4  # of gradients, each with its own factor, for which all of these are combined
+LIKELIEST = 3  # causes of one factor beside others
+MOST_GROUPS = 3  # of gradients, each with its own factor, for which all of these are combined
 
 
 def _by_layer(sizes: Sizes, close: float) -> dict[int, float] | None:

@@ -31,6 +31,10 @@ ORDER = (
     Role.OTHER,
 )
 
+# arrays that one call made, beyond which it takes too long to find out what each of them is: names
+# are a help, and no more
+MOST_MADE = 600
+
 
 def telling(evidence: list[Evidence]) -> list[Asked]:
     """The questions that were answered wrongly, in the order in which they are worth recording."""
@@ -75,6 +79,8 @@ def _told_by_line(found: Diagnosis, step: Step, traced: Traced) -> tuple[Diagnos
         return found, step
     known = replace(step, instead=None)
     if traced.found.quantity != step.quantity:
+        if len(traced.own.recording.made) > MOST_MADE:
+            return found, step
         right = label(traced.own.recording, traced.own.page).names
         if step.quantity not in right:
             return found, step
@@ -87,8 +93,10 @@ def names_of(traced: Traced) -> dict[str, str]:
     """What the person's program calls the right quantities, and the first wrong one."""
     if traced.own is None:
         return {}
-    labels = label(traced.own.recording, traced.own.page)
-    names = {str(quantity): name for quantity, name in labels.names.items() if name}
+    names = {}
+    if len(traced.own.recording.made) <= MOST_MADE:
+        labels = label(traced.own.recording, traced.own.page)
+        names = {str(quantity): name for quantity, name in labels.names.items() if name}
     if traced.found is not None and traced.found.name:
         names[str(traced.found.quantity)] = traced.found.name
     return names
