@@ -50,11 +50,10 @@ def _of_one_sample(shape: Shape) -> Iterator[Variant]:
     for end, which in ENDS:
         for layers in places(range(1, L + 1)):
             for some in kinds:
+                if end == 0 and len(layers) == L and some == kinds[0]:
+                    continue  # what takes one example at a time, and is given more, does the same
                 for divided in (True, False):
-                    whole = len(layers) == L and some == kinds[0]
-                    # what takes one example at a time, and is given more, does the same
-                    if not (end == 0 and whole and not divided):
-                        yield _sample(layers, L, some, end, which, divided)
+                    yield _sample(layers, L, some, end, which, divided)
 
 
 def _sample(
