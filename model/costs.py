@@ -36,7 +36,7 @@ class Cost(nn.Module):
         super().__init__()
         self.reduction = reduction
 
-    def forward(self, logits: Float[Tensor, "N K"], y: Answers) -> Float[Tensor, ...]:
+    def forward(self, logits: Float[Tensor, "N K"], y: Answers) -> Float[Tensor, "..."]:
         """The loss: () for "mean", (N,) for "none"."""
         losses = self.losses(logits, targets(y, logits))
         if self.reduction == "mean":

@@ -41,7 +41,7 @@ class Sealed:
         seal: SHA-256 of all of it, in hex; "" for a file of the first format.
     """
 
-    arrays: dict[str, Shaped[np.ndarray, ...]]
+    arrays: dict[str, Shaped[np.ndarray, "..."]]
     facts: dict[str, Any]
     seal: str
 

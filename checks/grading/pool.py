@@ -10,10 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from backproof.model.program import die_with_parent
 
+if TYPE_CHECKING:
+    Channel = Connection[Any, Any]
+else:  # a class without parameters when it runs
+    Channel = Connection
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 START_S = 120.0  # for a process to start Python and import what it needs
@@ -96,7 +100,7 @@ class _Worker:
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         context = multiprocessing.get_context("spawn")
-        self.channel: Connection[Any, Any]
+        self.channel: Channel
         self.channel, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
         with _deaf_to_interrupts():
@@ -153,7 +157,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(channel: Connection[Any, Any], work: Callable[[Any], Any]) -> None:
+def _serve(channel: Channel, work: Callable[[Any], Any]) -> None:
     """What a process does: an empty list when it has started, then items in and lists of one
     result out, until nobody sends any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it

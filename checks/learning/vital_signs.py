@@ -187,7 +187,7 @@ def vital_signs(
         return _measure(W, b, x, Y, shape, of_x or Reads.of(x))
 
 
-def wide(arrays: Mapping[int, Inexact[np.ndarray, ...]]) -> Layers:
+def wide(arrays: Mapping[int, Inexact[np.ndarray, "..."]]) -> Layers:
     """The same in float64."""
     return {layer: np.asarray(array, np.float64) for layer, array in arrays.items()}
 

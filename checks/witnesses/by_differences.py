@@ -257,7 +257,7 @@ def _steepest_loss(problem: Problem, passed: by_hand.Forward) -> Float64[np.ndar
     return problem.sizes[-1] + summed
 
 
-def _float64(tensor: Tensor) -> Float64[np.ndarray, ...]:
+def _float64(tensor: Tensor) -> Float64[np.ndarray, "..."]:
     return np.asarray(tensor.cpu().to(torch.float64).numpy())
 
 

@@ -84,7 +84,7 @@ def unpacked(packed: bytes, most: int) -> bytes:
     return b"".join(parts)
 
 
-def load_array(file: BufferedIOBase | IO[bytes], size: int) -> Shaped[np.ndarray, ...]:
+def load_array(file: BufferedIOBase | IO[bytes], size: int) -> Shaped[np.ndarray, "..."]:
     """The array of an .npy file, whose size is compared with what its head promises before any
     memory is asked for. Nothing is unpickled.
 
