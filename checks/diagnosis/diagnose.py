@@ -36,6 +36,7 @@ from backproof.checks.diagnosis.conventional import (
     settled_by_output,
     translations,
 )
+from backproof.checks.diagnosis.depth import WrittenFor, written_for
 from backproof.checks.diagnosis.evidence import Evidence, differs_from_call_to_call
 from backproof.checks.diagnosis.gradient_clipping import clipped, told
 from backproof.checks.diagnosis.hidden_layers import recognised
@@ -77,7 +78,14 @@ def diagnose(
         if contradiction:
             return Diagnosis("untested", contradiction, complaints=[contradiction])
         asked = _Asked(candidate, sizes, seed, batch)
-        found = with_line(_beside_own_loss(asked, _concluded(asked)), candidate)
+        found = _beside_own_loss(asked, _concluded(asked))
+        depth = _depth(asked, found)
+        if depth is not None and depth.is_certain:
+            again = diagnose(depth.candidate, seed=seed, batch=batch, listing=listing)
+            return replace(again, hints=[depth.hint, *again.hints])
+        found = with_line(found, candidate)
+        if depth is not None:
+            found.hints.append(depth.hint)
         if listing:
             settled = found.asked or candidate.conventions
             first = plan(settled, sizes=sizes, seed=seed, batch=batch)[0]
@@ -89,6 +97,13 @@ def diagnose(
     if asked.own_forward:
         found.hints.append(not_asked(asked.own_forward))
     return found
+
+
+def _depth(asked: _Asked, found: Diagnosis) -> WrittenFor | None:
+    """The depth that a file has built in, where it stumbles over every network that is asked."""
+    if found.outcome != "fail" or found.correct or found.bugs or asked.sizes is not None:
+        return None
+    return written_for(asked.candidate, seed=asked.seed, batch=asked.batch)
 
 
 def _too_few_activations(conventions: Conventions, sizes: Sequence[int] | None) -> str:

@@ -53,6 +53,13 @@ class Own:
         unread = 4 * self.unread.get(quantity, 0.0) / size
         return max(tolerance(max(eps, self.eps)), unread)
 
+    def given(self, quantity: Quantity) -> np.ndarray | None:
+        """A gradient that came in its shape, or None."""
+        found = self.gradients.get(quantity)
+        if found is None or found.shape != self.page.values[quantity].shape:
+            return None
+        return found
+
     def is_wrong(self, quantity: Quantity) -> bool:
         """Whether a gradient is another than the right one, in this call."""
         right = self.page.values[quantity]
@@ -265,7 +272,7 @@ class _Finder:
         """The loop around a line, where their gradient is what some of the samples give, and the
         others never came to that line."""
         quantity = found.quantity
-        given = self.own.gradients.get(quantity)
+        given = self.own.given(quantity)
         if self.N < 3 or given is None or not given.any() or quantity.kind != "dW":
             return None
         layer = quantity.layer or self.L
@@ -286,7 +293,7 @@ class _Finder:
     def not_returned(self, wrong: Quantity) -> Found | None:
         """The last line of the call, where a gradient that was right on the way is missing in what
         comes back."""
-        given = self.own.gradients.get(wrong)
+        given = self.own.given(wrong)
         ended = self.own.recording.ended
         if ended is None or wrong.kind not in ("dW", "db") or self.page.learning_rate is not None:
             return None
@@ -508,7 +515,7 @@ class _Finder:
             yield Sought(quantity, self._explains(layer, by_a_factor), right, by_a_factor)
             if by_a_factor:
                 dW = Quantity("dW", layer)
-                given = self.own.gradients.get(dW)
+                given = self.own.given(dW)
                 if given is not None and float((given * self.page.values[dW]).sum()) < 0:
                     yield self._reversed(quantity, right)
                 yield from self._own_gradients(layer)
@@ -547,7 +554,7 @@ class _Finder:
         """Whether their gradients of a layer are the right ones but for a factor."""
         for kind in ("dW", "db"):
             quantity = Quantity(kind, layer)
-            given = self.own.gradients.get(quantity)
+            given = self.own.given(quantity)
             right = self.page.values[quantity]
             if given is None or given.shape != right.shape:
                 continue
@@ -649,7 +656,7 @@ class _Finder:
         right = self.page.values[quantity]
         dz = self.seen_dz(layer)
         near = self._near(layer, 0.0)
-        dW = self.own.gradients.get(Quantity("dW", layer))
+        dW = self.own.given(Quantity("dW", layer))
         if dz is None or dW is None or ratio(dz, right, near) is not None or right.size < 3:
             return False
         below = self.page.values.get(Quantity("a", layer - 1), self.page.problem.x)
@@ -689,7 +696,7 @@ class _Finder:
         """What stands for dz[l] or a[l - 1] in their dW[l], if it is nothing of the right pass: an
         array that was edited, say."""
         layer = wrong.layer or self.L
-        dW = self.own.gradients.get(Quantity("dW", layer))
+        dW = self.own.given(Quantity("dW", layer))
         if wrong.kind != "dW" or self.N > 1 or dW is None:
             return
         dz = self.page.values[Quantity("dz", layer)]
@@ -709,8 +716,8 @@ class _Finder:
     def _explains(self, layer: int, exact: bool = False) -> Callable[[np.ndarray, float], bool]:
         """Over a batch: what gives both their gradients, as far as there are two."""
         below = self.page.values.get(Quantity("a", layer - 1), self.page.problem.x)
-        dW = self.own.gradients.get(Quantity("dW", layer))
-        db = self.own.gradients.get(Quantity("db", layer))
+        dW = self.own.given(Quantity("dW", layer))
+        db = self.own.given(Quantity("db", layer))
 
         def is_own(array: np.ndarray, eps: float) -> bool:
             near = self._near(layer, eps)
@@ -722,7 +729,7 @@ class _Finder:
 
     def _fewer_samples(self, wrong: Quantity) -> Iterator[Sought]:
         """Some of the rows of x, where the right pass over those alone gives their gradient."""
-        given = self.own.gradients.get(wrong)
+        given = self.own.given(wrong)
         x = self.page.problem.x
         if self.N < 2 or given is None:
             return
@@ -797,12 +804,12 @@ class _Finder:
             return None
         right = self.page.values[Quantity("dz", layer)]
         a = self.page.values.get(Quantity("a", layer - 1), self.page.problem.x)[0]
-        dW = self.own.gradients.get(Quantity("dW", layer))
+        dW = self.own.given(Quantity("dW", layer))
         if dW is not None and dW.shape == (right.shape[1], len(a)):
             dz = dW @ a / (a @ a)
             if _same(dW, np.outer(dz, a), self._near(layer, 0.0)):
                 return np.asarray(dz)[None]
-        db = self.own.gradients.get(Quantity("db", layer))
+        db = self.own.given(Quantity("db", layer))
         if db is not None and db.shape == right.shape[1:]:
             return db[None]
         return None
@@ -810,7 +817,7 @@ class _Finder:
     def seen_a(self, layer: int) -> np.ndarray | None:
         """Their a[l], one row."""
         dz = self.seen_dz(layer + 1)
-        dW = self.own.gradients.get(Quantity("dW", layer + 1))
+        dW = self.own.given(Quantity("dW", layer + 1))
         if self.N > 1 or dz is None or dW is None or not dz.any():
             return None
         a = dz[0] @ dW / (dz[0] @ dz[0])
