@@ -23,6 +23,7 @@ SLOPE = "* self.a[-1] * (1 - self.a[-1]) / y.shape[1]\n"
 DECAY = GLOBALS.replace("h.T @ d2\n", "h.T @ d2 + 0.01 * W2\n").replace(
     "X.T @ d1\n", "X.T @ d1 + 0.01 * W1\n"
 )
+WITHIN_A_NORM = "    W1 *= np.minimum(1, 1.5 / np.linalg.norm(W1, axis=0))\n"
 UNUSUAL = {
     "weights": GLOBALS.replace(OF_MANY, WEIGHTED.format("len(X)")),
     "weights_in_their_mean": GLOBALS.replace(OF_MANY, WEIGHTED.format("w.sum()")),
@@ -37,6 +38,12 @@ UNUSUAL = {
     "smooth_beside_a_plain_loss": GLOBALS.replace(OF_MANY, CROSS_ENTROPY + SMOOTH),
     "smooth_targets": GLOBALS.replace("np.eye(3)[y]", "np.eye(3)[y] * 0.9 + 0.1 / 3"),
     "another_decay_in_each_layer": DECAY.replace("0.01 * W1", "0.05 * W1"),
+    "l1": GLOBALS.replace("h.T @ d2\n", "h.T @ d2 + 0.01 * np.sign(W2)\n"),
+    "l1_and_l2": GLOBALS.replace("X.T @ d1\n", "X.T @ d1 + 0.01 * np.sign(W1) + 0.02 * W1\n"),
+    "clipped_by_entry": GLOBALS.replace("h.T @ d2\n", "np.clip(h.T @ d2, -0.05, 0.05)\n"),
+    "kept_within_a_norm": GLOBALS + WITHIN_A_NORM,
+    "of_one_norm": GLOBALS + "    W1 /= np.linalg.norm(W1, axis=0)\n",
+    "clipped_weights": GLOBALS + "    np.clip(W1, -1, 1, out=W1)\n",
     "focal": GLOBALS.replace(OF_MANY, FOCAL),
     "huber": CLASS.replace(OF_ONE, f"        delta = np.clip(self.a[-1] - y, -0.3, 0.3) {SLOPE}"),
     "absolute": CLASS.replace(OF_ONE, f"        delta = np.sign(self.a[-1] - y) {SLOPE}"),
@@ -47,6 +54,8 @@ WRONG = {
         OF_ONE, "        delta = (self.a[-1] - y) * (1 - self.a[-1]) / y.shape[1]\n"
     ),
     "climbs": CLASS.replace(OF_ONE, "        delta = (y - self.a[-1]) / y.shape[1]\n"),
+    "l1_that_pushes_away": GLOBALS.replace("h.T @ d2\n", "h.T @ d2 - 0.01 * np.sign(W2)\n"),
+    "norms_without_the_error": (GLOBALS + WITHIN_A_NORM).replace(" * h * (1 - h)", ""),
     "own_loss": CLASS.replace(
         OF_ONE,
         "        loss = np.mean((self.a[-1] - y) ** 2)\n"
@@ -86,6 +95,9 @@ def test_what_explains_the_step_is_said(told: dict[str, dict[str, Any]]) -> None
     for name, clause in (
         ("weights", "weights of the classes would explain it"),
         ("smooth", "smoothed labels would explain it"),
+        ("l1", "an L1 penalty would explain it"),
+        ("clipped_by_entry", "clipped entry by entry would explain it"),
+        ("kept_within_a_norm", "kept within a size after the update would explain it"),
     ):
         assert clause in told[name]["diagnosis"]["findings"][0]
 

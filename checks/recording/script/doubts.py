@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.script import losses
+from backproof.checks.recording.script.altered import Altered
 from backproof.checks.recording.script.readings import Reading
+
+NEAR = 1e-6  # relative to the largest: of entries or norms that were brought to one size
 
 
 def unseen(best: Reading) -> str:
@@ -39,20 +42,33 @@ def undecided(best: Reading, tried: Sequence[Reading]) -> str:
                 f"no line was seen to compute the error of its output against "
                 f"{best.targets.name}, which a gradient is made of"
             )
-    for layer in range(best.L, 0, -1):
-        quantity = Quantity("dW", layer)
-        change = best.changes[quantity]
-        if best.seen[quantity] or not change.lost.any():
-            continue
-        if change.ratio(best.page.values[quantity]) is not None:
-            continue  # the very gradient, at another rate
-        explained = losses.unusual(change.lost, change.before, best.page, layer)
+    for quantity in best.changes:
+        explained = _explained(best, quantity)
         if explained:
+            variable = best.found.layers[(quantity.layer or 1) - 1]
+            name = variable.W.name if quantity.kind == "dW" or not variable.b else variable.b.name
             return (
-                f"what {best.found.names[layer - 1]} loses is not the gradient of the "
+                f"what {name} loses is not the gradient of the "
                 f"{best.head.cost} against {best.targets.name}, and {explained}"
             )
     return _unknown_cost(best, tried)
+
+
+def _explained(best: Reading, quantity: Quantity) -> str:
+    """What a right script may do that explains a step which takes no gradient off, as a clause; ""
+    for nothing."""
+    change = best.changes[quantity]
+    right = best.page.values[quantity]
+    if best.seen[quantity] or not change.lost.any() or change.ratio(right) is not None:
+        return ""  # right, or the very gradient at another rate
+    usual = ""
+    if quantity.kind == "dW":
+        usual = losses.unusual(change.lost, change.before, best.page, quantity.layer or best.L)
+    rate = None if best.descent is None else best.descent.rate
+    return (
+        usual
+        or Altered(change.lost, change.before, right, rate, max(NEAR, change.near)).explained()
+    )
 
 
 def _unknown_cost(best: Reading, tried: Sequence[Reading]) -> str:

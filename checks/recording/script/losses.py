@@ -24,19 +24,19 @@ AS_LARGE = 1e-6  # relative, of entries that were cut off at one size
 def unusual(lost: np.ndarray, M: np.ndarray, page: Page, layer: int) -> str:
     """What a right script may do that explains a layer's step, as a clause; "" for nothing."""
     right = page.values[Quantity("dW", layer)]
-    if _fit(lost, [right, M], [True, True]):
+    if is_sum_of(lost, [right, M], [True, True]):
         return "weight decay would explain it"
     if layer < page.problem.L:
         return ""
     by_class = list(_by_class(page))
     positive = [True] * len(by_class)
-    if _fit(lost, by_class, positive):
+    if is_sum_of(lost, by_class, positive):
         return "weights of the classes would explain it"
-    if _fit(lost, [*by_class, M], [*positive, True]):
+    if is_sum_of(lost, [*by_class, M], [*positive, True]):
         return "weights of the classes with weight decay would explain it"
     Y = page.problem.Y
     K = max(Y.shape[1], 2)
-    if _fit(lost, [right, (Y - 1 / K).T @ _input(page)], [True, True]):
+    if is_sum_of(lost, [right, (Y - 1 / K).T @ _input(page)], [True, True]):
         return "smoothed labels would explain it"
     return ""
 
@@ -49,7 +49,9 @@ def is_wrong_for_every_loss(lost: np.ndarray, M: np.ndarray, page: Page) -> bool
         return True
     x = _input(page)
     for mistaken in _mistaken(page):
-        if _fit(lost, [mistaken.T @ x], [True]) or _fit(lost, [mistaken.T @ x, M], [True, True]):
+        if is_sum_of(lost, [mistaken.T @ x], [True]) or is_sum_of(
+            lost, [mistaken.T @ x, M], [True, True]
+        ):
             return True
     if _is_adaptive(lost) or not page.problem.head.is_softmax:
         return False
@@ -57,15 +59,18 @@ def is_wrong_for_every_loss(lost: np.ndarray, M: np.ndarray, page: Page) -> bool
     return bool(np.abs(lost.sum(axis=0)).max() > 1e-3 * np.abs(lost).max())
 
 
-def _fit(lost: np.ndarray, parts: Sequence[np.ndarray], positive: Sequence[bool]) -> bool:
-    """Whether it is a sum of the parts, each times something positive where that is asked for."""
+def is_sum_of(
+    lost: np.ndarray, parts: Sequence[np.ndarray], positive: Sequence[bool], near: float = FITS
+) -> bool:
+    """Whether it is a sum of the parts, each times something positive where that is asked for, as
+    near as is said, relative to its largest entry."""
     columns = np.stack([part.reshape(-1) for part in parts], axis=1)
     sizes = np.abs(columns).max(axis=0)
     if not sizes.all():
         return False
     factors, *_ = np.linalg.lstsq(columns / sizes, lost.reshape(-1), rcond=None)
     left = np.abs(columns / sizes @ factors - lost.reshape(-1)).max()
-    fits = left <= FITS * np.abs(lost).max()
+    fits = left <= near * np.abs(lost).max()
     largest = np.abs(factors).max()
     signs = zip(factors, positive, strict=True)
     return bool(fits and all(factor > LEAST * largest for factor, must in signs if must))
