@@ -14,7 +14,8 @@ from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.inside.recording import Recording
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.labels import Labels, label
-from backproof.checks.recording.own_line import Found, Own, locate, locate_edit
+from backproof.checks.recording.own import Found, Own
+from backproof.checks.recording.own_line import locate, locate_edit
 from backproof.checks.recording.page import Page
 from backproof.checks.recording.source import Source, Sources
 

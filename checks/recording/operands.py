@@ -12,7 +12,7 @@ from functools import cached_property
 
 from backproof.checks.candidates.inside.recording import Made
 from backproof.checks.quantities import Quantity
-from backproof.checks.recording.own_line import Own
+from backproof.checks.recording.own import Own
 from backproof.checks.recording.page import Match
 from backproof.checks.recording.source import Source
 

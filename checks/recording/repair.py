@@ -19,7 +19,7 @@ from backproof.checks.candidates.lines import PRODUCTS, derivative, output_delta
 from backproof.checks.findings import Line, Step
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.operands import Operand, Operands
-from backproof.checks.recording.own_line import Own
+from backproof.checks.recording.own import Own
 from backproof.checks.recording.source import Source
 
 MOST_WAYS = 4  # in which one line may read: each is tried in a process of its own

@@ -11,7 +11,8 @@ import numpy as np
 from backproof.checks.candidates.inside.recorder import Site
 from backproof.checks.candidates.inside.recording import Made, Recording
 from backproof.checks.quantities import Quantity
-from backproof.checks.recording.own_line import Found, Own, locate
+from backproof.checks.recording.own import Found, Own
+from backproof.checks.recording.own_line import locate
 from backproof.checks.recording.script.passes import Pass, Step
 from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.source import Sources

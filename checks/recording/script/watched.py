@@ -12,7 +12,7 @@ from typing import Any
 
 from backproof.checks.candidates.inside.recording import Recording
 from backproof.checks.quantities import Quantity
-from backproof.checks.recording.own_line import Found
+from backproof.checks.recording.own import Found
 from backproof.checks.recording.page import Page
 from backproof.checks.recording.script.carried import carried_over, may_be_same
 from backproof.checks.recording.script.descent import Descent
