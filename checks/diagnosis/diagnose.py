@@ -16,7 +16,7 @@ import numpy as np
 from backproof.checks.bugs.factors import SCALE
 from backproof.checks.candidates.candidate import Candidate
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.diagnosis import own_loss
+from backproof.checks.diagnosis import own_loss, penalties, smoothing
 from backproof.checks.diagnosis.at_output import nearly_settled
 from backproof.checks.diagnosis.choice import Explanation, Search
 from backproof.checks.diagnosis.classes import WhereComplete, where_classes_occur
@@ -158,16 +158,71 @@ def _concluded(asked: _Asked) -> Diagnosis:
     found = _passed_with_decay(asked, declared, heard)
     if found is not None:
         return found
+    ways = [heard]
     for other in _translated(asked, declared, heard.evidence, against_declared=False):
         again = asked.hear(other)
         found = _passed(declared, again) or _passed_with_decay(asked, declared, again)
         if found is not None:
             return found
+        ways.append(again)
         # who raises under a convention that the file does not declare says nothing by that
         if _answered(again.evidence) > _answered(heard.evidence):
             heard = again
     found = _by_own_loss(asked, declared, heard) if declared.has_loss else None
+    if found is not None and found.outcome == "pass":
+        return found
+    for way in ways:
+        unsaid = _beyond_constants(declared, way)
+        if unsaid is not None:
+            return unsaid
     return found or _wrong(asked, declared, heard)
+
+
+def _beyond_constants(declared: Conventions, heard: Heard) -> Diagnosis | None:
+    """What is right for a loss that no constant can declare: with a penalty that goes with 1/N or
+    sign(W), or with labels that the code smooths. Under the head of the file, or one that it leaves
+    open."""
+    if not heard.evidence:
+        return None
+    if any(item.answer.complaint or item.answer.changed_arguments for item in heard.evidence):
+        return None
+    before = heard.conventions
+    for head in (before, *other_heads(before)):
+        for other in (head, *factor_conventions(head)):
+            first = [asked_as(before, other, heard.evidence[0])]
+            if penalties.penalty_in(other, first):
+                held = all_asked_as(before, other, heard.evidence)
+                penalty = penalties.penalty_in(other, _without_second(other, held))
+                if penalty is not None:
+                    return penalties.told(penalty, declared)
+            if smoothing.smoothing_in(first):
+                found = _smoothed(declared, other, all_asked_as(before, other, heard.evidence))
+                if found is not None:
+                    return found
+    return None
+
+
+def _without_second(conventions: Conventions, evidence: list[Evidence]) -> list[Evidence]:
+    """All but the second step of an object, which may hold momentum of the first."""
+    if not conventions.builds:
+        return evidence
+    return [item for item in evidence if item.probe.role is not Role.AGAIN]
+
+
+def _smoothed(
+    declared: Conventions, other: Conventions, evidence: list[Evidence]
+) -> Diagnosis | None:
+    """That every gradient is right for labels which the code smooths; as a convention where TARGETS
+    can say it."""
+    found = smoothing.smoothing_in(evidence)
+    if found is None:
+        return None
+    targets = smoothing.as_targets(found, declared, evidence)
+    if targets is None or "TARGETS" in declared.declared:
+        return smoothing.told(found, declared)
+    conventions = replace(other, targets=targets)
+    as_said = all_asked_as(other, conventions, evidence)
+    return _passed(declared, Heard(conventions, as_said)) or smoothing.told(found, declared)
 
 
 def _clipped(declared: Conventions, heard: Heard) -> Diagnosis | None:

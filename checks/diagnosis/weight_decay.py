@@ -3,7 +3,7 @@ off before gradients are judged."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,20 +23,26 @@ def without_decay(evidence: Sequence[Evidence], decay: float) -> list[Evidence]:
 
 
 def _without(item: Evidence, decay: float) -> Evidence:
-    answer = item.answer
-    if answer.dW is None or decay == 0:
+    if decay == 0:
         return item
-    calls = item.setting.calls
-    times = decay if item.setting.mean else decay * calls
+    times = decay if item.setting.mean else decay * item.setting.calls
+    return without_added(item, {layer: times * W for layer, W in item.setting.problem.W.items()})
+
+
+def without_added(item: Evidence, added: Mapping[int, np.ndarray]) -> Evidence:
+    """An answer without what is added to dW, layer by layer, and the rounding that taking it off
+    costs."""
+    answer = item.answer
+    if answer.dW is None:
+        return item
     dW = dict(answer.dW)
     rounding = dict(answer.rounding)
-    for layer, W in item.setting.problem.W.items():
+    for layer, extra in added.items():
         name = f"dW[{layer}]"
-        if layer in dW and dW[layer].shape == W.shape:
-            added = times * W
+        if layer in dW and dW[layer].shape == extra.shape:
             eps = item.rounding.eps(name)
-            lost = 2 * eps * (np.abs(added) + np.abs(dW[layer]))
-            dW[layer] = dW[layer] - added
+            lost = 2 * eps * (np.abs(extra) + np.abs(dW[layer]))
+            dW[layer] = dW[layer] - extra
             rounding[name] = rounding.get(name, 0.0) + lost
     return Evidence(item.probe, replace(answer, dW=dW, rounding=rounding))
 
