@@ -142,7 +142,7 @@ def _explain(box: Box, i: int, claim: Claim, measured: MeasuredSlopes) -> Explan
         largest = int(abs(gradient).argmax())
         value, bar, _ = _measure(box, i, gradient, measured, np.array([largest]), np.ones(1), 0.0)
         return _at(gradient, shape, largest, value, bar, int(np.prod(shape)), pattern)
-    weights = np.stack([box.numbers(u) for u in measured.directions[:2]])
+    weights = [box.numbers(u) for u in measured.directions[:2]]
     search = Search(weights, lambda *asked: _measure(box, i, gradient, measured, *asked))
     result = search.run(
         Off(
@@ -168,7 +168,7 @@ def _explain(box: Box, i: int, claim: Claim, measured: MeasuredSlopes) -> Explan
         reason = f"one entry alone, {named[0]}"
     else:
         reason = f"{len(named)} entries alone: {', '.join(map(str, named))}"
-    allowed = measured.allowed[0] / abs(float(weights[0, index]))
+    allowed = measured.allowed[0] / abs(float(weights[0][index]))
     return _at(gradient, shape, index, result.errors[index], allowed, len(named), reason)
 
 

@@ -3,7 +3,7 @@ its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -38,9 +38,9 @@ class Hearing:
         found = verdicts(results, right, self.kind, vary)
         if not any(verdict.outcome == "fail" for verdict in found):
             return right, found
-        wider = self.widened(call, function, right)
-        again = verdicts(results, wider, self.kind, vary)
         before = {verdict.quantity for verdict in found if verdict.outcome == "fail"}
+        wider = self.widened(call, function, right, before)
+        again = verdicts(results, wider, self.kind, vary)
         after = {verdict.quantity for verdict in again if verdict.outcome == "fail"}
         self.exact.notes += [
             f"{name} is judged by the roundings of the function's own operations: they lose more "
@@ -49,14 +49,20 @@ class Hearing:
         ]
         return wider, again
 
-    def widened(self, call: Call, function: Function, right: Right) -> Right:
-        """With what the function's own operations explain where its formula is right."""
+    def widened(
+        self, call: Call, function: Function, right: Right, names: Collection[str] | None = None
+    ) -> Right:
+        """With what the function's own operations explain where its formula is right; for all
+        results, or for some by name."""
+        known = right.allowances
+        if names is not None:
+            known = {name: known[name] for name in names if name in known}
         own = with_its_own(
             function,
             call,
             self.exact.low,
             right.values,
-            right.allowances,
+            known,
             right.kinds,
             self.exact.seed,
             self.exact.accumulate,

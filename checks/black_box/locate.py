@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,8 @@ PROOF = 8.0
 # of the error bars, which are eight standard deviations of noise: two are enough to say whom to ask
 # first
 LIKELY = 1 / 4
+
+PART = 1 << 16  # entries that are suspected at a time, so that large tensors need no more memory
 
 
 @dataclass(frozen=True)
@@ -85,23 +87,23 @@ class Search:
     """Suspicion and proof; halving where there is more than one culprit.
 
     Args:
-        weights: the two directions, (2, P).
+        weights: the two directions.
         measure: asks the black box.
     """
 
-    def __init__(self, weights: Float64[np.ndarray, "2 P"], measure: Measure) -> None:
+    def __init__(self, weights: Sequence[Float64[np.ndarray, " P"]], measure: Measure) -> None:
         self.weights = weights
         self.measure = measure
-        self.random = np.random.default_rng(weights.shape[1])
+        self.random = np.random.default_rng(len(weights[0]))
         self.errors: dict[int, float] = {}
         self.complete = True
         self.evaluations = 0
         self.cost = 2
-        self.allowed = max(FEWEST, 2 * math.log2(max(2, weights.shape[1])))
+        self.allowed = max(FEWEST, 2 * math.log2(max(2, len(weights[0]))))
 
     def run(self, off: Off) -> Found:
         """Find the wrong entries, given by how much both directions are off over all of them."""
-        self._search(np.arange(self.weights.shape[1]), off)
+        self._search(np.arange(len(self.weights[0])), off)
         return Found(self.errors, self.complete)
 
     def _search(self, entries: Int64[np.ndarray, " k"], off: Off) -> None:
@@ -128,7 +130,7 @@ class Search:
     def _name(self, entry: int, off: Off) -> None:
         """Its error, from the direction that shows it better."""
         better = int(abs(off.by[1]) * off.bars[0] > abs(off.by[0]) * off.bars[1])
-        self.errors[entry] = float(off.by[better] / self.weights[better, entry])
+        self.errors[entry] = float(off.by[better] / self.weights[better][entry])
 
     def _spent(self) -> bool:
         """2 log2(P) evaluations for each wrong entry that was found, and for the next."""
@@ -152,7 +154,7 @@ class Search:
             u = self.random.uniform(-1.5, 1.5, size=len(entries))
             by, bar = self._difference(entries, u)
             better = int(abs(off.by[1]) * off.bars[0] > abs(off.by[0]) * off.bars[1])
-            share = u / self.weights[better, entries]
+            share = u / self.weights[better][entries]
             suspicion = np.maximum(
                 suspicion,
                 np.abs(by - share * off.by[better]) / (bar + np.abs(share) * off.bars[better]),
@@ -161,20 +163,26 @@ class Search:
 
     def _suspicion(self, entries: Int64[np.ndarray, " k"], off: Off) -> Float64[np.ndarray, " k"]:
         """For each entry, by how many error bars the two sums contradict that it alone is wrong."""
-        u, v = self.weights[:, entries]
         (r, s), (r_bar, s_bar) = off.by, off.bars
-        return np.abs(r * v - s * u) / (r_bar * np.abs(v) + s_bar * np.abs(u))
+        found = np.empty(len(entries))
+        for begin in range(0, len(entries), PART):
+            some = entries[begin : begin + PART]
+            u = self.weights[0][some]
+            v = self.weights[1][some]
+            bars = r_bar * np.abs(v) + s_bar * np.abs(u)
+            found[begin : begin + PART] = np.abs(r * v - s * u) / bars
+        return found
 
     def _proved(self, entry: int, off: Off) -> bool:
         """Whether this entry alone is off by the whole sum, and not by nothing."""
         by, bar = self._difference(
-            np.array([entry]), self.weights[0, [entry]], abs(off.by[0]) / PROOF
+            np.array([entry]), self.weights[0][[entry]], abs(off.by[0]) / PROOF
         )
         return abs(off.by[0] - by) <= off.bars[0] + bar and abs(by) > bar
 
     def _both(self, entries: Int64[np.ndarray, " k"]) -> Off:
         (r, r_bar), (s, s_bar) = (
-            self._difference(entries, self.weights[which, entries]) for which in (0, 1)
+            self._difference(entries, self.weights[which][entries]) for which in (0, 1)
         )
         return Off((r, s), (r_bar, s_bar))
 
