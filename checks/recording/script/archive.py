@@ -117,6 +117,11 @@ class Archive:
                 return True
         return False
 
+    def numbers(self, since: int, until: int) -> np.ndarray:
+        """The single numbers that were made in some time, without their signs."""
+        some = [one.value for one in self._made_of.get((), ()) if since <= one.time <= until]
+        return np.abs(np.array([float(value.reshape(-1)[0]) for value in some]))
+
     def _times_of(self, shape: tuple[int, ...]) -> list[int]:
         if shape not in self._times:
             self._times[shape] = [one.time for one in self._made_of.get(shape, ())]

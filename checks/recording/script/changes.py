@@ -93,8 +93,9 @@ def _has(factors: Sequence[float], wanted: float) -> bool:
 
 def own_deltas(
     found: Recognised, page: Page, change: Change, since: int, until: int
-) -> Iterator[Made]:
-    """Arrays of which, times what the last layer takes, its weights lose something."""
+) -> Iterator[tuple[Made, float]]:
+    """Arrays of which, times what the last layer takes, its weights lose something; and by what
+    that is multiplied."""
     L = page.problem.L
     below = page.values[Quantity("a", L - 1)] if L > 1 else page.problem.x
     wanted = tuple(n for n in (page.N, page.problem.sizes[-1]) if n != 1)
@@ -105,6 +106,7 @@ def own_deltas(
         for turned in (array, array.T)[: max(1, array.ndim)]:
             if turned.shape == wanted and np.isfinite(turned).all():
                 product = turned.reshape(page.N, -1).T @ below
-                if ratio(change.lost, product, max(change.near, closeness(made.eps))) is not None:
-                    yield made
+                factor = ratio(change.lost, product, max(change.near, closeness(made.eps)))
+                if factor is not None:
+                    yield made, factor
                     break

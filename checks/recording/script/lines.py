@@ -28,7 +28,8 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
     """
     if not _is_descent(best):
         return None
-    gradients, unread = gradients_of(best, likely_rates(best)[0])
+    # a wrong dW[l] may be wrong by its decay
+    gradients, unread = gradients_of(best, likely_rates(best)[0], without_decay=first.kind != "dW")
     eps = max(change.eps for change in best.changes.values())
     left = {
         Quantity(quantity.kind[1:], quantity.layer): change.before - change.lost
@@ -77,25 +78,36 @@ def likely_rates(best: Reading) -> list[float]:
         some = best.found.archive.multiples(change.lost, best.step.until)
         factors = [1 / abs(one.factor) for one in some if quantity.kind == "dW"]
         found += [factor for factor in factors if best.written.has(factor)]
+    for _, factor in best.deltas:
+        rates = [abs(factor) * best.page.N, abs(factor)]
+        found += [rate for rate in rates if best.written.has(rate)]
     counted = sorted(dict.fromkeys(round(one, 9) for one in found), key=found.count, reverse=True)
     return counted or [1.0]
 
 
 def gradients_of(
-    best: Reading, rate: float
+    best: Reading, rate: float, *, without_decay: bool = True
 ) -> tuple[dict[Quantity, np.ndarray], dict[Quantity, float]]:
     """What the step took off, over a rate; and how far reading it off may have put it."""
     gradients = {}
     unread = {}
     for quantity, change in best.changes.items():
-        decay = 0.0 if best.descent is None else best.descent.decay
-        if quantity.kind == "db" or not decay:
-            gradients[quantity] = change.lost / rate
-        else:  # that of the data alone
-            gradients[quantity] = change.lost / rate - decay * change.before
+        taken = change.lost / rate
+        if quantity.kind == "dW" and without_decay:
+            taken = taken - _decay_of(best, quantity) / rate * change.before
+        gradients[quantity] = taken
         size = float(np.abs(change.before).max(initial=0))
         unread[quantity] = change.eps * size / abs(rate)
     return gradients, unread
+
+
+def _decay_of(best: Reading, quantity: Quantity) -> float:
+    """By what the step multiplied the weights beside their gradient."""
+    if best.descent is not None:
+        return best.descent.rate * best.descent.decay
+    change = best.changes[quantity]
+    fit = change.descent(best.page.values[quantity], change.near)
+    return 0.0 if fit is None else fit.rate * fit.decay
 
 
 def stacked(recording: Recording, passes: Sequence[Pass], step: Step) -> Recording:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from backproof.checks.candidates.inside.recording import Made
 from backproof.checks.heads import Head, costs_of
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantity
@@ -123,12 +124,17 @@ class Reading:
         """Whether the script computes this cost, of these targets."""
         return costs.is_computed(self)
 
-    @cached_property
+    @property
     def shows_delta(self) -> bool:
         """Whether a line makes an array of which the last layer's change is made."""
+        return bool(self.deltas)
+
+    @cached_property
+    def deltas(self) -> list[tuple[Made, float]]:
+        """Those arrays, and by what their product is multiplied in the change."""
         change = self.changes[Quantity("dW", self.L)]
         began = self.passes[0].began
-        return any(own_deltas(self.found, self.page, change, began, self.step.until))
+        return list(own_deltas(self.found, self.page, change, began, self.step.until))
 
     @cached_property
     def judged(self) -> tuple[dict[Quantity, bool], Descent | None]:
