@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from backproof.checks.activations import LeakyReLU
+from backproof.checks.bugs.factors import SIGN
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import Conventions
@@ -25,14 +27,18 @@ from backproof.checks.diagnosis.conclusions import failed
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.probes import Probe
 from backproof.checks.diagnosis.role import Role
-from backproof.checks.findings import Diagnosis, Line, Listed, Step
+from backproof.checks.findings import Bug, Diagnosis, Fix, Line, Listed, Place, Step
 from backproof.checks.grading.adapter import adapter
 from backproof.checks.grading.conclude import Settings, as_given
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.quantities import Quantity, equation
 from backproof.checks.recording.labels import label
 from backproof.checks.recording.listing import listing
-from backproof.checks.recording.script.lines import gradients_of, likely_rates
+from backproof.checks.recording.script.lines import (
+    gradients_of,
+    likely_rates,
+    takes_gradients,
+)
 from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.script.recognise import NotRecognised, recognise
 from backproof.checks.recording.script.watched import Watched, judged
@@ -219,6 +225,10 @@ def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
         for path in found.recording.sources:
             lines += listing(sources.of(path), labels, line)
     explained = _explained(found)
+    bugs = explained.bugs if explained else []
+    if found.reading.climbing and not bugs:
+        bugs = [_climbing(found)]
+        explained = None  # what is taken off is no gradient that an entry could be held against
     statement = "Every gradient of the first step is right."
     if found.reading.before is not None:
         statement = f"{', '.join(found.wrong)} are wrong from the second step on."
@@ -235,10 +245,31 @@ def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
         line_reason=reason,
         listing=lines,
         asked=_conventions(found),
-        bugs=explained.bugs if explained else [],
+        bugs=bugs,
         verdicts=explained.verdicts if explained else [],
         problems=1,
         gradients=sum(array.size for array in gradients),
+    )
+
+
+def _climbing(found: Watched) -> Bug:
+    """The bug of a step that goes up the loss and is no multiple of the gradient."""
+    up = found.reading.climbing
+    problem = found.page.problem
+    kinds = tuple(sorted({quantity.kind for quantity in up}))
+    layers = {quantity.layer or problem.L for quantity in up}
+    of_all = len(kinds) > 1
+    place = Place.of(layers, problem.L, kinds=() if of_all else kinds, everywhere=of_all)
+    parameter = "b" if kinds == ("db",) else "W"
+    names = ", ".join(name for name in found.wrong if Quantity.parse(name) in up)
+    return Bug(
+        SIGN.id,
+        place,
+        f"{SIGN.statement}; here: what the first step takes off goes up the loss",
+        f"nearly every entry of {names} moves its parameter the way that raises the loss",
+        0.0,
+        Fix(f"{parameter}[l] -= learning_rate * d{parameter}[l]", "the gradient is p - Y, p first"),
+        equation(f"dz[{problem.L}]", problem.L, problem.head),
     )
 
 
@@ -246,6 +277,8 @@ def _explained(found: Watched) -> Diagnosis | None:
     """Which known bug predicts what the first step took off, where its rate can be read off a
     layer that is right, or is a number of the script."""
     best: Diagnosis | None = None
+    if not takes_gradients(found.reading):
+        return None  # Adam's step, say, which no prediction of a gradient can be held against
     for rate in likely_rates(found.reading)[:MOST_RATES] if found.wrong else []:
         explained = _explained_by(found, rate)
         if not any(verdict.outcome == "fail" for verdict in explained.verdicts):
@@ -288,11 +321,17 @@ def _evidence(role: Role, reading: Reading, rate: float) -> Evidence:
 def _conventions(found: Watched) -> Conventions:
     """How the script holds its network, for lines that are written in its orientation."""
     head = found.page.problem.head
+    hidden = found.network.network.hidden
+    names = tuple(activation.name for activation in hidden)
+    alike = len(set(names)) == 1
+    slopes = [one.slope for one in hidden if isinstance(one, LeakyReLU)]
     cost = head.cost
     if head.output == "sigmoid" and not head.is_quadratic:
         cost = "binary-cross-entropy"
     return Conventions(
         layout=found.layout,
+        hidden=names[0] if alike else names,
+        slope=slopes[0] if slopes else Conventions.slope,
         examples="columns" if found.network.columns else "rows",
         output=head.output,
         cost=cost,

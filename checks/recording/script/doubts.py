@@ -73,7 +73,7 @@ def _explained(best: Reading, quantity: Quantity) -> str:
 
 def _unknown_cost(best: Reading, tried: Sequence[Reading]) -> str:
     last = best.changes[Quantity("dW", best.L)]
-    if _is_recognised_cost(best) or not last.lost.any():
+    if best.climbing or _is_recognised_cost(best) or not last.lost.any():
         return ""
     if losses.is_wrong_for_every_loss(last.lost, last.before, best.page):
         return ""

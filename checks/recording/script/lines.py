@@ -13,6 +13,7 @@ from backproof.checks.candidates.inside.recording import Made, Recording
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.own import Found, Own
 from backproof.checks.recording.own_line import locate
+from backproof.checks.recording.script import losses
 from backproof.checks.recording.script.passes import Pass, Step
 from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.source import Sources
@@ -26,7 +27,10 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
         first: the first wrong step.
         recording: up to the update, with what is made sample by sample put together.
     """
-    if not _is_descent(best):
+    kind = "db" if first.kind == "db" else "dW"
+    if Quantity(kind, first.layer) in best.climbing:
+        return _turned(best, Quantity(kind, first.layer))
+    if not takes_gradients(best):
         return None
     # a wrong dW[l] may be wrong by its decay
     gradients, unread = gradients_of(best, likely_rates(best)[0], without_decay=first.kind != "dW")
@@ -49,11 +53,38 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
     return None
 
 
-def _is_descent(best: Reading) -> bool:
+def _turned(best: Reading, wrong: Quantity) -> Found | None:
+    """The line from which on a gradient has the other sign; the update where none before it has."""
+    layer = wrong.layer or best.L
+    for quantity in (Quantity("dz", layer), wrong):
+        right = best.page.values[quantity]
+        some = best.found.archive.multiples(right, best.step.until)
+        some = [one for one in some if one.made.time >= best.passes[0].began]
+        if some and all(one.factor < 0 for one in some):
+            return _at(some[0].made, quantity)
+    own = best.found.layers[layer - 1]
+    variable = own.b if wrong.kind == "db" else own.W
+    after = None if variable is None else variable.made_at(best.step.after)
+    return None if after is None else _at(after, wrong)
+
+
+def _at(made: Made, quantity: Quantity) -> Found:
+    site = made.site
+    return Found(site.file, site.line, site.function, site.name, quantity, site.kind, made.value)
+
+
+def takes_gradients(best: Reading) -> bool:
     """Whether what is lost may be the gradients times a rate, rather than what Adam, say, makes of
     them: a gradient that is right is, or an array of a line."""
     if best.descent is not None or best.shows_delta:
         return True
+    for quantity, change in best.changes.items():
+        if not change.lost.any():
+            continue
+        if best.seen[quantity] and change.ratio(best.page.values[quantity]) is None:
+            return False  # lines make the right gradient, and something else is taken off
+        if change.lost.size > 2 and losses.is_adaptive(change.lost):
+            return False
     lost = [change.lost for change in best.changes.values() if change.lost.size > 2]
     archive = best.found.archive
     until = best.step.until

@@ -53,7 +53,7 @@ def is_wrong_for_every_loss(lost: np.ndarray, M: np.ndarray, page: Page) -> bool
             lost, [mistaken.T @ x, M], [True, True]
         ):
             return True
-    if _is_adaptive(lost) or not page.problem.head.is_softmax:
+    if is_adaptive(lost) or not page.problem.head.is_softmax:
         return False
     # softmax does not see what is added to all logits, so along that no loss has a slope
     return bool(np.abs(lost.sum(axis=0)).max() > 1e-3 * np.abs(lost).max())
@@ -107,7 +107,7 @@ def _mistaken(page: Page) -> Iterator[np.ndarray]:
         yield error * slope
 
 
-def _is_adaptive(lost: np.ndarray) -> bool:
+def is_adaptive(lost: np.ndarray) -> bool:
     """Whether sizes were evened out or cut off, as by Adam or clipping: then it is no gradient."""
     sizes = np.abs(lost)
     largest = sizes.max()

@@ -25,6 +25,7 @@ from backproof.checks.recording.script.changes import (
     made_by_lines,
     own_deltas,
 )
+from backproof.checks.recording.script.climbs import climbing
 from backproof.checks.recording.script.descent import Descent, shared_descent
 from backproof.checks.recording.script.passes import Pass, Step
 from backproof.checks.recording.script.recognise import NotRecognised, Recognised
@@ -155,9 +156,17 @@ class Reading:
         for quantity, change in self.changes.items():
             factor = change.ratio(self.page.values[quantity])
             climbs = factor is not None and factor < 0 and change.lost.size > 1
-            if climbs:  # it is added where it must be taken off
+            if climbs or quantity in self.climbing:  # added where it must be taken off
                 computed[quantity] = []
         return by_factor(computed), None
+
+    @cached_property
+    def climbing(self) -> frozenset[Quantity]:
+        """The parameters that go up the loss, at the first of all steps."""
+        if self.step is not self.found.steps[0]:
+            return frozenset()
+        made = [quantity for quantity in self.changes if self.made(quantity)]
+        return climbing(self.changes, self.page.values, made)
 
     @property
     def seen(self) -> dict[Quantity, bool]:
