@@ -209,7 +209,13 @@ def first_step(
     other = as_likely(name, answered) if predicted is None else None
     if other is None:
         return step
-    return replace(step, instead=_step(other, answered[0]))
+    instead = _step(other, answered[0])
+    blamed = [cause.suspect.see for one in explanations[:1] for cause in one.causes]
+    if step.tag in blamed:
+        return step
+    if instead.tag in blamed:
+        return instead
+    return replace(step, instead=instead)
 
 
 def _step(name: str, item: Evidence) -> Step:
