@@ -57,6 +57,9 @@ def lines(conventions: Conventions, layer: int | None = None) -> dict[str, str]:
     bias = ""
     if conventions.bias:
         bias = " + b[l][:, None]" if columns else " + b[l]"
+    decay = ""
+    if conventions.weight_decay:
+        decay = f" + {conventions.weight_decay:g} * W[l]"
     samples = 1 if columns else 0
     hidden = _hidden(conventions, layer)
     slots = {"z": "z[l]", "a": "a[l]", "slope": f"{conventions.slope:g}"}
@@ -67,7 +70,7 @@ def lines(conventions: Conventions, layer: int | None = None) -> dict[str, str]:
         "p": f"p = {_p(conventions)}",
         "Y": f"Y = {_targets(conventions)}",
         "dzL": _output(conventions),
-        "dW": f"dW[l] = {dW}",
+        "dW": f"dW[l] = {dW}{decay}",
         "db": f"db[l] = dz[l].sum(axis={samples})",
         "da": f"da[l - 1] = {da}",
         "dz": f"dz[l] = da[l]{_times(prime)}",

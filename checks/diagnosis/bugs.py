@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backproof.checks.bugs.factors import DECAY
 from backproof.checks.bugs.in_place import IN_PLACE
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.lines import lines, with_layer
@@ -32,7 +33,7 @@ def bugs_of(
                 bug = Bug(
                     cause.id,
                     cause.place,
-                    f"{cause.suspect.statement}; here: {cause.note}",
+                    f"{_statement(cause, conventions)}; here: {cause.note}",
                     cause.evidence or shown,
                     explanation.residual,
                     _fix(cause, conventions),
@@ -43,9 +44,32 @@ def bugs_of(
     return bugs
 
 
+def _statement(cause: Cause, conventions: Conventions) -> str:
+    """What the code does; where it declares a weight decay, beside that."""
+    if cause.id != DECAY.id or not conventions.weight_decay:
+        return cause.suspect.statement
+    if cause.place.kinds == ("db",):
+        return "a multiple of the biases is in the gradient, and WEIGHT_DECAY is of W alone"
+    return (
+        f"WEIGHT_DECAY = {conventions.weight_decay:g} is declared, and the gradient holds another "
+        "multiple of the weights"
+    )
+
+
+def _of_decay(cause: Cause, conventions: Conventions) -> Fix:
+    """The right line of what holds a decay that it should not."""
+    if cause.place.kinds == ("db",):
+        return Fix.of_steps("db", comment="biases have no weight decay")
+    if conventions.weight_decay:
+        return Fix.of_steps("dW", comment="a plus, and once: in dW or in the update")
+    return cause.suspect.fix
+
+
 def _fix(cause: Cause, conventions: Conventions) -> Fix:
     """The line as the candidate would write it, with its layer where that is one hidden layer."""
     fix = cause.fix or cause.suspect.fix
+    if cause.id == DECAY.id:
+        fix = _of_decay(cause, conventions)
     line = fix.line.format(**lines(conventions))
     layer = cause.place.only_layer
     if layer is None:

@@ -87,6 +87,9 @@ def causes_of(setting: Setting, names: set[str], value: float, close: float) -> 
         cause = reading(SCALE, names, setting, note, symbol.value)
         if place.is_whole_network and symbol.over_outputs:
             cause = replace(cause, fix=OVER_OUTPUTS)
+        elif symbol.text == "N" and setting.mean and cause.fix and len(cause.fix.steps) == 1:
+            line = f"{cause.fix.line} / N"
+            cause = replace(cause, fix=replace(cause.fix, line=line, comment=MEAN_HERE))
         unlikely = not place.is_whole_network and _is_rate(setting.learning_rate, value, close)
         yield replace(cause, unlikely=unlikely)
     yield from _of_given_rate(setting, names, value, close)
@@ -154,6 +157,7 @@ def looks_like_a_rate(value: float, close: float) -> bool:
     return False
 
 
+MEAN_HERE = "as long as dz is not divided by N yet; else without a factor N"
 WITHOUT = {  # what is said of the right line where only some gradients are wrong
     SCALE.id: "without the factor",
     SIGN.id: "with this sign, and minus it in the update",

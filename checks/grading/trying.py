@@ -7,7 +7,7 @@ that was right before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -84,13 +84,30 @@ def _wrong(candidate: Candidate, asked: Sequence[Asked]) -> list[set[Quantity]] 
         page = Page(one.question.problem, one.weight, one.question.learning_rate)
         eps = float(np.finfo(answer.precision).eps)
         wrong = set()
-        for kind, came in (("dW", answer.dW), ("db", answer.db)):
+        dW = _without_decay(candidate, one, answer.dW)
+        for kind, came in (("dW", dW), ("db", answer.db)):
             for layer, array in (came or {}).items():
                 quantity = Quantity(kind, layer)
                 unread = float(np.max(answer.rounding.get(str(quantity), 0.0), initial=0.0))
                 if not _same(array, page.values[quantity], eps, unread):
                     wrong.add(quantity)
         found.append(wrong)
+    return found
+
+
+def _without_decay(
+    candidate: Candidate, one: Asked, dW: Mapping[int, np.ndarray]
+) -> dict[int, np.ndarray]:
+    """What came, without the multiple of W that the file declares, once for each call whose
+    gradients are added up."""
+    conventions = candidate.conventions
+    calls = one.samples // (conventions.batch or one.samples)
+    times = conventions.weight_decay * (1 if conventions.averages else max(calls, 1))
+    W = one.question.problem.W
+    found = {}
+    for layer, array in dW.items():
+        fits = times and array.shape == W[layer].shape
+        found[layer] = array - times * W[layer] if fits else array
     return found
 
 

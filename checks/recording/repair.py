@@ -18,6 +18,7 @@ from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.lines import PRODUCTS, derivative, output_delta
 from backproof.checks.findings import Line, Step
 from backproof.checks.quantities import Quantity
+from backproof.checks.recording.decays import decays_in
 from backproof.checks.recording.operands import Operand, Operands
 from backproof.checks.recording.own import Own
 from backproof.checks.recording.source import Source
@@ -122,7 +123,7 @@ class _Writer:
         elif quantity.kind == "da":
             yield from self._back(layer)
         elif quantity.kind == "dW":
-            yield from self._scaled(self._weights(layer))
+            yield from self._decayed(self._scaled(self._weights(layer)), layer)
         elif quantity.kind == "db":
             yield from self._scaled(self._biases(layer))
 
@@ -176,20 +177,36 @@ class _Writer:
             product = VECTORS[layout][0] if axes == "none" else PRODUCTS[axes, layout][1]
             yield product.replace("dz[l]", dz.text).replace("a[l - 1]", a.text)
 
+    def _decayed(self, found: Iterator[str], layer: int) -> Iterator[str]:
+        """With the weight decay that the file declares: their own line with another sign, or
+        multiple, then each way with that behind it, and as it is."""
+        decay = self.asked.weight_decay
+        if not decay:
+            yield from found
+            return
+        for W in self._some("W", layer)[:1]:
+            due = f"{decay:g} * {W.text}"
+            yield from decays_in(self.target.value, W.text, due)
+            for text in found:
+                yield f"{text} + {due}"
+                yield text
+
     def _biases(self, layer: int) -> Iterator[str]:
         """The sum of dz[l] over the samples, as a function or a method and with `keepdims` as in
         their line."""
         calls = [one for one in ast.walk(self.target.value) if isinstance(one, ast.Call)]
         called = {ast.unparse(one.func) for one in calls}
         keeps = any(one.arg == "keepdims" for call in calls for one in call.keywords)
-        end = ", keepdims=True" if keeps else ""
         for dz in self._some("dz", layer):
             axes, _ = self._lying(dz, Operand(""))
             axis = 1 if axes == "columns" else 0
-            if called & {"np.sum", "np.mean"}:
-                yield f"np.sum({dz.text}, axis={axis}{end})"
-            else:
-                yield f"{dz.text}.sum(axis={axis}{end})"
+            # biases may be columns, beside which a line is taken for a row
+            may_keep = axes == "columns" and not keeps
+            for end in (", keepdims=True" if keeps else "", *[", keepdims=True"] * may_keep):
+                if called & {"np.sum", "np.mean"}:
+                    yield f"np.sum({dz.text}, axis={axis}{end})"
+                else:
+                    yield f"{dz.text}.sum(axis={axis}{end})"
 
     def _output(self) -> Iterator[str]:
         """dz[L] out of p and Y, with the number of samples as their own line writes it."""
@@ -216,7 +233,7 @@ class _Writer:
         """The number of samples, as far as a piece of their program divides by one; "" where it
         does not."""
         for one in _divisors(part):
-            if ast.unparse(one) not in self.operands.names:
+            if ast.unparse(one) not in self.operands.names and not _is_computed(one):
                 return self.operands.source.written(one)
         return ""
 
@@ -228,7 +245,7 @@ class _Writer:
             return ""
         text = ast.unparse(first)
         is_number = isinstance(first, ast.Constant | ast.Name | ast.Attribute)
-        if not is_number or text in self.operands.names:
+        if not is_number or text == "1" or text in self.operands.names:
             return ""
         return f"{text} * "
 
@@ -285,6 +302,11 @@ def _divisors(value: ast.AST | None) -> list[ast.expr]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
     ]
     return [one for one in found if isinstance(one, ast.Name | ast.Attribute | ast.Call)]
+
+
+def _is_computed(value: ast.expr) -> bool:
+    """Whether it is what another call than len() gives: a sum of exponentials, and no count."""
+    return isinstance(value, ast.Call) and ast.unparse(value.func) != "len"
 
 
 def _leftmost(value: ast.expr) -> ast.expr:
