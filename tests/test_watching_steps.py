@@ -33,7 +33,41 @@ UP = {
     ),
     "decay": (GLOBALS.replace(*TURNED).replace(*DECAY), ALL, "d2 = (T - p)"),
 }
+LISTED = """\
+import numpy as np
+rng = np.random.default_rng(2)
+x = np.linspace(-2, 2, 30).reshape(-1, 1)
+y = np.sin(2 * x)
+W = [rng.normal(size=(1, 6)), rng.normal(size=(6, 1))]
+B = [np.zeros((1, 6)), np.zeros((1, 1))]
+for epoch in range(200):
+    a = [x]
+    for w, b in zip(W, B):
+        z = a[-1].dot(w) + b
+        a.append(np.tanh(z) if len(a) < 2 else z)
+    delta = 2 * (a[-1] - y) / len(x)
+    for i in (1, 0):
+        gradient = a[i].T.dot(delta)
+        of_bias = delta.sum(axis=0, keepdims=True) * 0
+        delta = delta.dot(W[i].T) * (1 - a[i] ** 2)
+        W[i] -= 0.05 * gradient
+        B[i] -= 0.05 * of_bias
+"""
+BOTH = ["db[2]", "db[1]"]
+WITHOUT = GLOBALS.replace("    b1 -= lr * db1\n", "")
+# the script, and the biases that nothing changes
+STILL = {
+    "listed": (LISTED.replace("-2, 2", "-1, 2"), BOTH),
+    "none": (WITHOUT.replace("    b2 -= lr * db2\n", ""), BOTH),
+    "one": (WITHOUT, ["db[1]"]),
+    "ones": (WITHOUT.replace("np.zeros(6)", "np.ones(6)"), ["db[1]"]),
+    "adam": (ADAM.replace("(W1, b1, W2, b2), (dW1, db1, dW2, db2)", "(W1, W2), (dW1, dW2)"), BOTH),
+}
+NO_BIAS = GLOBALS.replace(" + b1", "").replace(" + b2", "")
+NO_BIAS = NO_BIAS.replace("    b1 -= lr * db1\n", "").replace("    b2 -= lr * db2\n", "")
 OTHERS = {
+    "of_an_odd_function": LISTED,
+    "no_bias": NO_BIAS,
     "adam": ADAM,
     "adam_without_a_slope": ADAM.replace(" * h * (1 - h)", ""),
     "tanh_with_the_slope_of_a_sigmoid": TANH,
@@ -44,7 +78,9 @@ OTHERS = {
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
     folder = tmp_path_factory.mktemp("steps")
-    sources = {**{name: source for name, (source, *_) in UP.items()}, **OTHERS}
+    sources = dict(OTHERS)
+    sources |= {name: source for name, (source, *_) in UP.items()}
+    sources |= {f"still_{name}": source for name, (source, _) in STILL.items()}
     for name, source in sources.items():
         (folder / f"{name}.py").write_text(source)
     found = checks(*(f"{name}.py" for name in sources), "--json", folder=folder).objects
@@ -62,8 +98,18 @@ def test_step_that_climbs_fails_whatever_optimizer_makes_it(
     assert line in found["line"]["text"]
 
 
-def test_step_of_adam_down_the_loss_passes(told: dict[str, dict[str, Any]]) -> None:
-    assert told["adam"]["verdict"] == "pass"
+@pytest.mark.parametrize("name", STILL)
+def test_bias_that_is_added_and_never_changes_fails(
+    told: dict[str, dict[str, Any]], name: str
+) -> None:
+    found = told[f"still_{name}"]["diagnosis"]
+    assert found["wrong"] == STILL[name][1]
+    assert found["bugs"][0]["id"] == "no-bias-gradient"
+
+
+@pytest.mark.parametrize("name", ["adam", "no_bias"])
+def test_adam_and_a_network_without_biases_pass(told: dict[str, dict[str, Any]], name: str) -> None:
+    assert told[name]["verdict"] == "pass"
 
 
 def test_no_step_of_adam_is_held_against_a_gradient(told: dict[str, dict[str, Any]]) -> None:
@@ -76,3 +122,9 @@ def test_lines_are_those_of_the_activation_that_was_seen(told: dict[str, dict[st
     found = told["tanh_with_the_slope_of_a_sigmoid"]["diagnosis"]
     assert found["bugs"][0]["id"] == "other-derivative"
     assert found["bugs"][0]["fix"] == "dz[1] = da[1] * (1 - a[1]**2)"
+
+
+def test_bias_that_never_changes_and_has_no_gradient_either_is_untested(
+    told: dict[str, dict[str, Any]],
+) -> None:
+    assert told["of_an_odd_function"]["verdict"] == "untested"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from backproof.checks.activations import LeakyReLU
-from backproof.checks.bugs.factors import SIGN
+from backproof.checks.bugs.factors import NO_BIAS, SIGN
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import Conventions
@@ -229,6 +229,8 @@ def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
     if found.reading.climbing and not bugs:
         bugs = [_climbing(found)]
         explained = None  # what is taken off is no gradient that an entry could be held against
+    elif found.reading.still and found.wrong and not bugs:
+        bugs = [_still(found)]
     statement = "Every gradient of the first step is right."
     if found.reading.before is not None:
         statement = f"{', '.join(found.wrong)} are wrong from the second step on."
@@ -270,6 +272,23 @@ def _climbing(found: Watched) -> Bug:
         0.0,
         Fix(f"{parameter}[l] -= learning_rate * d{parameter}[l]", "the gradient is p - Y, p first"),
         equation(f"dz[{problem.L}]", problem.L, problem.head),
+    )
+
+
+def _still(found: Watched) -> Bug:
+    """The bug of biases that are added, and that nothing ever changes."""
+    L = found.page.problem.L
+    layers = [quantity.layer or L for quantity in found.reading.still]
+    variables = [found.network.layers[layer - 1].b for layer in sorted(layers)]
+    names = ", ".join(variable.name for variable in variables if variable is not None)
+    return Bug(
+        NO_BIAS.id,
+        Place.of(layers, L),
+        NO_BIAS.statement,
+        f"{names}: added in the forward pass, and the same after every step that was seen",
+        0.0,
+        Fix("b[l] -= learning_rate * db[l]"),
+        NO_BIAS.see,
     )
 
 

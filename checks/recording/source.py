@@ -151,6 +151,20 @@ class Source:
             return True
         return _puts(statement) or any(_computes(node) for node in _nodes(statement))
 
+    def adds(self, number: int, name: str) -> bool:
+        """Whether the statement on a line adds what a name holds, or an element of it, to
+        something."""
+        for node in _nodes(self.statement(number)):
+            sides: list[ast.expr] = []
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+                sides = [node.left, node.right]
+            elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+                sides = [node.value]
+            places = [place for side in sides for place in _places(side)]
+            if any(_may_be(place, name) for place in places):
+                return True
+        return False
+
     def multiplies(self, number: int) -> bool:
         """Whether the statement on a line has a product, entry by entry, in it."""
         statement = self.statement(number)

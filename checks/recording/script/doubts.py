@@ -19,7 +19,9 @@ def unseen(best: Reading) -> str:
     wanted = [Quantity("dW", layer) for layer in layers]
     if any(layer.has_bias for layer in best.found.layers):
         wanted += [Quantity("db", layer) for layer in layers]
-    return next((str(quantity) for quantity in wanted if quantity not in best.seen), "")
+    # of a bias that nothing ever changes a gradient that is zero, too, shows nothing
+    shown = {one for one, right in best.seen.items() if not right or one not in best.still}
+    return next((str(quantity) for quantity in wanted if quantity not in shown), "")
 
 
 def undecided(best: Reading, tried: Sequence[Reading]) -> str:

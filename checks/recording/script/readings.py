@@ -158,6 +158,8 @@ class Reading:
             climbs = factor is not None and factor < 0 and change.lost.size > 1
             if climbs or quantity in self.climbing:  # added where it must be taken off
                 computed[quantity] = []
+        for quantity in self.still:
+            computed[quantity] = []
         return by_factor(computed), None
 
     @cached_property
@@ -167,6 +169,17 @@ class Reading:
             return frozenset()
         made = [quantity for quantity in self.changes if self.made(quantity)]
         return climbing(self.changes, self.page.values, made)
+
+    @cached_property
+    def still(self) -> frozenset[Quantity]:
+        """The biases that have a gradient, and that nothing ever changes."""
+        found = set()
+        for number, layer in enumerate(self.found.layers, start=1):
+            quantity = Quantity("db", number)
+            fixed = layer.b is not None and not layer.b.ever_differs
+            if fixed and self.page.values[quantity].any():
+                found.add(quantity)
+        return frozenset(found)
 
     @property
     def seen(self) -> dict[Quantity, bool]:

@@ -22,6 +22,7 @@ from backproof.checks.recording.script.functions import OUTPUTS
 from backproof.checks.recording.script.inputs import Inputs
 from backproof.checks.recording.script.layers import Edge, Finder, Layer
 from backproof.checks.recording.script.passes import Network, Step, steps
+from backproof.checks.recording.script.still import with_still_biases
 from backproof.checks.recording.script.variables import Variable, variables
 from backproof.checks.recording.source import Sources
 
@@ -146,7 +147,8 @@ def recognise(recording: Recording) -> Recognised:
     _refuse_two(chains, best)
     found = _at_work(chains, best, archive, inputs)
     _refuse_others(found, held, sources)
-    return found
+    layers = with_still_biases(found.layers, best, recording.made, held, sources)
+    return replace(found, network=replace(found.network, layers=layers))
 
 
 def _weights(held: Sequence[Variable]) -> list[Variable]:

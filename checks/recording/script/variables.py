@@ -82,6 +82,12 @@ class Variable:
         return all(bool(np.isfinite(made.value).all()) for made in self.settled[:2])
 
     @cached_property
+    def ever_differs(self) -> bool:
+        """Whether it holds other numbers later than at first."""
+        first = self.versions[0].value
+        return any(not np.array_equal(made.value, first) for made in self.versions[1:])
+
+    @cached_property
     def moves(self) -> bool:
         """Whether it changes by not much more than it is large, as right weights do."""
         if not self.changes:
