@@ -124,8 +124,21 @@ def _stops(kept: list[Evidence], left: list[Evidence]) -> bool:
     return any(stopped) and not any(item.is_wrong_at_output for item in kept)
 
 
+def _divides_by_zero(item: Evidence) -> bool:
+    """Whether gradients of a single sample came, and are no numbers: a one-hot that is too narrow
+    stops the code instead."""
+    if item.setting.in_call > 1 or not item.gradients:
+        return False
+    return not all(np.isfinite(array).all() for array in item.gradients.values())
+
+
 def _sentence(counted: Counted, right: bool, left: list[Evidence]) -> str:
     what = "its gradients are right" if right else "its gradients are as below"
+    if all(map(_divides_by_zero, left)):
+        return (
+            f"{what} only for several samples; a single one gives NaN or infinity: it divides by 0 "
+            "there, as by N - 1, where N is due."
+        )
     crash = ""
     if any(item.answer.complaint for item in left):
         crash = "; without it, it stops"

@@ -10,6 +10,7 @@ import numpy as np
 from backproof.checks.bugs.factors import SCALE
 from backproof.checks.bugs.register import SUSPECTS
 from backproof.checks.candidates.conventions import Conventions, changed_lines
+from backproof.checks.candidates.lines import lines
 from backproof.checks.diagnosis.bugs import bugs_of, edited_arguments
 from backproof.checks.diagnosis.choice import Explanation
 from backproof.checks.diagnosis.conventional import all_asked_as, meant, meant_by_factor
@@ -94,6 +95,22 @@ def failed(
     )
     diagnosis = replace(diagnosis, statement=statement_of(diagnosis))
     return _counted(diagnosis, evidence)
+
+
+def against_labels(
+    declared: Conventions, found: Conventions, evidence: list[Evidence], right: Conventions
+) -> Diagnosis:
+    """Wrong for the labels that the file itself declares, though right for others: what the program
+    is given is as it says."""
+    told = failed(declared, found, evidence, [])
+    others = " and ".join(changed_lines(declared, right))
+    takes = lines(declared)["Y"]
+    said = (
+        f'The file declares LABELS = "{declared.labels}", and every gradient is right only with '
+        f"{others}: write that, or take the labels as they come, {takes}."
+    )
+    told = replace(told, hints=[said], conventions=[])
+    return replace(told, statement=statement_of(told))
 
 
 def undecided(asked: Conventions, evidence: list[Evidence]) -> Diagnosis:

@@ -21,6 +21,7 @@ from backproof.checks.diagnosis.at_output import nearly_settled
 from backproof.checks.diagnosis.choice import Explanation, Search
 from backproof.checks.diagnosis.classes import WhereComplete, where_classes_occur
 from backproof.checks.diagnosis.conclusions import (
+    against_labels,
     failed,
     failed_behind,
     first_step,
@@ -343,6 +344,8 @@ def _wrong(asked: _Asked, declared: Conventions, heard: Heard) -> Diagnosis:
     for other in _translated(asked, declared, evidence, against_declared=True):
         again = asked.hear(other)
         found = _passed(declared, again) or _passed_with_decay(asked, declared, again)
+        if found is not None and other.labels != declared.labels and "LABELS" in declared.declared:
+            return against_labels(declared, heard.conventions, evidence, other)
         if found is not None:
             return found
     complete = where_classes_occur(heard.conventions, evidence, beside_bugs=False)

@@ -66,6 +66,7 @@ SYMBOLS = (
     Symbol("K/N", lambda at: at.K / at.in_call),
     Symbol("NK", lambda at: at.in_call * at.K),
     Symbol("1/(NK)", lambda at: 1 / (at.in_call * at.K)),
+    Symbol("N/(N - 1)", lambda at: at.in_call / max(at.in_call - 1, 1)),
     Symbol("4", lambda at: 4.0),
     Symbol("1/4", lambda at: 0.25),
 )
