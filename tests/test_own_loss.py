@@ -148,6 +148,14 @@ def test_a_loss_that_says_nothing_judges_nothing(own: Gradients, words: str) -> 
     assert words in found.statement
 
 
+@pytest.mark.parametrize("digits", [3, 4])
+def test_a_rounded_loss_calls_no_right_gradient_wrong(digits: int) -> None:
+    def rounded(W: Any, b: Any, x: Any, y: Any) -> Any:
+        return np.round(loss(W, b, x, y), digits)
+
+    assert asked(gradients, rounded).outcome == "untested"
+
+
 def test_a_loss_that_edits_its_arguments_is_told() -> None:
     def editing(W: Any, b: Any, x: Any, y: Any) -> Any:
         found = loss(W, b, x, y)
@@ -260,3 +268,34 @@ def test_a_file_is_asked_in_its_process_and_the_report_says_why(tmp_path: Path) 
     wrong = check_file(path, Settings())
     assert wrong.found["diagnosis"]["wrong"] == ["dW[1]", "db[1]"]
     assert any("dW[1], db[1] are not the gradients of your own loss" in one for one in wrong.lines)
+
+
+def huber(W: Any, b: Any, x: Any, y: Any) -> Any:
+    r = np.tanh(x @ W[0].T + b[0]) @ W[1].T + b[1] - y
+    q = np.abs(r)
+    return np.mean(np.where(q <= 1.0, 0.5 * r**2, q - 0.5))
+
+
+def gradients_of_huber(W: Any, b: Any, x: Any, y: Any, *, bend: Any) -> Any:
+    h = np.tanh(x @ W[0].T + b[0])
+    r = h @ W[1].T + b[1] - y
+    g = bend(r) / r.size
+    dh = g @ W[1] * (1 - h * h)
+    return [dh.T @ x, g.T @ h], [dh.sum(axis=0), g.sum(axis=0)]
+
+
+@pytest.mark.parametrize(
+    ("bend", "outcome"),
+    [
+        (lambda r: np.clip(r, -1, 1), "pass"),
+        (np.sign, "fail"),
+        (lambda r: np.clip(r, -2, 2), "fail"),
+    ],
+    ids=["Huber", "as if all errors were large", "another bend"],
+)
+def test_errors_are_small_and_large_where_a_loss_may_bend(bend: Any, outcome: str) -> None:
+    def mine(W: Any, b: Any, x: Any, y: Any) -> Any:
+        return gradients_of_huber(W, b, x, y, bend=bend)
+
+    constants = {"labels": "values", "output": "linear", "cost": "quadratic"}
+    assert asked(mine, huber, sizes=(3, 5, 1), **constants).outcome == outcome

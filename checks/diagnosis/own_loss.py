@@ -8,7 +8,7 @@ Where one does, the loss is held against that.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +26,11 @@ PAIR = ("candidate", "own loss")
 SIDES = ("yours", "the slope of your loss")
 ROLES = (Role.FIRST, Role.SQUARE, Role.SINGLE, Role.SAME_Z)
 MOST_SAMPLES = 16  # of a question about the loss, which is called for every entry
-MOST_QUESTIONS = 4
+MOST_QUESTIONS = 4  # beside those with small and large errors
+NEAR = 0.1  # what a last layer is multiplied by, for outputs near 0
+FAR = 4.0
+SMALLEST_TARGET = 0.05  # of real targets beside such outputs: below and above where losses bend
+LARGEST_TARGET = 4.0
 ROUNDINGS = 1e4  # of the format in which gradients come: what code may lose
 # of the largest: an epsilon in a logarithm puts a loss off its gradients by as much, and no bug is
 # as small
@@ -137,8 +141,10 @@ class OwnLoss:
         return bool(self.compared) and not self.wrong
 
     def is_known(self) -> bool:
-        """Whether most entries of some question have slopes that are known."""
-        return any(_share_known(one) >= FEWEST for one in self.compared)
+        """Whether most entries have slopes that are known, in half of the questions or more: the
+        same small step may miss every jump of a rounded loss once, and by that look exact."""
+        known = [_share_known(one) >= FEWEST for one in self.compared]
+        return bool(known) and sum(known) >= FEWEST * len(known)
 
     def without_decay(self) -> OwnLoss:
         """The same with one multiple of W taken off every dW, where that is all that differs and
@@ -278,7 +284,30 @@ def questions(
     small = [
         one for one in probes if one.role in ROLES and len(one.setting.problem.y) <= MOST_SAMPLES
     ]
-    return small[:MOST_QUESTIONS]
+    return [*small[:MOST_QUESTIONS], *_near_and_far(small[0])] if small else []
+
+
+def _near_and_far(first: Probe) -> Iterator[Probe]:
+    """The same question with a last layer near 0, and one that is several times as large: a loss
+    may be another function of small errors than of large ones, as Huber's is."""
+    problem = first.setting.problem
+    L = problem.L
+    spread = np.geomspace(SMALLEST_TARGET, LARGEST_TARGET, problem.y.size).reshape(problem.y.shape)
+    any_target = problem.y.ndim == 2 and problem.output == "linear"
+    for times in (NEAR, FAR):
+        y = problem.y
+        if any_target:
+            # where the output is about 0, the error is about the target
+            y = np.sign(y) * spread * (times if times > 1 else 1.0)
+        scaled = replace(
+            problem,
+            y=y,
+            W=problem.W | {L: times * problem.W[L]},
+            b=problem.b | {L: times * problem.b[L]},
+            name=f"{problem.name} last layer times {times:g}",
+        )
+        setting = replace(first.setting, problem=scaled)
+        yield Probe(Role.OTHER, replace(first.question, problem=scaled), setting)
 
 
 def as_evidence(own: OwnLoss) -> list[Evidence]:
