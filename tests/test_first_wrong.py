@@ -41,7 +41,7 @@ def test_intermediates_show_the_first_wrong_step_directly():
     for name, step in (
         ("tanh prime", "(B5) dz[1]"),
         ("relu in layer 2", "(F2) a[2]"),
-        ("label smoothing", "(B1) dz[3]"),
+        ("root of the error", "(B1) dz[3]"),
     ):
         made = Telling(Conventions(has_intermediates=True), unknown=name)
         candidate = in_process(

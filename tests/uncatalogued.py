@@ -18,7 +18,7 @@ UNKNOWN = (
     ("tanh in both layers", "a[1]"),
     ("relu in layer 2", "a[2]"),
     ("softmax at a temperature", "p"),
-    ("label smoothing", "dz[3]"),
+    ("root of the error", "dz[3]"),
     ("squared error delta", "dz[3]"),
     ("hinge", "dz[3]"),
     ("tanh of the delta", "dz[3]"),
@@ -77,7 +77,7 @@ class Uncatalogued(Planted):
         e = p - t
         right = super().output_delta(p, t, z)
         return {
-            "label smoothing": p - 0.9 * t - 0.1 / len(t),
+            "root of the error": np.sign(e) * np.sqrt(np.abs(e)),
             "squared error delta": e * np.abs(e),
             "hinge": np.where(t > 0, -1.0, 1.0) * (np.abs(e) > 0.3) + 0.01 * e,
             "tanh of the delta": np.tanh(3 * right),
