@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from backproof.checks.candidates.inside.recording import Made
 from backproof.checks.recording.script.chains import Chain
 from backproof.checks.recording.script.layers import Edge, Layer
@@ -46,17 +48,20 @@ def _still(
     """The variable that stays zero and is added on a line that makes a layer's z; None where there
     is none."""
     n = len(edge.M)
+    fitting = [one for one in made if one.value.ndim > 0 and _is_line(one.value, n)]
+    moving = {one.site.name for one in fitting if one.value.any()}
+    names = {one.site.name for one in fitting if one.time <= edge.until} - moving - {""}
     sites = {one.site for one in edge.found.values()}
-    values = set()
-    for one in made:
-        is_line = one.value.ndim > 0 and max(one.value.shape) == one.value.size == n
-        if one.time > edge.until or not is_line or one.value.any():
-            continue
-        name = one.site.name
-        if name and any(sources.of(at.file).adds(at.line, name) for at in sites):
-            values.add(id(one.value))
+    lines = [(sources.of(site.file), site.line) for site in sites]
+    added = {name for name in names if any(of.adds(line, name) for of, line in lines)}
+    values = {id(one.value) for one in fitting if one.site.name in added}
     for variable in held:
         stays_zero = not any(version.value.any() for version in variable.versions)
         if stays_zero and any(id(version.value) in values for version in variable.versions):
             return variable
     return None
+
+
+def _is_line(value: np.ndarray, n: int) -> bool:
+    """Whether an array is a row or a column of as many entries."""
+    return max(value.shape) == value.size == n
