@@ -83,6 +83,7 @@ class Recorder:
         scalars: (time, site, value, caller's line) of single numbers.
         lines: (file, line) of callers.
         limits: what was left out because a limit was reached, in words.
+        unseen: when arrays that were too large to be looked at last changed, by name.
         ended: file, line and function where the outermost call returned.
     """
 
@@ -96,6 +97,7 @@ class Recorder:
     scalars: list[tuple[int, int, float, int]] = field(default_factory=list)
     lines: list[tuple[str, int]] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
+    unseen: dict[str, int] = field(default_factory=dict)
     ended: tuple[str, int, str] | tuple[()] = ()
 
     def __post_init__(self) -> None:
@@ -133,6 +135,7 @@ class Recorder:
         sys.settrace(self._before)
         for skipped in sorted(self._reader.skipped):
             self._say(f"not looked at: {skipped}")
+        self.unseen = dict(self._reader.changing)
 
     def _called(self, frame: FrameType, event: str, _: object) -> Trace | None:
         """A call: of a function that is theirs, note its arguments, and follow its lines."""
@@ -260,6 +263,7 @@ class Recorder:
             else:
                 continue
             if type(value) is not ModuleType:
+                self._reader.time = self.time
                 for found in self._reader.look(owner, name, value):
                     yield name, found
 

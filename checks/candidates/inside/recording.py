@@ -106,6 +106,7 @@ class Recording:
         made: every array, in the order in which they were made.
         series: single numbers, by place.
         limits: what was left out, in words.
+        unseen: when arrays that were too large to be looked at last changed, by name.
         ended: file, line and function where the call returned; None where that has no lines.
         sources: the text of each file, as Python has it.
     """
@@ -115,6 +116,7 @@ class Recording:
     limits: tuple[str, ...] = ()
     ended: tuple[str, int, str] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+    unseen: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def files(self) -> list[str]:
@@ -141,6 +143,7 @@ def pack(recorder: Recorder) -> tuple[Header, Arrays]:
         "lines": [list(line) for line in recorder.lines],
         "precisions": recorder.precisions,
         "limits": recorder.limits,
+        "unseen": recorder.unseen,
         "ended": list(recorder.ended),
         "sources": {file: _source(file) for file in files},
         "shapes": [list(array.shape) for array in recorder.arrays],
@@ -167,6 +170,7 @@ def unpack(header: Any, arrays: Arrays) -> Recording:
         sites = [Site(*_site(entry)) for entry in header["sites"]]
         lines = [(str(file), int(line)) for file, line in header["lines"]]
         limits = tuple(str(limit) for limit in header["limits"])
+        unseen = {str(name): int(time) for name, time in dict(header["unseen"]).items()}
         values = _cut(arrays[f"{RECORDED}numbers"], header["shapes"])
         eps = [_eps(str(precision)) for precision in header["precisions"]]
         made = tuple(
@@ -179,7 +183,7 @@ def unpack(header: Any, arrays: Arrays) -> Recording:
         series = tuple(_series(sites, lines, arrays))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"no recording: {type(error).__name__}: {error}") from error
-    return Recording(made, series, limits, ended, sources)
+    return Recording(made, series, limits, ended, sources, unseen)
 
 
 def of(recorder: Recorder) -> Recording:

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-LARGEST_ARRAY = 100_000  # entries; what is larger is not looked at
+LARGEST_ARRAY = 600_000  # entries; what is larger is not looked at
+SAMPLED = 16  # along each axis of a larger one, to see whether it changes
 LONGEST_LIST = 1_000  # elements whose own numbers are looked at one by one
 DEEPEST = 4  # containers within containers
 MOST_IN_ONE_LOOK = 2_000  # values that one name is searched for
@@ -57,14 +58,20 @@ class Reader:
         is_own_file: whether a file is one, by its path.
         kept: owners, kept alive so that no later one takes their identity.
         skipped: what was left out, in words, each once.
+        time: the recorder's, which tells when something was seen.
+        changing: of arrays that are too large to be looked at, and do not stay the same: when they
+            were last seen to be another, by name.
     """
 
     is_own: Callable[[str], bool]
     is_own_file: Callable[[str], bool]
     kept: dict[int, object] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
+    time: int = 0
+    changing: dict[str, int] = field(default_factory=dict)
     looks: int = 0
     _until: int = 0
+    _large: dict[Slot, bytes] = field(default_factory=dict)
     _met: set[int] = field(default_factory=set)
     _classes: dict[type, bool] = field(default_factory=dict)
 
@@ -89,7 +96,7 @@ class Reader:
             if array is not None and array.size <= LARGEST_ARRAY:
                 yield Found(slot, name, array, in_container, id(value))
             elif array is not None:
-                self.skipped.add(f"arrays of more than {LARGEST_ARRAY:,} entries")
+                self._too_large(slot, name, array)
             if _is_tensor(kind):
                 yield from self._gradient(value, slot, name, depth)
         elif issubclass(kind, (list, tuple, deque)):
@@ -143,6 +150,13 @@ class Reader:
         if value.is_leaf and value.grad is not None and depth <= DEEPEST:
             place = (hash(slot), "grad")
             yield from self._look(place, f"{name}.grad", value.grad, depth + 1, False)
+
+    def _too_large(self, slot: Slot, name: str, array: np.ndarray) -> None:
+        self.skipped.add(f"arrays of more than {LARGEST_ARRAY:,} entries")
+        sample = array[tuple(slice(None, None, -(-n // SAMPLED)) for n in array.shape)].tobytes()
+        if self._large.setdefault(slot, sample) != sample:
+            self._large[slot] = sample
+            self.changing[name] = self.time
 
     def _too_many(self) -> None:
         if self.looks > MOST_LOOKS:

@@ -16,6 +16,7 @@ import numpy as np
 
 from backproof.checks.activations import Activation
 from backproof.checks.candidates.inside.recording import Made, Recording
+from backproof.checks.candidates.inside.values import LARGEST_ARRAY
 from backproof.checks.recording.script.archive import Archive
 from backproof.checks.recording.script.chains import Chain, Chains
 from backproof.checks.recording.script.functions import OUTPUTS
@@ -147,8 +148,20 @@ def recognise(recording: Recording) -> Recognised:
     _refuse_two(chains, best)
     found = _at_work(chains, best, archive, inputs)
     _refuse_others(found, held, sources)
+    _refuse_unseen(recording, found.network.change_times()[0])
     layers = with_still_biases(found.layers, best, recording.made, held, sources)
     return replace(found, network=replace(found.network, layers=layers))
+
+
+def _refuse_unseen(recording: Recording, since: int) -> None:
+    """Arrays that go on changing after the first update, and were too large to be looked at: a
+    layer may be among them."""
+    names = [name for name, changed in recording.unseen.items() if changed > since]
+    if names:
+        raise NotRecognised(
+            f"what {', '.join(names[:6])} holds: it changes from step to step, and has more than "
+            f"{LARGEST_ARRAY:,} entries, which are not looked at"
+        )
 
 
 def _weights(held: Sequence[Variable]) -> list[Variable]:
