@@ -1,5 +1,5 @@
-"""A watched network as large as one for MNIST is seen whole; what is too large to be looked at makes
-no verdict on the rest of it."""
+"""A watched network as large as one for MNIST is seen whole; what is too large to be looked at
+makes no verdict on the rest of it."""
 
 from __future__ import annotations
 
