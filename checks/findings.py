@@ -97,7 +97,7 @@ class Fix:
 
     @staticmethod
     def of_steps(*steps: str, comment: str = "", above: int = 0) -> Fix:
-        """The correct lines of some steps: see checks/candidates/lines.py for their names."""
+        """The correct lines of some steps: see checks/candidates/right_lines.py for their names."""
         return Fix("; ".join(f"{{{step}}}" for step in steps), comment, steps, above)
 
     def __str__(self) -> str:

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from backproof.checks.candidates.candidate_file import CandidateFile
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.candidates.file import CandidateFile
 from backproof.checks.candidates.inside.recorder import Recorder
 from backproof.checks.candidates.inside.recording import pack as pack_recording
 from backproof.checks.candidates.inside.returned import COLLECT, Refused

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from planted import in_process
 
+from backproof.checks.candidates.candidate_file import CandidateFile
 from backproof.checks.candidates.conventions import Conventions, read
-from backproof.checks.candidates.file import CandidateFile
 from backproof.checks.diagnosis.diagnose import diagnose
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.penalties import penalty_in

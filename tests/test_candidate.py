@@ -14,8 +14,8 @@ import pytest
 from backproof.checks import by_hand
 from backproof.checks.candidates import conventions
 from backproof.checks.candidates.candidate import Answer, Question
+from backproof.checks.candidates.candidate_file import FIRST_SEED, CandidateFile, Unusable, load
 from backproof.checks.candidates.conventions import Conventions, NotAConvention
-from backproof.checks.candidates.file import FIRST_SEED, CandidateFile, Unusable, load
 from backproof.checks.candidates.inside.frames import pack, unpack
 from backproof.checks.candidates.sandbox import Limits, Sandbox
 from backproof.checks.problem import Problem, draw

@@ -10,7 +10,7 @@ import torch
 
 from backproof import assert_gradients
 from backproof.checks import bound
-from backproof.checks.black_box import rounding, rungs, slopes
+from backproof.checks.black_box import difference_quotients, rounding, slopes
 from benchmarks.planted_errors import KINDS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -66,7 +66,7 @@ def test_evaluations_on_the_page_are_those_that_a_loss_counts(dtype, column):
         (r"`SAFETY = (\d+)`", bound.SAFETY),
         (r"looked at in (\d+) blocks", bound.BLOCKS),
         (r"plants (\d+)\s+kinds", len(KINDS)),
-        (r"(\w+) standard deviations of the loss's noise", rungs.NOISE_BAR),
+        (r"(\w+) standard deviations of the loss's noise", difference_quotients.NOISE_BAR),
         (r"a ladder of (\w+) steps", len(slopes.ladder(1e-7, 1 / 16))),
         (r"less\s+than (\w+) times the bar", slopes.BEYOND_DOUBT),
         (r"random roundings \(.*?\): (\w+) runs", rounding.RUNS),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from planted import InProcess
 
+from backproof.checks.candidates.candidate_file import CandidateFile
 from backproof.checks.candidates.conventions import CONSTANTS, read
-from backproof.checks.candidates.file import CandidateFile
 from backproof.checks.diagnosis.probes import plan
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.quantities import Quantity

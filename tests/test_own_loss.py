@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backproof.checks.candidates.candidate_file import CandidateFile
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.candidates.file import CandidateFile
 from backproof.checks.candidates.inside.returned import Refused
 from backproof.checks.candidates.inside.slopes import slopes
 from backproof.checks.candidates.live import LiveProcess

@@ -11,7 +11,7 @@ from typing import Any
 import own_names
 import pytest
 
-from backproof.checks.candidates.file import load
+from backproof.checks.candidates.candidate_file import load
 from backproof.checks.candidates.sandbox import Limits, Manner, Sandbox
 from backproof.checks.diagnosis.diagnose import diagnose
 from backproof.checks.grading.checking import check_file

@@ -18,7 +18,7 @@ from planting.strange import strange
 from planting.writing import compiled, write
 
 from backproof.checks.candidates.conventions import Conventions, read
-from backproof.checks.candidates.lines import lines
+from backproof.checks.candidates.right_lines import lines
 from backproof.checks.diagnosis.diagnose import Diagnosis
 from backproof.checks.heads import Head
 

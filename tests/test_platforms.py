@@ -79,7 +79,7 @@ GREEDY = """
 import sys
 from pathlib import Path
 import numpy as np
-from backproof.checks.candidates.file import load
+from backproof.checks.candidates.candidate_file import load
 from backproof.checks.candidates.candidate import Question
 from backproof.checks.candidates.sandbox import Limits, Sandbox
 from backproof.checks.problem import draw

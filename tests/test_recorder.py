@@ -12,6 +12,7 @@ import pytest
 
 from backproof.checks.candidates.inside.recorder import Recorder
 from backproof.checks.candidates.inside.recording import Recording, of, pack, unpack
+from backproof.checks.candidates.inside.values import LARGEST_ARRAY
 
 ROOM = Path(__file__).resolve().parent.parent / "checks" / "candidates" / "inside"
 
@@ -255,7 +256,7 @@ def test_limits_are_said() -> None:
         """
     _, recording = run(loop, np.zeros(3), most_lines=50)
     assert any("50 lines" in limit for limit in recording.limits)
-    _, recording = run("def work(x):\n    y = x + 1\n    return y", np.zeros(200_000))
+    _, recording = run("def work(x):\n    y = x + 1\n    return y", np.zeros(LARGEST_ARRAY + 1))
     assert any("entries" in limit for limit in recording.limits)
     assert not recording.made
 

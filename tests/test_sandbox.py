@@ -13,7 +13,7 @@ from test_sources import notebook
 from test_submissions import RIGHT, written
 
 from backproof.checks.candidates.candidate import Question
-from backproof.checks.candidates.file import CandidateFile, Unusable, load
+from backproof.checks.candidates.candidate_file import CandidateFile, Unusable, load
 from backproof.checks.candidates.isolation import isolation
 from backproof.checks.candidates.sandbox import Limits, Manner, Sandbox
 from backproof.checks.problem import draw

@@ -11,7 +11,7 @@ import pytest
 from command import Done, checks
 
 from backproof.checks.__main__ import main
-from backproof.checks.candidates.file import load
+from backproof.checks.candidates.candidate_file import load
 from backproof.checks.candidates.sandbox import Limits, Sandbox
 
 RIGHT = """

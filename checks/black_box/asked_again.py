@@ -11,10 +11,10 @@ from torch import Tensor
 
 from backproof.checks.black_box.arithmetic import arithmetic
 from backproof.checks.black_box.box import BlackBox, real
+from backproof.checks.black_box.difference_quotients import NOISE_BAR
 from backproof.checks.black_box.imitation import imitate
 from backproof.checks.black_box.root_mean_square import root_mean_square
 from backproof.checks.black_box.rounding import SPREADS
-from backproof.checks.black_box.rungs import NOISE_BAR
 from backproof.checks.black_box.shadow import Shadow
 from backproof.checks.black_box.untouched import same_bits
 from backproof.checks.verdict import Verdict, judge, missing

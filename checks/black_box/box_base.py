@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from backproof.checks.black_box import noise, slopes
+from backproof.checks.black_box.difference_quotients import NOISE_BAR, Probe
 from backproof.checks.black_box.root_mean_square import root_mean_square
-from backproof.checks.black_box.rungs import NOISE_BAR, Probe
 
 # exponent of eps, for the smallest step and between the points of the noise estimate: see
 # `_smallest`

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from backproof.checks.black_box.asked_again import Second, asked_again, scaled
 from backproof.checks.black_box.box import BlackBox, Loss, real
+from backproof.checks.black_box.difference_quotients import NOISE_BAR
 from backproof.checks.black_box.held import Held
 from backproof.checks.black_box.parts import all_finite
-from backproof.checks.black_box.rungs import NOISE_BAR
 from backproof.checks.black_box.untouched import Generators, same_bits
 from backproof.checks.verdict import Verdict, judge, missing
 

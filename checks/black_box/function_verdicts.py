@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from backproof.checks.black_box.difference_quotients import NOISE_BAR
 from backproof.checks.black_box.entries import (
     common_factor,
     entry_by_entry,
@@ -16,7 +17,6 @@ from backproof.checks.black_box.entries import (
 )
 from backproof.checks.black_box.function_call import Outcome, gradient_of
 from backproof.checks.black_box.rounding import Allowance
-from backproof.checks.black_box.rungs import NOISE_BAR
 from backproof.checks.black_box.untouched import same_bits
 from backproof.checks.verdict import Verdict, missing
 

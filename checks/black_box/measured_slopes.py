@@ -11,7 +11,7 @@ import numpy as np
 
 from backproof.checks.black_box import slopes
 from backproof.checks.black_box.box_base import Box
-from backproof.checks.black_box.rungs import Probe, Slope
+from backproof.checks.black_box.difference_quotients import Probe, Slope
 
 # steps of the first direction; a ladder has as many, or fewer where the loss is noisier than
 # float64

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from backproof.checks.black_box.rungs import (
+from backproof.checks.black_box.difference_quotients import (
     NOISE_BAR,
     Difference,
     Probe,

@@ -99,8 +99,8 @@ class Suspect:
     Attributes:
         id: its name in the catalogue.
         statement: one sentence on what the code does.
-        fix: the line that repairs it. It may name those of checks/candidates/lines.py in braces, so
-            that it comes out as the candidate would write it.
+        fix: the line that repairs it. It may name those of checks/candidates/right_lines.py in
+            braces, so that it comes out as the candidate would write it.
         see: the equation that it gets wrong first.
         rank: of bugs that explain the numbers equally well, the lowest is named first; they are in
             the order in which bugs were counted in public code.

@@ -1,8 +1,8 @@
 """Somebody's own implementation, as the diagnosis sees it: questions, answers in the project's
 conventions, and who can be asked.
 
-checks/candidates/file.py asks a file, in a process of its own. Nothing that it does reaches us but
-arrays and a sentence.
+checks/candidates/candidate_file.py asks a file, in a process of its own. Nothing that it does
+reaches us but arrays and a sentence.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import numpy as np
 from backproof.checks.bugs.factors import DECAY
 from backproof.checks.bugs.in_place import IN_PLACE
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.candidates.lines import lines, with_layer
+from backproof.checks.candidates.right_lines import lines, with_layer
 from backproof.checks.diagnosis.choice import Cause, Explanation
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.digits import apart

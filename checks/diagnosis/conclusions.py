@@ -10,7 +10,7 @@ import numpy as np
 from backproof.checks.bugs.factors import SCALE
 from backproof.checks.bugs.register import SUSPECTS
 from backproof.checks.candidates.conventions import Conventions, changed_lines
-from backproof.checks.candidates.lines import lines
+from backproof.checks.candidates.right_lines import lines
 from backproof.checks.diagnosis.bugs import bugs_of, edited_arguments
 from backproof.checks.diagnosis.choice import Explanation
 from backproof.checks.diagnosis.conventional import all_asked_as, meant, meant_by_factor

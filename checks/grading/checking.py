@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backproof.checks.candidates.file import Unusable, load
+from backproof.checks.candidates.candidate_file import Unusable, load
 from backproof.checks.candidates.sandbox import Limits, Sandbox
 from backproof.checks.candidates.source import Source, Unreadable, read
 from backproof.checks.grading import feedback
 from backproof.checks.grading.conclude import Settings, conclude
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.own_data import why_not
-from backproof.checks.grading.remarks import beside, by_libraries
+from backproof.checks.grading.side_effects import beside, by_libraries
 from backproof.checks.grading.trying import with_tried_fix
 from backproof.checks.grading.watching import is_script, watch
 from backproof.checks.recording.listing import cell_by_cell

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from backproof.checks.candidates.candidate_file import CandidateFile
 from backproof.checks.candidates.conventions import Conventions, changed_lines
-from backproof.checks.candidates.file import CandidateFile
 from backproof.checks.candidates.sandbox import Manner
 from backproof.checks.findings import Diagnosis
 from backproof.checks.grading.feedback import Feedback
-from backproof.checks.grading.remarks import faults, idle, notes, wrong_shapes
+from backproof.checks.grading.side_effects import faults, idle, notes, wrong_shapes
 from backproof.checks.report.listed import PLAIN, Page
 
 

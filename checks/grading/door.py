@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from backproof.checks.candidates.file import CandidateFile, Habits
+from backproof.checks.candidates.candidate_file import CandidateFile, Habits
 from backproof.checks.candidates.live import LiveProcess, declared, may_edit
 from backproof.checks.diagnosis.diagnose import diagnose
 from backproof.checks.findings import Bug, Line

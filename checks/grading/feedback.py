@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.candidates.lines import of_step
+from backproof.checks.candidates.right_lines import of_step
 from backproof.checks.digits import apart
 from backproof.checks.findings import Bug, Diagnosis, Step
 from backproof.checks.learning.answer import Answer

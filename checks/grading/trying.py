@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from backproof.checks.candidates.candidate import Candidate
-from backproof.checks.candidates.file import Unusable, load
+from backproof.checks.candidates.candidate_file import Unusable, load
 from backproof.checks.candidates.sandbox import Sandbox
 from backproof.checks.candidates.source import CELLS_APART, Source
 from backproof.checks.findings import Bug, Diagnosis, Fix, Line, Step

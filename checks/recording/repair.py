@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.candidates.lines import PRODUCTS, derivative, output_delta
+from backproof.checks.candidates.right_lines import PRODUCTS, derivative, output_delta
 from backproof.checks.findings import Line, Step
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.decays import decays_in

@@ -20,7 +20,7 @@ import torch
 from backproof.checks import by_hand
 from backproof.checks.activations import named
 from backproof.checks.black_box import noise, slopes
-from backproof.checks.black_box.rungs import NOISE_BAR, Slope
+from backproof.checks.black_box.difference_quotients import NOISE_BAR, Slope
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities
 from backproof.checks.witnesses.in_torch import batch_of, network_of

@@ -13,8 +13,8 @@ import numpy as np
 from planted import InProcess
 
 from backproof.checks.candidates.candidate import Answer, Question
+from backproof.checks.candidates.candidate_file import CandidateFile
 from backproof.checks.candidates.conventions import CONSTANTS, read
-from backproof.checks.candidates.file import CandidateFile
 from backproof.checks.problem import Problem, draw
 from planting.spec import Spec
 from planting.writing import Edit, compiled, write

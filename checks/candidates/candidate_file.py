@@ -1,7 +1,8 @@
 """A candidate that is a Python file: loaded and asked in its process, its conventions translated,
 its habits noted.
 
-sandbox.py is the process, conventions.py the translation, answers.py what becomes of the arrays.
+sandbox.py is the process, conventions.py the translation, answered_arrays.py what becomes of the
+arrays.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from backproof.checks.candidates import conventions as translate
-from backproof.checks.candidates.answers import believed, implied, not_finite, together
+from backproof.checks.candidates.answered_arrays import believed, implied, not_finite, together
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.conventions import Conventions, NotAConvention
 from backproof.checks.candidates.inside.frames import Arrays, Header

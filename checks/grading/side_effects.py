@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from backproof.checks.candidates.file import CandidateFile
+from backproof.checks.candidates.candidate_file import CandidateFile
 from backproof.checks.candidates.sandbox import Sandbox
 from backproof.checks.candidates.seeding import seeds
 from backproof.checks.quantities import kind_of

@@ -11,7 +11,7 @@ import pytest
 
 from backproof.checks import by_hand
 from backproof.checks.candidates.conventions import Conventions, arguments
-from backproof.checks.candidates.lines import lines, of_step
+from backproof.checks.candidates.right_lines import lines, of_step
 from backproof.checks.findings import Step
 from backproof.checks.problem import draw
 from backproof.checks.quantities import Quantity
