@@ -361,9 +361,21 @@ CRASHES = {
 }
 
 
+def has_derivative(function, x):
+    """Whether torch itself differentiates it; older versions do not all of them."""
+    try:
+        outputs = function(x.requires_grad_())
+        torch.autograd.grad(sum(output.sum() for output in outputs), x)
+    except RuntimeError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("name", CRASHES)
 def test_what_used_to_crash_or_be_refused_passes_against_itself(name):
     function, shape = CRASHES[name]
+    if name == "aminmax" and not has_derivative(function, normal(*shape)):
+        pytest.skip(f"torch {torch.__version__} has no derivative of {name}")
     assert not report_on(function, function, (normal(*shape),)).failures
 
 
