@@ -3,6 +3,7 @@ or checks is imported."""
 
 import os
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     reason="BACKPROOF_MNIST does not name the folder of the MNIST files"
                 )
             )
+
+
+@pytest.fixture(autouse=True)
+def search_path_as_it_was() -> Iterator[None]:
+    """What a test does to the search path ends with it: processes that a later one spawns get a
+    copy, and would not find us."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture
