@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backproof.model import pasted
 from backproof.model.command_line import (
     BAD_INPUT,
     GOOD,
@@ -296,7 +297,7 @@ def train(run: Run, given: Namespace, start: float, program: str) -> int:
     symptoms = session.conclude(ended=code == GOOD)
     if code == GOOD and session.wrong:
         code = WRONG
-    label = labelling(program)
+    label = pasted.script("label") if program == PROGRAM else pasted.command("label")
     print("\n".join(summary.as_text(session, symptoms, seconds, runs=RUNS, label=label)))
     if given.json:
         print(json.dumps(summary.as_json(run, session.checker, symptoms, seconds)))
@@ -322,15 +323,6 @@ def follow(run: Run, program: str) -> int:
         code = INTERRUPTED
     run.training.leave()
     return code
-
-
-def labelling(program: str) -> list[str]:
-    """How the program that labels is called, by somebody who called this one so."""
-    if program != PROGRAM:
-        return [*shlex.split(program)[:-1], "label"]
-    script = Path(__file__).with_name("label.py")
-    here = Path.cwd()
-    return ["python", str(script.relative_to(here) if script.is_relative_to(here) else script)]
 
 
 def lost(run: Run, error: Exception) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import TracebackType
 from backproof.model.atomic import temporaries_of
 from backproof.model.checkpoint import CHECKPOINT, CONFIG, MODEL, SAMPLES, load_config
 from backproof.model.command_line import BadInput
+from backproof.model.pasted import script
 
 if sys.platform == "win32":
     import msvcrt
@@ -149,8 +151,8 @@ def newest_run(folder: Path) -> Path:
             written[path.parent] = max(written.get(path.parent, 0), path.stat().st_mtime_ns)
     if not written:
         raise BadInput(
-            f"expected a run in {folder}/, got none. Train one with python train.py, or name one "
-            "with --run."
+            f"expected a run in {folder}/, got none. Train one with "
+            f"{shlex.join(script('train'))}, or name one with --run."
         )
     return max(sorted(written), key=lambda run: written[run])
 

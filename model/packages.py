@@ -31,7 +31,12 @@ def lacking(error: ModuleNotFoundError) -> str | None:
 
 def _source() -> str:
     """What pip installs this project from: the checkout, where this is one."""
+    return str(checkout() or OURS)
+
+
+def checkout() -> Path | None:
+    """The folder of the checkout that runs; None where what runs is installed."""
     root = Path(backproof.__file__).resolve().parents[1]
     if (root / "pyproject.toml").is_file():
-        return str(root)
-    return OURS
+        return root
+    return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from safetensors.numpy import save
 from backproof.model.atomic import write_atomically
 from backproof.model.command_line import BadInput
 from backproof.model.files.reading import open_regular
+from backproof.model.pasted import script
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Shaped
@@ -122,7 +124,7 @@ def expect(path: Path) -> None:
 
 def advice(run: Path) -> str:
     """What to do where a run cannot be used."""
-    return f"Choose another run than {run}, or train one with python train.py."
+    return f"Choose another run than {run}, or train one with {shlex.join(script('train'))}."
 
 
 def first_line(error: Exception) -> str:

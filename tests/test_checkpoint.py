@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,6 +27,7 @@ from backproof.model.checkpoint import (
 )
 from backproof.model.command_line import BadInput
 from backproof.model.folders import claim_run, newest_run
+from backproof.model.pasted import script
 from backproof.model.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[1]
@@ -321,7 +323,7 @@ def test_a_broken_file_is_refused(tmp_path, name, load, broken):
     line = refusal(load, tmp_path)
     assert line.startswith(f"{tmp_path / name}: ")
     assert message in line
-    assert line.endswith("or train one with python train.py.")
+    assert line.endswith(f"or train one with {shlex.join(script('train'))}.")
 
 
 def test_a_precision_that_numpy_has_not_is_refused(tmp_path):
@@ -356,7 +358,9 @@ def test_what_is_no_run_is_refused(tmp_path, kind):
         f"{run}: expected the folder of a run with a {MODEL}, got none there. Choose "
         f"another run than {run}, "
     )
-    assert refusal(load_model, run) == expected + "or train one with python train.py."
+    assert (
+        refusal(load_model, run) == expected + f"or train one with {shlex.join(script('train'))}."
+    )
 
 
 def edited(folder, arrays=None, facts=None):
@@ -513,8 +517,8 @@ def test_the_newest_run_is_the_one_whose_weights_were_written_last(tmp_path):
 
 def test_no_run_at_all_is_refused(tmp_path):
     expected = (
-        f"expected a run in {tmp_path}/, got none. Train one with python train.py, or name "
-        "one with --run."
+        f"expected a run in {tmp_path}/, got none. Train one with "
+        f"{shlex.join(script('train'))}, or name one with --run."
     )
     assert refusal(newest_run, tmp_path) == expected
 

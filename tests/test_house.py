@@ -37,8 +37,9 @@ MAY_READ: dict[str, set[str]] = {
     "pages": {"page"},
     "training": {"page", "report", "witnesses", "learning", "model"},
 }
-# What everybody may read: exit codes and one-line errors, and the one way to write a file.
-SHARED = ("model.command_line", "model.atomic", "model.program")
+# What everybody may read: exit codes and one-line errors, the one way to write a file, and commands
+# to paste.
+SHARED = ("model.command_line", "model.atomic", "model.program", "model.pasted")
 DOORS = {
     "checks",
     "checks.__main__",

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from backproof import label, train
 from backproof.model.checkpoint import load_model
 from backproof.model.data import load
 from backproof.model.network import MLP
+from backproof.model.pasted import script
 
 ROOT = Path(__file__).parents[1]
 PICTURES = {
@@ -322,7 +324,8 @@ def test_refuses_a_run_whose_weights_are(capsys, tmp_path, damage):
 def test_refuses_where_no_run_was_ever_made(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     expected = (
-        "expected a run in runs/, got none. Train one with python train.py, or name one with --run."
+        "expected a run in runs/, got none. Train one with "
+        f"{shlex.join(script('train'))}, or name one with --run."
     )
     assert refused(capsys, "1", "1", "0", "0") == expected
 

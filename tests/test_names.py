@@ -39,7 +39,8 @@ def clashing(tmp_path: Path) -> Path:
 
 def backproof(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The command as it is installed: found from anywhere, the current folder on the path."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": beside}
     return subprocess.run(
         [sys.executable, "-m", "backproof", *arguments],
         cwd=folder,

@@ -3,6 +3,7 @@ ones."""
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,13 @@ def test_command_of_the_readme_is_accepted(words):
 
 def test_output_of_the_readme_is_what_train_prints(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))  # its first command activates no environment
     assert train.main([]) == 0
     printed = (
         capsys.readouterr()
         .out.replace(str(tmp_path), "/home/you/backproof")
         .replace(str(ROOT / "label.py"), "label.py")
+        .replace(sys.executable, ".venv/bin/python")
     )
     shown = next(
         block for block in README.split("```")[1::2] if "test accuracy" in block

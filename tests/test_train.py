@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from train_command import BARS, run, tree, weights
 from backproof import label, train
 from backproof.checks.activations import Sigmoid
 from backproof.model.checkpoint import load_model
+from backproof.model.pasted import script, tool
 from backproof.model.training import Training
 
 ROOT = Path(__file__).parents[1]
@@ -88,8 +90,11 @@ def test_the_last_lines_say_how_good_how_sure_and_what_next(capsys, tmp_path):
         accuracy,
     )
     assert where == f"run: {tmp_path}/runs/bars-1"
-    assert look == f"look: tensorboard --logdir {tmp_path}/runs"
-    assert what_next.startswith("label: python ")
+    assert (
+        look
+        == f"look: {shlex.join(tool('tensorboard', 'tensorboard.main'))} --logdir {tmp_path}/runs"
+    )
+    assert what_next.startswith(f"label: {shlex.join(script('label'))} ")
     for picture, answer in (
         ("1100", "horizontal"),
         ("0011", "horizontal"),
@@ -207,7 +212,7 @@ def test_ctrl_c_saves_says_so_and_costs_nothing(monkeypatch, capsys, where):
     epochs = 2 if where == "between epochs" else 3
     assert err == f"train.py: interrupted; everything up to epoch {epochs} is saved.\n"
     assert json.loads(out.splitlines()[-1])["epochs"] == epochs
-    assert "label: python " in out
+    assert f"label: {shlex.join(script('label'))} " in out
     assert run("--resume", "parts") == 0
     assert run(*flags, "--run-dir", "whole") == 0
     assert weights("parts") == weights("whole")
@@ -231,7 +236,7 @@ def test_sigint_from_outside_saves_and_the_resumed_run_ends_the_same(capsys):
     stopped = int(
         re.fullmatch(rb"train.py: interrupted; everything up to epoch (\d+) is saved.\n", err)[1]
     )
-    assert b"label: python " in out
+    assert f"label: {shlex.join(script('label'))} ".encode() in out
     assert run("--resume", "parts", "--epochs", stopped + 3, "--no-check") == 0
     assert run(*flags, "whole", "--epochs", stopped + 3) == 0
     assert weights("parts") == weights("whole")

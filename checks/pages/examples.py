@@ -6,12 +6,14 @@ Without --copy they are listed with their first lines; with it they are copied, 
 from __future__ import annotations
 
 import ast
+import shlex
 import sys
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import backproof
+from backproof.model import pasted
 from backproof.model.atomic import write_atomically
 from backproof.model.command_line import BAD_INPUT, GOOD, Parser, complain, folder, unwritable
 
@@ -27,7 +29,9 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     if args.copy is None:
         for example in examples():
             print(f"{example.name}: {first_line(example)}")
-        print(f"Copy them with {program} --copy DIR, then: backproof check DIR/one_sample.py")
+        copy = shlex.join(pasted.command("examples"))
+        check = shlex.join(pasted.command("check"))
+        print(f"Copy them with {copy} --copy DIR, then: {check} DIR/one_sample.py")
         return GOOD
     try:
         return _copy(args.copy, program)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backproof.model.pasted import tool
 from backproof.model.screen import counted
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def as_text(
         lines.append(f"symptom {short if watcher.reported(symptom) else symptom.line}")
     if not run.last:
         return [*lines, f"stopped before the first epoch was saved, in {seconds:.1f} s"]
+    shown = str((folder.parent if folder.parent == runs else folder).resolve())
     quality = f"{_quality(run)} after {counted(run.last.epoch, 'epoch')}"
     if math.isfinite(watcher.baseline):
         quality += f" ({watcher.baseline:.2%} by always answering the commonest class)"
@@ -62,8 +64,7 @@ def as_text(
         *lines,
         f"{quality}, in {seconds:.1f} s",
         f"run: {folder.resolve()}",
-        "look: tensorboard --logdir "
-        f"{shlex.quote(str((folder.parent if folder.parent == runs else folder).resolve()))}",
+        f"look: {shlex.join([*tool('tensorboard', 'tensorboard.main'), '--logdir', shown])}",
         f"label: {_label_command(run, label)}",
     ]
 
