@@ -10,6 +10,7 @@ import gc
 import math
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from backproof.model.packages import lacking
+from backproof.model.pasted import python
 from backproof.model.program import abandoning
 
 GOOD = 0
@@ -170,7 +172,7 @@ def _plainly(text: str) -> str:
 def _plain(message: str, program: str) -> str:
     """argparse's own wording, turned into: where, what was expected, what came, what to do."""
     if program.endswith(".py"):
-        advice = f"See python {program} --help."
+        advice = f"See {shlex.join([python(), program])} --help."
     else:
         advice = f"See {program} --help."
     if unknown := re.fullmatch(r"unrecognized arguments: (.*)", message):

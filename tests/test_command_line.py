@@ -20,6 +20,7 @@ from backproof.model.command_line import (
     unwritable,
     whole_number,
 )
+from backproof.model.pasted import python
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,7 +107,7 @@ def test_the_parser_refuses_in_one_line(capsys, argv, line):
     with pytest.raises(SystemExit) as exit_:
         parser.parse_args(argv)
     assert exit_.value.code == BAD_INPUT
-    assert capsys.readouterr() == ("", f"p.py: {line} See python p.py --help.\n")
+    assert capsys.readouterr() == ("", f"p.py: {line} See {python()} p.py --help.\n")
 
 
 def test_complain_makes_one_line_of_any_message(capsys):
