@@ -94,6 +94,17 @@ class Evidence:
     def _is_correct(self, name: str, given: np.ndarray | None) -> bool:
         return given is not None and self.within(name, given, self.correct.value(name))
 
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether every gradient came, in its shape and finite."""
+        for name in self.setting.gradients:
+            given = self.gradients.get(name)
+            if given is None or given.shape != self.correct.value(name).shape:
+                return False
+            if not np.isfinite(given).all():
+                return False
+        return True
+
     def within(self, name: str, given: np.ndarray, expected: np.ndarray) -> bool:
         """Whether two arrays are as near to each other as rounding in the correct pass leaves an
         answer to the correct one."""

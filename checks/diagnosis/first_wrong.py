@@ -111,13 +111,9 @@ def _or_earlier(name: str, evidence: list[Evidence]) -> str:
 
 
 def _readable(item: Evidence) -> bool:
-    """Whether every gradient came in its shape and finite."""
-    for name in item.setting.gradients:
-        given = item.gradients.get(name)
-        if given is None or given.shape != item.correct.value(name).shape:
-            return False
-        if not np.isfinite(given).all():
-            return False
+    """Whether every gradient came in its shape and finite, and no layer is out of work."""
+    if not item.is_whole:
+        return False
     # of units that are all out of work, dW shows no dz
     layers = range(item.setting.problem.L)
     return all(item.correct.get("a", layer).any() for layer in layers)

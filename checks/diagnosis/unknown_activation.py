@@ -54,15 +54,7 @@ def distance(evidence: Iterable[Evidence]) -> float:
 
 def is_alone(item: Evidence) -> bool:
     """Whether it is one sample's answer, in which every gradient came in its shape and finite."""
-    if item.probe.role != Role.SINGLE or item.answer.complaint:
-        return False
-    for name in item.setting.gradients:
-        given = item.gradients.get(name)
-        if given is None or given.shape != item.correct.value(name).shape:
-            return False
-        if not np.isfinite(given).all():
-            return False
-    return True
+    return item.probe.role == Role.SINGLE and not item.answer.complaint and item.is_whole
 
 
 def shown_wrong(
