@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backproof.checks import bound, by_hand
+from backproof.checks import bound, by_hand, sums
 from backproof.checks.heads import CLASSIC, Head
 from backproof.checks.problem import Problem, draw, every_kind
 from backproof.checks.quantities import Quantities
@@ -93,7 +93,7 @@ def test_samples_that_are_alike_are_off_in_the_same_direction(monkeypatch):
 def test_partial_sums_may_be_larger_than_the_last(monkeypatch):
     """The wrong version takes them to be as small as that."""
     problem = CORRELATED["weights in order"](draw((784, 200, 150, 10), 16, 0))
-    monkeypatch.setattr(bound, "_summing", lambda x, y, products, *others: np.abs(x @ y) + products)
+    monkeypatch.setattr(bound, "summing", lambda x, y, products, *others: np.abs(x @ y) + products)
     assert any(verdict.outcome == "fail" for verdict in verify(problem, differences=False))
 
 
@@ -130,13 +130,13 @@ def test_bound_covers_every_quantity_in_its_shape_and_is_never_zero():
 
 def test_copies_counts_equal_rows_to_twelve_digits():
     rows = np.array([[1.0, 2.0], [1.0, 2.0 + 1e-14], [1.0, 2.1], [0.0, 0.0]])
-    assert bound.copies_of(rows).tolist() == [2, 2, 1, 1]
+    assert sums.copies_of(rows).tolist() == [2, 2, 1, 1]
 
 
 def test_root_of_sum_of_squares_does_not_underflow():
     """The wrong version, squares first, gives 0 for numbers below 1e-162."""
     tiny = np.full((1, 4), 1e-200)
-    assert bound._root_sum_squares(tiny, np.ones((4, 1))) == pytest.approx(2e-200)
+    assert sums.root_sum_squares(tiny, np.ones((4, 1))) == pytest.approx(2e-200)
     assert not (tiny**2).any()
 
 
@@ -144,7 +144,7 @@ def test_sums_over_samples_are_bounded_where_an_activation_is_zero_but_its_error
     """The wrong version scales by the activation alone, and divides an error of 1e-38 by
     nothing."""
     dz, error = np.ones((3, 2)), np.full((3, 2), 1e-7)
-    found = bound.over_samples(
+    found = sums.over_samples(
         dz, error, dz, np.ones(3), np.zeros((3, 4)), np.full((3, 4), 1e-38), 2.0**-23
     )
     assert all(np.isfinite(array).all() for array in found)
@@ -167,7 +167,7 @@ def test_an_error_too_small_to_be_squared_beside_a_large_one_that_meets_a_zero_i
     off = 1e-9 * dz
     a = np.array([[0.0], [1.0]])
     samples = np.ones(2, dtype=np.int64)
-    dW, db = bound.over_samples(dz, off, dz, samples, a, np.zeros((2, 1)), EPS)
+    dW, db = sums.over_samples(dz, off, dz, samples, a, np.zeros((2, 1)), EPS)
     assert 1e-231 <= dW[0, 0] <= 2e-231
     assert 1e-9 <= db[0] <= 2e-9
 
@@ -175,7 +175,7 @@ def test_an_error_too_small_to_be_squared_beside_a_large_one_that_meets_a_zero_i
 def test_no_error_of_a_product_is_lost_where_squares_underflow():
     x = np.array([[1.0, 1e-200], [1e-200, 1e-200]])
     W = np.array([[0.0, 1e-170], [1.0, 1.0]])
-    found = bound._root_sum_squares(x, W)
+    found = sums.root_sum_squares(x, W)
     exact = np.array([[1e-200, 1e-170], [1e-200, 1e-200]])
     assert (found >= exact * (1 - EPS)).all()
     assert (found <= 2 * exact).all()

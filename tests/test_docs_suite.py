@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from backproof import assert_gradients
-from backproof.checks import bound
+from backproof.checks import bound, sums
 from backproof.checks.black_box import difference_quotients, rounding, slopes
 from benchmarks.planted_errors import KINDS
 
@@ -64,7 +64,7 @@ def test_evaluations_on_the_page_are_those_that_a_loss_counts(dtype, column):
     ("said", "true"),
     [
         (r"`SAFETY = (\d+)`", bound.SAFETY),
-        (r"looked at in (\d+) blocks", bound.BLOCKS),
+        (r"looked at in (\d+) blocks", sums.BLOCKS),
         (r"plants (\d+)\s+kinds", len(KINDS)),
         (r"(\w+) standard deviations of the loss's noise", difference_quotients.NOISE_BAR),
         (r"a ladder of (\w+) steps", len(slopes.ladder(1e-7, 1 / 16))),

@@ -12,9 +12,10 @@ from itertools import product
 
 import numpy as np
 
-from backproof.checks.bound import SAFETY, copies_of, over_samples
+from backproof.checks.bound import SAFETY
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantities
+from backproof.checks.sums import copies_of, over_samples
 from backproof.checks.witnesses.testimony import Testimony
 
 
