@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backproof.checks.candidates.candidate import Candidate
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.diagnosis import own_loss
+from backproof.checks.diagnosis import own_loss_asked
 from backproof.checks.diagnosis.conventional import (
     all_asked_as,
     asked_as,
@@ -20,6 +20,7 @@ from backproof.checks.diagnosis.hidden_layers import recognised
 from backproof.checks.diagnosis.hints import not_the_output, overflows
 from backproof.checks.diagnosis.matching import UP_TO_FACTORS, WITH_DECAY, explain
 from backproof.checks.diagnosis.optimizers import momentum_of
+from backproof.checks.diagnosis.own_loss import OwnLoss
 from backproof.checks.diagnosis.probes import close_together, plan, with_huge_logits
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.diagnosis.unknown_activation import distance
@@ -73,11 +74,13 @@ class Asked:
         self.own_forward = ""
         self.own = False
 
-    def own_loss(self, conventions: Conventions) -> own_loss.OwnLoss:
+    def own_loss(self, conventions: Conventions) -> OwnLoss:
         """The candidate's own loss beside its gradients, maybe but for a weight decay."""
         self.own = True
-        probes = own_loss.questions(conventions, sizes=self.sizes, seed=self.seed, batch=self.batch)
-        return own_loss.ask(self.candidate, conventions, probes).without_decay()
+        probes = own_loss_asked.questions(
+            conventions, sizes=self.sizes, seed=self.seed, batch=self.batch
+        )
+        return own_loss_asked.ask(self.candidate, conventions, probes).without_decay()
 
     def hear(self, conventions: Conventions) -> Heard:
         """All questions under some conventions, and the hidden activations that the answers show if

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backproof.checks.candidates.conventions import Conventions
-from backproof.checks.diagnosis import own_loss
+from backproof.checks.diagnosis import own_loss_told
 from backproof.checks.diagnosis.asked import Asked, Heard, answered
 from backproof.checks.diagnosis.conclusions import (
     failed,
@@ -16,6 +16,8 @@ from backproof.checks.diagnosis.conventional import (
 )
 from backproof.checks.diagnosis.evidence import differs_from_call_to_call
 from backproof.checks.diagnosis.hidden_layers import recognised
+from backproof.checks.diagnosis.own_loss import OwnLoss
+from backproof.checks.diagnosis.own_loss_asked import as_evidence
 from backproof.checks.diagnosis.right import right_under
 from backproof.checks.diagnosis.wrong import search_of, wrong
 from backproof.checks.findings import Diagnosis
@@ -30,7 +32,7 @@ def beside_own_loss(asked: Asked, found: Diagnosis) -> Diagnosis:
     if own.complaint:
         hint = f"Your own loss is not compared: {own.complaint}"
         return replace(found, hints=[*found.hints, hint])
-    return own_loss.beside_network(own, found, declared)
+    return own_loss_told.beside_network(own, found, declared)
 
 
 def by_own_loss(asked: Asked, declared: Conventions, heard: Heard) -> Diagnosis | None:
@@ -45,25 +47,25 @@ def by_own_loss(asked: Asked, declared: Conventions, heard: Heard) -> Diagnosis 
         says_network = {"HIDDEN", "OUTPUT", "COST"} & declared.declared
         if explanations or says_network or not answered(evidence):
             return None
-        return own_loss.unusable(own, heard.conventions)
+        return own_loss_told.unusable(own, heard.conventions)
     complaints = any(item.answer.complaint or item.answer.changed_arguments for item in evidence)
     if own.agrees:
         if complaints or differs_from_call_to_call(evidence):
             return None
-        return own_loss.passed(own, declared, heard.conventions)
+        return own_loss_told.passed(own, declared, heard.conventions)
     network = _network_of(own, heard.conventions)
     if network is not None:
         return wrong(asked, declared, asked.hear(network))
     explanations = search.simplest() if search else []
     if explanations:
         found = failed(declared, heard.conventions, evidence, explanations)
-        return replace(found, hints=[*found.hints, f"{own_loss.OF_NO_NETWORK}."])
-    return own_loss.failed(own, declared, heard.conventions)
+        return replace(found, hints=[*found.hints, f"{own_loss_told.OF_NO_NETWORK}."])
+    return own_loss_told.failed(own, declared, heard.conventions)
 
 
-def _network_of(own: own_loss.OwnLoss, conventions: Conventions) -> Conventions | None:
+def _network_of(own: OwnLoss, conventions: Conventions) -> Conventions | None:
     """The network that can be declared whose loss a candidate's own is; None if there is none."""
-    evidence = own_loss.as_evidence(own)
+    evidence = as_evidence(own)
     if not evidence:
         return None
     shown = recognised(conventions, evidence)

@@ -8,29 +8,18 @@ Where one does, the loss is held against that.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backproof.checks.candidates.candidate import Answer, Candidate, Question
-from backproof.checks.candidates.conventions import Conventions, changed_lines
-from backproof.checks.diagnosis.evidence import Evidence
-from backproof.checks.diagnosis.probes import Probe, plan
-from backproof.checks.diagnosis.role import Role
-from backproof.checks.findings import Diagnosis
+from backproof.checks.candidates.candidate import Answer
+from backproof.checks.diagnosis.probes import Probe
 from backproof.checks.quantities import Quantities, equation
 from backproof.checks.verdict import Verdict, judge
 
 PAIR = ("candidate", "own loss")
 SIDES = ("yours", "the slope of your loss")
-ROLES = (Role.FIRST, Role.SQUARE, Role.SINGLE, Role.SAME_Z)
-MOST_SAMPLES = 16  # of a question about the loss, which is called for every entry
-MOST_QUESTIONS = 4  # beside those with small and large errors
-NEAR = 0.1  # what a last layer is multiplied by, for outputs near 0
-FAR = 4.0
-SMALLEST_TARGET = 0.05  # of real targets beside such outputs: below and above where losses bend
-LARGEST_TARGET = 4.0
 ROUNDINGS = 1e4  # of the format in which gradients come: what code may lose
 # of the largest: an epsilon in a logarithm puts a loss off its gradients by as much, and no bug is
 # as small
@@ -143,7 +132,7 @@ class OwnLoss:
     def is_known(self) -> bool:
         """Whether most entries have slopes that are known, in half of the questions or more: the
         same small step may miss every jump of a rounded loss once, and by that look exact."""
-        known = [_share_known(one) >= FEWEST for one in self.compared]
+        known = [share_known(one) >= FEWEST for one in self.compared]
         return bool(known) and sum(known) >= FEWEST * len(known)
 
     def without_decay(self) -> OwnLoss:
@@ -206,7 +195,7 @@ def _alike(values: Sequence[float]) -> bool:
     return all(math.isclose(value, values[0], rel_tol=THREE_DIGITS) for value in values)
 
 
-def _share_known(one: Compared) -> float:
+def share_known(one: Compared) -> float:
     """How many of the slopes are known, of 1."""
     allowed = [one.allowed(name) for name in one.due]
     entries = sum(bar.size for bar in allowed)
@@ -253,196 +242,3 @@ def _taken_off(one: Compared, decay: float) -> Compared:
     W = one.probe.setting.problem.W
     dW = {layer: array - decay * W[layer] for layer, array in (one.gradients.dW or {}).items()}
     return replace(one, gradients=replace(one.gradients, dW=dW))
-
-
-def ask(candidate: Candidate, conventions: Conventions, probes: Sequence[Probe]) -> OwnLoss:
-    """The loss of a candidate, and its gradients, at some problems.
-
-    Args:
-        candidate: with a loss.
-        conventions: under which it answers.
-        probes: of gradients or steps.
-    """
-    asked = candidate.under(conventions)
-    found = []
-    for probe in probes:
-        question = Question(probe.question.problem, "loss")
-        slopes, gradients = (asked.ask([one])[0] for one in (question, probe.question))
-        if slopes.complaint:
-            return OwnLoss(slopes.complaint)
-        if gradients.complaint or gradients.dW is None:
-            return OwnLoss(gradients.complaint or "it gives no gradients")
-        found.append(Compared(probe, gradients, slopes))
-    return OwnLoss(compared=found)
-
-
-def questions(
-    conventions: Conventions, *, sizes: Sequence[int] | None, seed: int, batch: int | None
-) -> list[Probe]:
-    """Which problems the loss is asked about: few samples, because it is called for each entry."""
-    probes = plan(conventions, sizes=sizes, seed=seed, batch=batch)
-    small = [
-        one for one in probes if one.role in ROLES and len(one.setting.problem.y) <= MOST_SAMPLES
-    ]
-    return [*small[:MOST_QUESTIONS], *_near_and_far(small[0])] if small else []
-
-
-def _near_and_far(first: Probe) -> Iterator[Probe]:
-    """The same question with a last layer near 0, and one that is several times as large: a loss
-    may be another function of small errors than of large ones, as Huber's is."""
-    problem = first.setting.problem
-    L = problem.L
-    spread = np.geomspace(SMALLEST_TARGET, LARGEST_TARGET, problem.y.size).reshape(problem.y.shape)
-    any_target = problem.y.ndim == 2 and problem.output == "linear"
-    for times in (NEAR, FAR):
-        y = problem.y
-        if any_target:
-            # where the output is about 0, the error is about the target
-            y = np.sign(y) * spread * (times if times > 1 else 1.0)
-        scaled = replace(
-            problem,
-            y=y,
-            W=problem.W | {L: times * problem.W[L]},
-            b=problem.b | {L: times * problem.b[L]},
-            name=f"{problem.name} last layer times {times:g}",
-        )
-        setting = replace(first.setting, problem=scaled)
-        yield Probe(Role.OTHER, replace(first.question, problem=scaled), setting)
-
-
-def as_evidence(own: OwnLoss) -> list[Evidence]:
-    """The slopes as if they were somebody's gradients, where all of them are known well enough to
-    recognise a network by."""
-    if any(_share_known(one) < 1.0 for one in own.compared):
-        return []
-    return [Evidence(one.probe, one.slopes) for one in own.compared]
-
-
-def passed(own: OwnLoss, declared: Conventions, asked: Conventions) -> Diagnosis:
-    """That every gradient is the slope of the candidate's own loss."""
-    constants = changed_lines(declared, asked)
-    statement = f"Every gradient is that of your own loss(W, b, x, y), {HOW}."
-    if own.decay:
-        constants = [*constants, f"WEIGHT_DECAY = {own.decay:g}"]
-        statement = (
-            f"Every gradient is that of your own loss(W, b, x, y), {HOW}, and a multiple of W "
-            "beside it."
-        )
-    if constants:
-        statement += f" A convention that the file does not declare: {' and '.join(constants)}."
-    if not own.is_known():
-        return Diagnosis("untested", UNTESTED, asked=asked)
-    found = Diagnosis(
-        "pass",
-        statement,
-        correct=own.compared[0].names,
-        conventions=constants,
-        verdicts=own.verdicts,
-        asked=asked,
-        by_own_loss=True,
-    )
-    return _counted(found, own)
-
-
-HOW = "found by calling it"
-UNTESTED = (
-    "Your own loss(W, b, x, y) is too rough to say what its gradients are: in float64, away from "
-    "corners, and for fewer entries it would."
-)
-NEARLY = (
-    "Your gradients are those of your own loss(W, b, x, y) to three digits, and not to six: an "
-    "epsilon in the loss does that, and so do few digits. Leave it out, and ask again."
-)
-NO_NETWORK = "Lines are told where a network can be declared; this one is known by its loss alone."
-
-
-def failed(own: OwnLoss, declared: Conventions, asked: Conventions) -> Diagnosis:
-    """Which gradients are not the slopes of the candidate's own loss, and what they look like."""
-    if not own.is_known():
-        return Diagnosis("untested", UNTESTED, asked=asked)
-    if own.nearly_agrees:
-        return Diagnosis("untested", NEARLY, asked=asked)
-    wrong = own.wrong
-    verdicts = own.verdicts
-    verb = "is not the gradient" if len(wrong) == 1 else "are not the gradients"
-    statement = f"{', '.join(wrong)} {verb} of your own loss(W, b, x, y), {HOW}{_looks(own)}."
-    found = Diagnosis(
-        "fail",
-        statement,
-        correct=[name for name in own.compared[0].names if name not in wrong],
-        wrong=wrong,
-        line_reason=NO_NETWORK,
-        conventions=changed_lines(declared, asked),
-        verdicts=verdicts,
-        asked=asked,
-        by_own_loss=True,
-    )
-    return _counted(found, own)
-
-
-def _looks(own: OwnLoss) -> str:
-    """What the error looks like: ": dW[1], yours is 2 times the slope of your loss"."""
-    whole = own.in_words()
-    if whole:
-        return f": {whole}"
-    seen: dict[str, str] = {}
-    for verdict in own.verdicts:
-        if verdict.outcome == "fail":
-            seen.setdefault(verdict.quantity, verdict.pattern)
-    said = [f"{name}, {pattern}" for name, pattern in seen.items() if pattern]
-    if not said:
-        return ""
-    return f": {'; '.join(said)}"
-
-
-def _counted(found: Diagnosis, own: OwnLoss) -> Diagnosis:
-    problems = {one.probe.setting.problem.id for one in own.compared}
-    gradients = 0
-    for one in own.compared:
-        gradients += sum(slope.size for slope in one.due.values())
-    return replace(found, problems=len(problems), gradients=gradients)
-
-
-def beside_network(own: OwnLoss, found: Diagnosis, declared: Conventions) -> Diagnosis:
-    """What the loss says where the gradients are those of a network: that they are its own, too; or
-    that it is another loss, which is wrong unless the file declares the one whose gradients they
-    are."""
-    if own.agrees or own.nearly_agrees:
-        if own.decay == 0.0 and own.agrees and own.is_known():
-            hint = f"They are the gradients of your own loss(W, b, x, y), too, {HOW}."
-            return replace(found, hints=[*found.hints, hint])
-        return found
-    hint = f"{ANOTHER}: {own.in_words() or _one_entry(own)}."
-    cost_is_said = {"COST", "OUTPUT"} & declared.declared
-    if cost_is_said or own.rescaled or not own.is_known():
-        return replace(found, hints=[*found.hints, hint])
-    wrong = own.wrong
-    return replace(
-        found,
-        outcome="fail",
-        statement=hint,
-        correct=[name for name in found.correct if name not in wrong],
-        wrong=wrong,
-        verdicts=own.verdicts,
-        line_reason=NO_NETWORK,
-        by_own_loss=True,
-    )
-
-
-ANOTHER = "Your loss(W, b, x, y) is not the one that your gradients belong to"
-
-
-OF_NO_NETWORK = "Your own loss(W, b, x, y) is that of no network that can be declared"
-
-
-def _one_entry(own: OwnLoss) -> str:
-    """The entry that is farthest off in the first gradient that is not a slope."""
-    first = next(verdict for verdict in own.verdicts if verdict.outcome == "fail")
-    yours, due = first.values
-    entry = f"{first.quantity}{list(first.worst_index)}"
-    return f"the slope of {entry} is {due:.6g}, and yours is {yours:.6g}"
-
-
-def unusable(own: OwnLoss, asked: Conventions) -> Diagnosis:
-    """That the loss says nothing, where nothing else does."""
-    return Diagnosis("untested", f"Your own loss is no help: {own.complaint}", asked=asked)
