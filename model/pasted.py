@@ -49,12 +49,17 @@ def _finds(name: str) -> bool:
     """Whether a word that is typed calls what lies beside the interpreter: an environment's python
     is a link to another one, so that folders are compared and not files."""
     found = shutil.which(name)
-    return found is not None and os.path.samefile(
-        os.path.dirname(found), os.path.dirname(sys.executable)
-    )
+    return found is not None and _folder(found) == _folder(sys.executable)
+
+
+def _folder(path: str) -> str:
+    return os.path.realpath(os.path.dirname(path))
 
 
 def _from_here(path: Path) -> str:
-    """A path as somebody would type it in the current folder."""
-    here = Path.cwd()
+    """A path as somebody would type it in the current folder, if that is still there."""
+    try:
+        here = Path.cwd()
+    except OSError:
+        return str(path)
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -22,8 +22,7 @@ def path_of(activated: bool) -> str:
     others = [
         place
         for place in os.environ["PATH"].split(os.pathsep)
-        if place and not Path(place).samefile(BESIDE)
-        if Path(place).is_dir()
+        if Path(place).is_dir() and not Path(place).samefile(BESIDE)
     ]
     return os.pathsep.join([str(BESIDE)] * activated + others)
 
@@ -61,14 +60,28 @@ def test_another_python_of_the_same_name_is_not_called(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in an environment that is not activated: its python is a link to the very same file."""
-    (tmp_path / "python").symlink_to(os.path.realpath(sys.executable))
-    monkeypatch.setenv("PATH", f"{tmp_path}:{BESIDE}")
-    monkeypatch.chdir(BESIDE.parent)
-    assert pasted.python() == str(Path(sys.executable).relative_to(BESIDE.parent))
-    monkeypatch.chdir(tmp_path)
-    assert pasted.python() == sys.executable
-    monkeypatch.setenv("PATH", f"{BESIDE}:{tmp_path}")
+    home = tmp_path.resolve()
+    ours, other = home / "env/bin/python", home / "other/python"
+    for link in (ours, other):
+        link.parent.mkdir(parents=True)
+        link.symlink_to(os.path.realpath(sys.executable))
+    monkeypatch.setattr(sys, "executable", str(ours))
+    monkeypatch.setenv("PATH", f"{other.parent}:{ours.parent}")
+    monkeypatch.chdir(home)
+    assert pasted.python() == "env/bin/python"
+    monkeypatch.chdir(other.parent)
+    assert pasted.python() == str(ours)
+    monkeypatch.setenv("PATH", f"{ours.parent}:{other.parent}")
     assert pasted.python() == "python"
+
+
+def test_a_folder_that_is_gone_costs_no_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    assert pasted.python() == sys.executable
 
 
 def test_without_a_checkout_the_command_stands_for_the_script(
