@@ -57,6 +57,21 @@ def checks(*arguments: object, folder: Path = ROOT, **environment: str) -> Done:
     return python("-P", "-c", start, *arguments, folder=folder, **environment)
 
 
+def told_of(
+    factory: pytest.TempPathFactory, worker: str, name: str, sources: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    """What the program says of files, given by their stems, in one call in a folder of that
+    name."""
+
+    def run(folder: Path) -> Done:
+        for stem, source in sources.items():
+            (folder / f"{stem}.py").write_text(source)
+        return checks(*(f"{stem}.py" for stem in sources), "--json", folder=folder)
+
+    found = once(factory, worker, name, run).objects
+    return {Path(one["candidate"]).stem: one for one in found}
+
+
 def python(*arguments: object, folder: Path = ROOT, **environment: str) -> Done:
     """Run Python in a folder, with these variables of the environment set."""
     done = subprocess.run(

@@ -3,11 +3,10 @@ makes no verdict on the rest of it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from command import checks
+from command import told_of
 
 SCRIPT = """\
 import numpy as np
@@ -45,13 +44,9 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
-    folder = tmp_path_factory.mktemp("large")
-    for name, source in FILES.items():
-        (folder / f"{name}.py").write_text(source)
-    found = checks(*(f"{name}.py" for name in FILES), "--json", folder=folder).objects
-    return {Path(one["candidate"]).stem: one for one in found}
+    return told_of(tmp_path_factory, worker_id, "large", FILES)
 
 
 def test_a_network_of_a_hundred_thousand_weights_is_seen_whole(

@@ -3,11 +3,10 @@ that it computes itself, has such a gradient."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from command import checks
+from command import told_of
 from test_watching_scripts import ADAM, CLASS, GLOBALS
 
 OF_MANY = "    d2 = (p - T) / len(X)\n"
@@ -65,15 +64,11 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
-    folder = tmp_path_factory.mktemp("losses")
     sources = {**UNUSUAL, **WRONG, "decay": DECAY}
-    for name, source in sources.items():
-        assert source not in (GLOBALS, CLASS, ADAM)
-        (folder / f"{name}.py").write_text(source)
-    found = checks(*(f"{name}.py" for name in sources), "--json", folder=folder).objects
-    return {Path(one["candidate"]).stem: one for one in found}
+    assert not {GLOBALS, CLASS, ADAM} & set(sources.values())
+    return told_of(tmp_path_factory, worker_id, "losses", sources)
 
 
 @pytest.mark.parametrize("name", UNUSUAL)

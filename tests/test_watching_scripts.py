@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import checks
+from command import checks, told_of
 
 SCALARS = """\
 import math, random
@@ -216,16 +216,12 @@ NOTHING["two"] = GLOBALS.replace("lr = 0.5\n", OTHER) + BESIDE
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
-    folder = tmp_path_factory.mktemp("scripts")
     sources = {f"right_{name}": source for name, (source, _) in RIGHT.items()}
     sources |= {f"wrong_{name}": one[0].replace(*one[1:]) for name, one in WRONG.items()}
     sources |= {f"nothing_{name}": source for name, source in NOTHING.items()}
-    for name, source in sources.items():
-        (folder / f"{name}.py").write_text(source)
-    found = checks(*(f"{name}.py" for name in sources), "--json", folder=folder).objects
-    return {Path(one["candidate"]).stem: one for one in found}
+    return told_of(tmp_path_factory, worker_id, "scripts", sources)
 
 
 @pytest.mark.parametrize("name", RIGHT)

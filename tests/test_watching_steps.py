@@ -3,11 +3,10 @@ a step that is no multiple of a gradient is not held against one."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from command import checks
+from command import told_of
 from test_watching_scripts import ADAM, GLOBALS
 
 TURNED = ("(p - T) / len(X)", "(T - p) / len(X)")
@@ -75,16 +74,12 @@ OTHERS = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
-    folder = tmp_path_factory.mktemp("steps")
     sources = dict(OTHERS)
     sources |= {name: source for name, (source, *_) in UP.items()}
     sources |= {f"still_{name}": source for name, (source, _) in STILL.items()}
-    for name, source in sources.items():
-        (folder / f"{name}.py").write_text(source)
-    found = checks(*(f"{name}.py" for name in sources), "--json", folder=folder).objects
-    return {Path(one["candidate"]).stem: one for one in found}
+    return told_of(tmp_path_factory, worker_id, "steps", sources)
 
 
 @pytest.mark.parametrize("name", UP)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import checks
+from command import checks, told_of
 
 SUMMED = """\
 import numpy as np
@@ -189,16 +189,12 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
-    folder = tmp_path_factory.mktemp("styles")
     sources = {f"right_{name}": source for name, (source, _) in RIGHT.items()}
     sources |= {f"wrong_{name}": one[0].replace(*one[1:3]) for name, one in WRONG.items()}
     sources |= {"costs": TWO_COSTS, "residual": RESIDUAL}
-    for name, source in sources.items():
-        (folder / f"{name}.py").write_text(source)
-    found = checks(*(f"{name}.py" for name in sources), "--json", folder=folder).objects
-    return {Path(one["candidate"]).stem: one for one in found}
+    return told_of(tmp_path_factory, worker_id, "styles", sources)
 
 
 @pytest.mark.parametrize("name", RIGHT)
