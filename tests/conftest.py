@@ -14,8 +14,8 @@ from jaxtyping import install_import_hook
 # calling it: one test of test_diagnosis.py enforces the shapes of these in a process of its own.
 # So does test_black_box.py for the black box, whose functions stand in every operation of torch.
 # The recorder looks at every value of every line.
-HOT = {"activations", "bugs", "candidates", "diagnosis", "heads", "problem", "quantities"}
-HOT |= {"black_box", "recording"}
+HOT = {"activations", "bound", "bugs", "by_hand", "candidates", "diagnosis", "heads", "problem"}
+HOT |= {"black_box", "quantities", "recording", "sums"}
 CHECKS = pkgutil.iter_modules([str(Path(__file__).parent.parent / "checks")])
 install_import_hook(
     [

@@ -48,11 +48,18 @@ from planted import Planted
 from backproof.checks.activations import ACTIVATIONS
 from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.diagnose import diagnose
+from backproof.checks.by_hand import softmax
+from backproof.checks.heads import HEADS
 from backproof.checks.problem import draw
-for name in ACTIVATIONS:
-    problem = draw((3, 4, 2), 5, 0, hidden=ACTIVATIONS[name])
+drawn = [draw((3, 4, 2), 5, 0, hidden=hidden) for hidden in ACTIVATIONS.values()]
+drawn += [draw((3, 4, 2), 5, 0, head=head) for head in HEADS]
+for problem in drawn:
     problem.backward(problem.forward())
     problem.bounds("float64")
+try:
+    softmax(problem.x[0])  # a vector where samples are meant
+except Exception as error:
+    print(type(error).__name__)
 planted = Planted(Conventions(output="sigmoid", cost="quadratic"), {"raw-error": {}})
 print([bug.id for bug in diagnose(planted.candidate()).bugs])
 """
@@ -64,7 +71,7 @@ def test_a_diagnosis_holds_with_every_shape_enforced():
     done = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
     )
-    assert (done.stdout, done.stderr) == ("['raw-error']\n", "")
+    assert (done.stdout, done.stderr) == ("TypeCheckError\n['raw-error']\n", "")
 
 
 UNDECLARED = [

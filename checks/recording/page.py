@@ -15,29 +15,13 @@ import numpy as np
 
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantity, collect
+from backproof.checks.recording.forms import Form, FormsOfShape
 
 # relative to the largest entry: far above what a dozen roundings leave, far below any wrong step
 CLOSE = 1e-9
 CLOSE_SHORT = 2e-4  # of numbers that came as float32 or float16
 OF_SAMPLES = ("z", "a", "p", "dp", "dz", "da", "x", "Y")
 GIVEN = ("W", "b", "x", "Y")
-
-
-@dataclass(frozen=True)
-class Form:
-    """One way to hold a quantity.
-
-    Attributes:
-        quantity: which.
-        value: its numbers, without axes of length 1.
-        sample: which sample alone, or None for all.
-        with_bias: whether the bias, or the 1 that goes with it, stands beside.
-    """
-
-    quantity: Quantity
-    value: np.ndarray
-    sample: int | None = None
-    with_bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,24 +172,23 @@ class Page:
         array = np.squeeze(value)
         if not array.any() or not np.isfinite(array).all():
             return []
-        found = []
-        for form in self.forms.get(array.shape, []):
-            if (match := self._match(array, form, tolerance(eps))) is not None:
-                found.append(match)
-        return found
-
-    def _match(self, array: np.ndarray, form: Form, close: float) -> Match | None:
-        for transposed, right in ((False, form.value), (True, form.value.T)):
-            if right.shape != array.shape or (transposed and right.ndim < 2):
-                continue
-            factor = ratio(array, right, close)
-            if factor is None:
-                continue
+        close = tolerance(eps)
+        found: dict[int, Match] = {}
+        for form, transposed, factor in self._of_shape(array.shape).multiples(array, close):
             backward = form.quantity.is_backward and form.quantity.kind not in GIVEN
             known = self.nearest_factor(factor) if backward else 1.0
             if abs(factor - known) <= close * abs(known):
-                return Match(form, known, transposed)
-        return None
+                found.setdefault(id(form), Match(form, known, transposed))
+        return list(found.values())
+
+    def _of_shape(self, shape: tuple[int, ...]) -> FormsOfShape:
+        if shape not in self._stacked:
+            self._stacked[shape] = FormsOfShape(shape, self.forms.get(shape, []))
+        return self._stacked[shape]
+
+    @cached_property
+    def _stacked(self) -> dict[tuple[int, ...], FormsOfShape]:
+        return {}
 
 
 def tolerance(eps: float) -> float:
