@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from backproof.checks.black_box import by_rows, exact_results
+from backproof.checks.black_box import by_rows, exact_results, function_call
 from backproof.checks.black_box.by_rows import _prime
 from backproof.checks.black_box.exact_results import ExactResults
 from backproof.checks.black_box.function_call import Call
@@ -56,7 +56,7 @@ def inputs(rows: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
 @pytest.fixture
 def blocks(monkeypatch):
     """Small calls in small blocks; how many times results were made of them, and how many not."""
-    monkeypatch.setattr(by_rows, "ENTRIES", 1)
+    monkeypatch.setattr(function_call, "LARGE", 1)
     monkeypatch.setattr(by_rows, "BLOCK", 20 * WIDTH)
     found = []
     asked = exact_results.right_by_rows
@@ -76,7 +76,7 @@ def test_verdicts_by_rows_are_those_of_the_whole(kind, blocks, monkeypatch):
     given = inputs(ROWS, torch.float32)
     cut = report_on(kernel, normalized, given, layouts=False)
     assert blocks == [True]
-    monkeypatch.setattr(by_rows, "ENTRIES", 1 << 20)
+    monkeypatch.setattr(function_call, "LARGE", 1 << 20)
     whole = report_on(kernel, normalized, given, layouts=False)
     assert blocks == [True, False]
     for report in (cut, whole):

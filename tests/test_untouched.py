@@ -55,3 +55,18 @@ def test_same_bits_tells_zeros_apart_and_takes_nan_for_nan():
     assert not same_bits(torch.ones(2), torch.ones(2, dtype=torch.float64))
     assert not same_bits(torch.ones(2), torch.ones(1, 2))
     assert same_bits(torch.ones(0, 3), torch.ones(0, 3))
+
+
+@pytest.mark.parametrize("begin", range(4))
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bfloat16, torch.float32, torch.complex128])
+def test_same_bits_wherever_numbers_begin(begin, count, dtype):
+    """Bytes are compared several at once, as far as their number and their place allow."""
+    numbers = torch.arange(1, 13).to(dtype)
+    part = numbers[begin : begin + count]
+    assert same_bits(part, part.clone())
+    for entry in range(count):
+        other = part.clone()
+        other[entry] = 0
+        assert not same_bits(part, other)
+        assert not same_bits(other, part)

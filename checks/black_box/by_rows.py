@@ -39,9 +39,8 @@ from backproof.checks.black_box.shadow import Shadow
 if TYPE_CHECKING:
     from backproof.checks.black_box.exact_results import ExactResults
 
-ENTRIES = 1 << 20  # of all inputs; fewer are computed as a whole
-BLOCK = 1 << 16  # entries of the largest input in a block of rows
-BETWEEN = 8  # blocks, after which free memory is given back
+BLOCK = 3 << 15  # entries of the largest input in a block of rows
+BETWEEN = 4  # blocks, after which free memory is given back
 # bounds are kept in bfloat16, which holds as small numbers as float32 does: half a spacing more
 ROUNDED_UP = 1 + 2.0**-8
 # times what is allowed that a sum over all rows may be off: torch's own adds up in bfloat16, say,
@@ -61,26 +60,36 @@ class _Shared:
     changes: list[Tensor]
 
 
-def right_by_rows(
-    exact: ExactResults, call: Call, reference: Function, native: Outcome, first: Outcome
-) -> Right | None:
-    """What a function should give, a block of rows at a time; None where that cannot be told from
-    blocks.
+@dataclass(frozen=True)
+class AsAWhole:
+    """A call that was made for all rows at once.
 
-    Args:
+    Attributes:
         exact: how the reference is computed.
         call: the arguments.
         reference: what is called with them.
         native: what it gives for all rows in the precision under test.
         first: what the function under test gives.
     """
-    if call.entries < ENTRIES or call.draws or not _made_of_rows(call, native):
+
+    exact: ExactResults
+    call: Call
+    reference: Function
+    native: Outcome
+    first: Outcome
+
+
+def right_by_rows(whole: AsAWhole) -> Right | None:
+    """What a function should give, a block of rows at a time; None where that cannot be told from
+    blocks."""
+    call = whole.call
+    if not call.is_large or call.draws or not _made_of_rows(call, whole.native):
         return None
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)  # blocks are so small that several would wait for each other
         for cut in _cuts(call):
-            found = _tried(exact, call, reference, native, first, cut)
+            found = _tried(whole, cut)
             if found is not None:
                 return found
     finally:
@@ -88,17 +97,10 @@ def right_by_rows(
     return None
 
 
-def _tried(
-    exact: ExactResults,
-    call: Call,
-    reference: Function,
-    native: Outcome,
-    first: Outcome,
-    cut: frozenset[str],
-) -> Right | None:
+def _tried(whole: AsAWhole, cut: frozenset[str]) -> Right | None:
     """The same with some inputs cut into rows; None where the results say that they may not be."""
     try:
-        return Blocks(exact, call, reference, native, first, cut).right()
+        return Blocks(whole, cut).right()
     except Exception:  # somebody's code may raise anything for fewer rows
         return None
 
@@ -106,12 +108,8 @@ def _tried(
 def _cuts(call: Call) -> list[frozenset[str]]:
     """Which inputs may be made of rows, most first: all of so many rows; those of them that have as
     many dimensions as the largest, for a weight may be as long as there are rows; the largest."""
-    count = _rows_of(call)
-    largest = max(
-        (leaf for leaf in call.leaves if differentiable(leaf.value)),
-        key=lambda leaf: leaf.value.numel(),
-    )
-    every = [leaf for leaf in call.leaves if has_rows(leaf.value, count)]
+    largest = call.largest
+    every = [leaf for leaf in call.leaves if has_rows(leaf.value, _rows_of(call))]
     alike = [leaf for leaf in every if leaf.value.dim() == largest.value.dim()]
     found = [frozenset(leaf.name for leaf in some) for some in (every, alike, [largest])]
     return list(dict.fromkeys(found))
@@ -125,8 +123,7 @@ def _made_of_rows(call: Call, native: Outcome) -> bool:
 
 
 def _rows_of(call: Call) -> int:
-    tensors = [leaf.value for leaf in call.leaves if differentiable(leaf.value)]
-    largest = max(tensors, key=lambda value: value.numel())
+    largest = call.largest.value
     return len(largest) if largest.dim() else 0
 
 
@@ -134,31 +131,24 @@ class Blocks:
     """A call in blocks of rows.
 
     Args:
-        exact, call, reference, native, first: as for right_by_rows.
+        whole: the same for all rows at once.
         cut: names of the inputs that are made of rows.
     """
 
-    def __init__(
-        self,
-        exact: ExactResults,
-        call: Call,
-        reference: Function,
-        native: Outcome,
-        first: Outcome,
-        cut: frozenset[str],
-    ) -> None:
+    def __init__(self, whole: AsAWhole, cut: frozenset[str]) -> None:
+        exact = whole.exact
+        call = whole.call
         self.exact = exact
         self.cut = cut
         self.call = call
-        self.reference = reference
-        self.native = all_results(native)
+        self.reference = whole.reference
+        self.native = all_results(whole.native)
         self.count = _rows_of(call)
-        largest = max(leaf.value.numel() for leaf in call.leaves if differentiable(leaf.value))
-        self.size = _prime(max(2, min(self.count, BLOCK * self.count // largest)))
-        device = next(leaf.value.device for leaf in call.leaves if differentiable(leaf.value))
-        self.imitated = arithmetic(exact.low, device, exact.accumulate)
+        largest = call.largest.value
+        self.size = _prime(max(2, min(self.count, BLOCK * self.count // largest.numel())))
+        self.imitated = arithmetic(exact.low, largest.device, exact.accumulate)
         self.names = [name for name, value in self.native.items() if value is not None]
-        self.formats = {name: exact.format(call, name, first) for name in self.names}
+        self.formats = {name: exact.format(call, name, whole.first) for name in self.names}
         self.values: dict[str, Tensor] = {}
         self.bounds: dict[str, Tensor] = {}
         self.norms = dict.fromkeys(self.names, 0.0)

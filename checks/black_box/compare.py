@@ -15,6 +15,7 @@ from backproof.checks.black_box.comparison import Comparison
 from backproof.checks.black_box.counts import check_count
 from backproof.checks.black_box.function_call import (
     Call,
+    Compared,
     Function,
 )
 from backproof.checks.black_box.function_options import Options
@@ -42,7 +43,7 @@ def compare(
     call.wanted = chosen(call.names, options.only, options.except_)
     overwritable = chosen(call.names, options.overwrites, ()) if options.overwrites else []
     with untouched(_leaves(call)), torch.enable_grad():
-        comparison = Comparison(function, reference, call, options, overwritable)
+        comparison = Comparison(Compared(function, reference, call), options, overwritable)
         found = comparison.run()
     notes = list(comparison.notes)
     excluded = [name for name in call.names if name not in call.wanted]

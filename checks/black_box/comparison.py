@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backproof.checks.black_box.by_rows import ENTRIES
 from backproof.checks.black_box.derived_comparison import DerivedComparison
 from backproof.checks.black_box.exact_results import ExactResults
 from backproof.checks.black_box.free_memory import give_back
-from backproof.checks.black_box.function_call import Call, Function, Outcome, gradient_of
+from backproof.checks.black_box.function_call import Compared, Outcome, gradient_of
 from backproof.checks.black_box.function_options import Options
 from backproof.checks.black_box.function_verdicts import all_results, differences
 from backproof.checks.black_box.hearing import Hearing
@@ -25,29 +24,22 @@ SIDES = ("function", "reference")
 
 
 class Comparison:
-    """One function, one reference, one set of arguments.
+    """A comparison as it is asked for.
 
     Args:
-        function, reference: what is compared.
-        call: the arguments.
+        compared: one function, one reference, one set of arguments.
         options: of check_function.
         overwritable: names of inputs that the function may overwrite.
     """
 
-    def __init__(
-        self,
-        function: Function,
-        reference: Function,
-        call: Call,
-        options: Options,
-        overwritable: Sequence[str],
-    ) -> None:
-        self.function = function
-        self.reference = reference
-        self.call = call
+    def __init__(self, compared: Compared, options: Options, overwritable: Sequence[str]) -> None:
+        self.compared = compared
+        self.function = compared.function
+        self.reference = compared.reference
+        self.call = compared.call
         self.options = options
         self.overwritable = overwritable
-        self.low = _lowest(call.dtypes)
+        self.low = _lowest(self.call.dtypes)
         self.calls = 0
         self.notes: list[str] = []
         self.exact_results = ExactResults(self.low, options.accumulate, options.seed, self.notes)
@@ -59,7 +51,7 @@ class Comparison:
         first = self.observe()
         results = [all_results(first)]
         for _ in range(self.options.runs - 1):
-            results.append(_shared_where_equal(all_results(self.observe()), results[0]))
+            results.append(self._repeated(results[0]))
         right = self.exact_results.right(self.call, self.reference, native, first)
         vary = self._varies(results)
         right, found = self.hearing.heard(self.call, self.function, results, right, vary)
@@ -73,7 +65,7 @@ class Comparison:
 
     def _derivatives(self, first: Outcome, native: Outcome | None) -> list[Verdict]:
         """Second derivatives and forward mode, where they are asked for."""
-        derived = DerivedComparison(self.function, self.reference, self.call, self.hearing)
+        derived = DerivedComparison(self.compared, self.hearing)
         found: list[Verdict] = []
         if self.options.order == 2:
             found += derived.second_order(first, native)
@@ -86,9 +78,19 @@ class Comparison:
         """One more call, counted."""
         self.calls += 1
         outcome = self.call.observed(self.function, **how)
-        if self.call.entries >= ENTRIES:
+        if self.call.is_large:
             give_back()
         return outcome
+
+    def _repeated(self, before: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:
+        """The results of one more call, those of a call before in place of what equals them to the
+        last bit: large ones are kept once."""
+        found = all_results(self.observe(twice=False))
+        for name, value in list(found.items()):
+            first = before.get(name)
+            if value is not None and first is not None and same_bits(value, first):
+                found[name] = first
+        return found
 
     def exact(self, through: str | None) -> dict[str, Tensor | None]:
         """What the reference gives in float64 where one output alone is used."""
@@ -112,7 +114,7 @@ class Comparison:
         except Exception:  # a reference that runs in float64 alone is good enough
             before.restore()
             return None
-        if self.call.entries >= ENTRIES:
+        if self.call.is_large:
             give_back()
         if before.differs():
             self.call.draws = before
@@ -167,19 +169,6 @@ class Comparison:
                 "compared"
             )
         return []
-
-
-def _shared_where_equal(
-    results: dict[str, Tensor | None], first: Mapping[str, Tensor | None]
-) -> dict[str, Tensor | None]:
-    """The same results, those of the first call in place of what equals them to the last bit: large
-    ones are kept once."""
-    found = dict(results)
-    for name, value in results.items():
-        before = first.get(name)
-        if value is not None and before is not None and same_bits(value, before):
-            found[name] = before
-    return found
 
 
 def _lowest(dtypes: Sequence[torch.dtype]) -> torch.dtype:

@@ -13,7 +13,7 @@ from backproof.checks.black_box.derived import (
 )
 from backproof.checks.black_box.derived import forward_mode as forward_mode_of
 from backproof.checks.black_box.derived import second_order as second_order_of
-from backproof.checks.black_box.function_call import Call, Function, Outcome, first_line
+from backproof.checks.black_box.function_call import Compared, Function, Outcome, first_line
 from backproof.checks.black_box.function_verdicts import all_results
 from backproof.checks.black_box.hearing import Hearing
 from backproof.checks.verdict import Verdict, missing
@@ -25,17 +25,14 @@ class DerivedComparison:
     """Second derivatives, and forward mode.
 
     Args:
-        function, reference: what is compared.
-        call: their arguments.
+        compared: a function, its reference, and their arguments.
         hearing: which judges.
     """
 
-    def __init__(
-        self, function: Function, reference: Function, call: Call, hearing: Hearing
-    ) -> None:
-        self.function = function
-        self.reference = reference
-        self.call = call
+    def __init__(self, compared: Compared, hearing: Hearing) -> None:
+        self.function = compared.function
+        self.reference = compared.reference
+        self.call = compared.call
         self.hearing = hearing
         self.calls = 0
 

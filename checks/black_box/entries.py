@@ -162,14 +162,12 @@ def where_both_agree(
 
 def went_through(values: Tensor) -> str:
     """float16 or bfloat16 if every value is one and not all are simple numbers."""
-    if (
-        values.dtype in (torch.float32, torch.float64)
-        and len(set(values.flatten().tolist())) > DISTINCT
-        and bool(torch.isfinite(values).all())
-    ):
-        for dtype in (torch.bfloat16, torch.float16):
-            if torch.equal(values, values.to(dtype).to(values.dtype)):
-                return str(dtype).removeprefix("torch.")
+    if values.dtype not in (torch.float32, torch.float64) or not all_finite(values):
+        return ""
+    for dtype in (torch.bfloat16, torch.float16):
+        fits = torch.equal(values, values.to(dtype).to(values.dtype))
+        if fits and len(np.unique(_array(values))) > DISTINCT:
+            return str(dtype).removeprefix("torch.")
     return ""
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from backproof.checks.black_box.arithmetic import LOW
-from backproof.checks.black_box.by_rows import right_by_rows
+from backproof.checks.black_box.by_rows import AsAWhole, right_by_rows
 from backproof.checks.black_box.function_call import (
     Call,
     Function,
@@ -60,7 +60,7 @@ class ExactResults:
         """
         found = None
         if native is not None:
-            found = right_by_rows(self, call, reference, native, first)
+            found = right_by_rows(AsAWhole(self, call, reference, native, first))
         if found is None:
             found = self.as_a_whole(call, reference, first)
         if native is not None:

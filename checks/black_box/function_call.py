@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from backproof.checks.black_box.differentiate import dense, differentiate
+from backproof.checks.black_box.free_memory import give_back
 from backproof.checks.black_box.pytrees import (
     Leaf,
     converted,
@@ -31,6 +32,7 @@ from backproof.checks.black_box.untouched import Generators, same_bits
 
 Function = Callable[..., Any]
 Layout = Callable[[Tensor], Tensor]
+LARGE = 1 << 20  # entries of all inputs; with fewer, neither memory nor time matters
 
 
 @dataclass
@@ -90,6 +92,17 @@ class Call:
         """Numbers in all inputs that are differentiable."""
         return sum(leaf.value.numel() for leaf in self.leaves if differentiable(leaf.value))
 
+    @property
+    def largest(self) -> Leaf:
+        """The input that has the most numbers."""
+        leaves = [leaf for leaf in self.leaves if differentiable(leaf.value)]
+        return max(leaves, key=lambda leaf: leaf.value.numel())
+
+    @property
+    def is_large(self) -> bool:
+        """Whether memory and time matter."""
+        return self.entries >= LARGE
+
     def dtype_of(self, name: str) -> torch.dtype:
         """Of one input."""
         return next(leaf.value.dtype for leaf in self.leaves if leaf.name == name)
@@ -110,6 +123,7 @@ class Call:
         layout: Layout | None = None,
         sent_layout: Layout | None = None,
         through: str | None = None,
+        twice: bool = True,
     ) -> Outcome:
         """Call it as it is, go back through it, and watch what it does to what it was given.
 
@@ -118,6 +132,7 @@ class Call:
             layout: how the inputs lie in memory; as they were given by default.
             sent_layout: how the gradients that are sent back do.
             through: the only output that a gradient is sent back through; all by default.
+            twice: whether to go back through the same graph once more.
         """
         inputs = self._fresh(layout=layout)
         outcome = Outcome()
@@ -138,6 +153,10 @@ class Call:
             if not same_bits(leaf.value.detach(), outcome.outputs[leaf.name]):
                 outcome.overwritten.append(leaf.name)
         del sent
+        if not twice:
+            return outcome
+        if self.is_large:
+            give_back()
         self._go_back_again(outcome, kept, wanted, sent_layout)
         return outcome
 
@@ -253,6 +272,21 @@ class Call:
         """Numbers that depend on the seed and the output's name alone."""
         sent = self.sent_back.through(name, output, self.rows)
         return layout(sent) if layout else sent
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared.
+
+    Attributes:
+        function: what is checked.
+        reference: the same as it should be.
+        call: the arguments of both.
+    """
+
+    function: Function
+    reference: Function
+    call: Call
 
 
 def has_rows(value: Any, count: int) -> bool:

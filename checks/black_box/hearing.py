@@ -40,6 +40,8 @@ class Hearing:
             return right, found
         before = {verdict.quantity for verdict in found if verdict.outcome == "fail"}
         wider = self.widened(call, function, right, before)
+        if wider is right:
+            return right, found
         again = verdicts(results, wider, self.kind, vary)
         after = {verdict.quantity for verdict in again if verdict.outcome == "fail"}
         self.exact.notes += [
@@ -53,7 +55,7 @@ class Hearing:
         self, call: Call, function: Function, right: Right, names: Collection[str] | None = None
     ) -> Right:
         """With what the function's own operations explain where its formula is right; for all
-        results, or for some by name."""
+        results, or for some by name. The same object where they explain no more."""
         known = right.allowances
         if names is not None:
             known = {name: known[name] for name in names if name in known}
@@ -67,4 +69,6 @@ class Hearing:
             self.exact.seed,
             self.exact.accumulate,
         )
+        if not own:
+            return right
         return replace(right, allowances={**right.allowances, **own})

@@ -54,6 +54,12 @@ class Lifting:
             return torch.complex128  # type: ignore[return-value]
         return value
 
+    def argument(self, value: T) -> T:
+        """A tensor, or the name of a format, lifted; anything else as it is."""
+        if isinstance(value, Tensor):
+            return self.tensor(value)
+        return self.dtype(value)
+
     def lowered(self, value: T) -> T:
         """A float64 tensor, or the name of that format, in the precision under test."""
         if value is torch.float64:

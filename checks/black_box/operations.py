@@ -72,20 +72,30 @@ def name_of(func: Any) -> str:
 
 def flat(values: Any) -> Iterable[Any]:
     """What is in nested lists and tuples, one after the other."""
-    if isinstance(values, (list, tuple)):
-        for value in values:
-            yield from flat(value)
-    else:
-        yield values
+    if not isinstance(values, (list, tuple)):
+        return [values]
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            found += flat(value)
+        else:
+            found.append(value)
+    return found
 
 
 def mapped(change: Callable[[Any], Any], values: Any) -> Any:
     """The same nested lists, tuples and dicts with every value in them changed; torch's own
     tree_map, which knows more kinds of them, takes longer than most operations."""
-    if isinstance(values, tuple) and hasattr(values, "_fields"):
-        return type(values)(*[mapped(change, value) for value in values])
-    if isinstance(values, (list, tuple)):
-        return type(values)([mapped(change, value) for value in values])
+    if not isinstance(values, (list, tuple, dict)):
+        return change(values)
     if isinstance(values, dict):
         return {key: mapped(change, value) for key, value in values.items()}
-    return change(values)
+    found = []
+    for value in values:
+        if isinstance(value, Tensor):  # most are
+            found.append(change(value))
+        else:
+            found.append(mapped(change, value))
+    if hasattr(values, "_fields"):
+        return type(values)(*found)
+    return type(values)(found)

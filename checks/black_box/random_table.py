@@ -1,19 +1,22 @@
 """Random relative errors for tensors of any size, at the cost of one pass over them.
 
-Drawing a random number costs more than an addition, a division or an exponential. So a million of
-them are drawn once, and every operation reads them from a place of its own, chosen at random.
+Drawing a random number costs more than an addition, a division or an exponential. So as many as
+stay in a processor's cache are drawn once, and every operation reads them from a place of its own,
+chosen at random.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
 
-SIZE = 1 << 20
-KEPT = 6  # tables of factors, one for each eps; few are in use at a time
+SIZE = 1 << 18
+KEPT = 4  # tables of factors, one for each eps; few are in use at a time
+WORTH_A_TABLE = 1 << 14  # entries; fewer are computed faster than a table is looked up
 
 
 class RandomTable:
@@ -25,30 +28,32 @@ class RandomTable:
 
     def __init__(self, seed: int) -> None:
         self.places = random.Random(seed)
-        self.factors: dict[tuple[float, torch.dtype, torch.device], Tensor] = {}
 
     def moved(self, value: Tensor, eps: float, size: Tensor | None = None) -> Tensor:
         """A tensor with an error of up to eps times each entry, or times a size that broadcasts
         against it; infinities and NaN stay what they are."""
-        if size is None and value.numel() > SIZE // 2:
+        if size is not None:
+            return self._moved_by_size(value, eps, size)
+        count = value.numel()
+        if count > SIZE // 2:
             if value.is_contiguous():
                 return self._moved_in_parts(value, eps)
             if value.dim() > 1 and value.mT.is_contiguous():
                 return self._moved_in_parts(value.mT, eps).mT
-        errors = self._errors(value)
-        if size is None:
-            return torch.mul(errors, eps).add_(1.0).mul_(value)
-        moved = value + errors * (eps * size)
+        if WORTH_A_TABLE < count <= SIZE // 2:
+            factors = _factors(eps, value.dtype, value.device)
+            return torch.mul(self._some_of(factors, value), value)
+        return torch.mul(self._errors(value), eps).add_(1.0).mul_(value)
+
+    def _moved_by_size(self, value: Tensor, eps: float, size: Tensor) -> Tensor:
+        moved = torch.addcmul(value, self._errors(value), size.to(value.dtype), value=eps)
+        if math.isfinite(float(moved.sum())):
+            return moved
         return torch.where(value.isfinite(), moved, value)
 
     def _moved_in_parts(self, value: Tensor, eps: float) -> Tensor:
         """A large tensor times 1 + eps r, in one pass over it: the factors are made once."""
-        key = (eps, value.dtype, value.device)
-        if key not in self.factors:
-            if len(self.factors) >= KEPT:
-                self.factors.clear()
-            self.factors[key] = torch.mul(_uniform(value.dtype, value.device), eps).add_(1.0)
-        factors = self.factors[key]
+        factors = _factors(eps, value.dtype, value.device)
         moved = torch.empty_like(value)
         numbers = value.view(-1)
         result = moved.view(-1)
@@ -64,14 +69,24 @@ class RandomTable:
         numbers = _uniform(like.dtype, like.device)
         count = like.numel()
         if count <= SIZE // 2:
-            start = self.places.randrange(SIZE - count)
-            return numbers[start : start + count].reshape(like.shape)
+            return self._some_of(numbers, like)
         parts = []
         while count > 0:
             start = self.places.randrange(SIZE // 2)
             parts.append(numbers[start : start + min(count, SIZE // 2)])
             count -= SIZE // 2
         return torch.cat(parts).reshape(like.shape)
+
+    def _some_of(self, numbers: Tensor, like: Tensor) -> Tensor:
+        """As many numbers as a tensor of at most half as many has, in its shape."""
+        count = like.numel()
+        start = self.places.randrange(SIZE - count)
+        return numbers[start : start + count].view(like.shape)
+
+
+@lru_cache(maxsize=KEPT)
+def _factors(eps: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.mul(_uniform(dtype, device), eps).add_(1.0)
 
 
 @cache

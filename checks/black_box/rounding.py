@@ -8,6 +8,7 @@ hundreds of times smaller in a large tensor, and shows a factor that no single e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,8 +83,10 @@ class Sums:
             return
         stretched = 0.0
         for now, exact, squares in parts(rounded, self.exact, self.squares):
+            change = now - exact
             # equal infinities have no difference
-            change = torch.where(now == exact, 0.0, now - exact)
+            if not _is_finite(change):
+                change = torch.where(now == exact, 0.0, change)
             if self.norm:
                 stretched += along(change, exact)
             squares.addcmul_(change, change.conj())
@@ -95,9 +98,17 @@ def along(change: Tensor, exact: Tensor) -> float:
     """The real part of the scalar product of two tensors, finite entries only."""
     total = 0.0
     for one, other in parts(change, exact):
-        product = (one * other.conj()).real if other.is_complex() else one * other
-        total += float(product.nan_to_num(0.0, 0.0, 0.0).sum())
+        products = (one * other.conj()).real if other.is_complex() else one * other
+        product = float(products.sum())
+        if not math.isfinite(product):
+            product = float(products.nan_to_num(0.0, 0.0, 0.0).sum())
+        total += product
     return total
+
+
+def _is_finite(values: Tensor) -> bool:
+    """Whether every entry is finite, as far as their sum tells."""
+    return bool(values.sum().isfinite())
 
 
 def allowances(

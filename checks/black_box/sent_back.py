@@ -42,7 +42,8 @@ class SentBack:
         if rows is not None:
             levels = [part[rows[0] : rows[1]] for part in levels]
         kind = output.dtype.to_real()
-        parts = [part.to(output.device).to(kind) / (LEVELS if shape else 1.0) for part in levels]
+        unit = torch.tensor(1 / LEVELS if shape else 1.0, dtype=kind, device=output.device)
+        parts = [part.to(output.device) * unit for part in levels]
         if output.is_complex():
             return torch.complex(*parts)
         return parts[0]

@@ -91,16 +91,17 @@ class Shadow(DispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """One operation: lift what goes in, compute, round what comes out."""
+        kwargs = kwargs or {}
         self.lifting.refuse_lost_writes(func, args)
-        given = [value for value in flat(args) if isinstance(value, Tensor)]
-        args = mapped(self.lifting.tensor, args)
-        kwargs = mapped(self.lifting.tensor, kwargs or {})
         if self.lift and draws(func):
-            return self._draw(func, args, kwargs)
+            lifted = mapped(self.lifting.tensor, (args, kwargs))
+            return self._draw(func, *lifted)
+        given = [value for value in flat(args) if isinstance(value, Tensor)]
         if not given:  # a factory: what is written into it later must not be lost
+            kwargs = mapped(self.lifting.tensor, kwargs)
             return mapped(self.lifting.tensor, func(*args, **kwargs))
-        args = mapped(self.lifting.dtype, args)
-        kwargs = mapped(self.lifting.dtype, kwargs)
+        args = mapped(self.lifting.argument, args)
+        kwargs = mapped(self.lifting.argument, kwargs)
         kernel = python_kernel(func, given[0].device.type)
         if kernel is not None:
             with self:
@@ -139,11 +140,13 @@ class Shadow(DispatchMode):
             result = mapped(solid, func(*args, **kwargs))
         if writes(func):
             return self._rounded_writes(func, name, args, result)
-        errors = list(of_results(func, args, result))
         eps = self.rounding.within * LIBRARY.get(name, 1.0)
-        rounded = mapped(
-            lambda value: self._moved(value, eps, errors.pop(0) if errors else None), result
-        )
+        sizes = of_results(func, args, result)
+        if sizes is None:
+            rounded = mapped(lambda value: self._moved(value, eps), result)
+        else:
+            errors = list(sizes)
+            rounded = mapped(lambda value: self._moved(value, eps, errors.pop(0)), result)
         return mapped(self._stored, rounded)
 
     def _rounded_writes(self, func: Any, name: str, args: Any, result: Any) -> Any:
