@@ -3,7 +3,8 @@ tell apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from backproof.checks.bugs.factors import DECAY
@@ -160,6 +161,26 @@ class Search:
             if explain(one.hooks, held, variant=one.variant, freedom=freedom) is not None:
                 kept.append(one)
         return kept
+
+    def common_factors(self) -> Iterator[float]:
+        """By what all gradients are multiplied where one variant predicts them but for that."""
+        known: set[float] = set()
+        for variant in self.variants:
+            held = self._held_against(variant)
+            match = explain(variant.hooks, held, variant=variant, sensible=self._has_one_factor)
+            for factor in self._common(match.fits) if match else ():
+                if round(factor, 9) not in known:
+                    known.add(round(factor, 9))
+                    yield factor
+
+    def _has_one_factor(self, fits: Fits) -> bool:
+        return bool(self._common([fits]))
+
+    def _common(self, table: Sequence[Fits]) -> list[float]:
+        """The factor of all gradients that show one; [] where two differ."""
+        factors = [one for fits in table for one in fits.factors.values() if one is not None]
+        alike = all(math.isclose(one, factors[0], rel_tol=self.close) for one in factors)
+        return factors[:1] if alike else []
 
     def singles(self) -> Iterator[Explanation]:
         """The correct pass with one factor's cause, or one variant alone."""

@@ -56,7 +56,7 @@ def decompositions(table: Sequence[Fits], close: float = CLOSE) -> Iterator[list
 
 def _how_unlikely(causes: list[Reading]) -> tuple[int, int]:
     """Two causes are as good as one, which may be what they come to together; three are not."""
-    return sum(cause.unlikely for cause in causes), max(len(causes), 2)
+    return sum(cause.unlikely for cause in causes), len(causes)
 
 
 def _agrees(fits: Fits, causes: list[Reading], close: float) -> bool:

@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from backproof.checks.activations import LeakyReLU
 from backproof.checks.bugs.factors import NO_BIAS, SIGN
-from backproof.checks.bugs.setting import Setting
-from backproof.checks.candidates.candidate import Answer, Question
-from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.inside.recording import unpack
 from backproof.checks.candidates.isolation import imported
@@ -22,24 +16,15 @@ from backproof.checks.candidates.live import recorded
 from backproof.checks.candidates.sandbox import Ended, Limits, Sandbox
 from backproof.checks.candidates.scratch import Scratch
 from backproof.checks.candidates.source import Source
-from backproof.checks.diagnosis.choice import Search
-from backproof.checks.diagnosis.conclusions import failed
-from backproof.checks.diagnosis.evidence import Evidence
-from backproof.checks.diagnosis.probes import Probe
-from backproof.checks.diagnosis.role import Role
 from backproof.checks.findings import Bug, Diagnosis, Fix, Line, Listed, Place, Step
 from backproof.checks.grading.adapter import adapter
 from backproof.checks.grading.conclude import Settings, as_given
 from backproof.checks.grading.feedback import Feedback
+from backproof.checks.grading.known_bugs import explained
+from backproof.checks.grading.seen_conventions import conventions_of
 from backproof.checks.quantities import Quantity, equation
 from backproof.checks.recording.labels import label
 from backproof.checks.recording.listing import listing
-from backproof.checks.recording.script.lines import (
-    gradients_of,
-    likely_rates,
-    takes_gradients,
-)
-from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.script.recognise import NotRecognised, recognise
 from backproof.checks.recording.script.watched import Watched, judged
 from backproof.checks.recording.source import Sources
@@ -47,7 +32,6 @@ from backproof.checks.recording.source import Sources
 # of arguments, where somebody means the checker's function and not one of their own
 PROTOCOLS = {"gradients": 4, "step": 5, "make": 2}
 LIBRARIES = ("sklearn", "tensorflow", "keras", "jax", "autograd", "tinygrad", "mxnet")
-MOST_RATES = 3  # that are tried where no gradient is right
 WRITE = "Write gradients(W, b, x, y) or step(W, b, x, y, learning_rate) around it."
 TO_WRITE = "the adapter to write, in this file or in one that imports from it:"
 
@@ -98,7 +82,10 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         return _not_recognised(path, str(error), time.perf_counter() - start, notes, manner)
     if header.get("asked"):
         notes.append(f"it {header['asked']}, and was told that there is none.")
-    diagnosis = as_given(_diagnosis(found, settings), str(path), source.path)
+    known = explained(found)
+    found = known.found if known else found
+    diagnosis = _diagnosis(found, settings, known.diagnosis if known else None)
+    diagnosis = as_given(diagnosis, str(path), source.path)
     return Feedback(
         str(path),
         time.perf_counter() - start,
@@ -120,12 +107,14 @@ def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
     except NotRecognised as error:
         reason = f"{error}; it {complaint}" if complaint else str(error)
         return _not_recognised(Path(name), reason, time.perf_counter() - start, [], [])
+    known = explained(found)
+    found = known.found if known else found
     notes = [f"it {complaint}."] if complaint else []
     return Feedback(
         name,
         time.perf_counter() - start,
         found.sentence,
-        _diagnosis(found, settings),
+        _diagnosis(found, settings, known.diagnosis if known else None),
         notes=notes,
         watched=found.as_json(),
     )
@@ -204,7 +193,7 @@ def _libraries(text: str) -> Iterator[str]:
         yield "torch"
 
 
-def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
+def _diagnosis(found: Watched, settings: Settings, known: Diagnosis | None) -> Diagnosis:
     """In the terms of a report."""
     problem = found.page.problem
     outcome = "fail" if found.wrong else "pass"
@@ -224,11 +213,10 @@ def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
         sources = Sources(found.recording.sources)
         for path in found.recording.sources:
             lines += listing(sources.of(path), labels, line)
-    explained = _explained(found)
-    bugs = explained.bugs if explained else []
+    bugs = known.bugs if known else []
     if found.reading.climbing and not bugs:
         bugs = [_climbing(found)]
-        explained = None  # what is taken off is no gradient that an entry could be held against
+        known = None  # what is taken off is no gradient that an entry could be held against
     elif found.reading.still and found.wrong and not bugs:
         bugs = [_still(found)]
     statement = "Every gradient of the first step is right."
@@ -246,9 +234,9 @@ def _diagnosis(found: Watched, settings: Settings) -> Diagnosis:
         line=line,
         line_reason=reason,
         listing=lines,
-        asked=_conventions(found),
+        asked=conventions_of(found.reading),
         bugs=bugs,
-        verdicts=explained.verdicts if explained else [],
+        verdicts=known.verdicts if known else [],
         problems=1,
         gradients=sum(array.size for array in gradients),
     )
@@ -289,71 +277,6 @@ def _still(found: Watched) -> Bug:
         0.0,
         Fix("b[l] -= learning_rate * db[l]"),
         NO_BIAS.see,
-    )
-
-
-def _explained(found: Watched) -> Diagnosis | None:
-    """Which known bug predicts what the first step took off, where its rate can be read off a
-    layer that is right, or is a number of the script."""
-    best: Diagnosis | None = None
-    if not takes_gradients(found.reading):
-        return None  # Adam's step, say, which no prediction of a gradient can be held against
-    for rate in likely_rates(found.reading)[:MOST_RATES] if found.wrong else []:
-        explained = _explained_by(found, rate)
-        if not any(verdict.outcome == "fail" for verdict in explained.verdicts):
-            continue  # by this rate everything would be right
-        if best is None or (explained.bugs and not best.bugs):
-            best = explained
-    return best
-
-
-def _explained_by(found: Watched, rate: float) -> Diagnosis:
-    """What the bugs predict of the step, and of the one before it where that is what counts."""
-    last = found.reading
-    asked = [(Role.FIRST, last)]
-    if last.before is not None:
-        asked = [(Role.FIRST, last.before), (Role.AGAIN, last)]
-    evidence = [_evidence(role, reading, rate) for role, reading in asked]
-    conventions = _conventions(found)
-    with np.errstate(all="ignore"):
-        return failed(conventions, conventions, evidence, Search(evidence).simplest())
-
-
-def _evidence(role: Role, reading: Reading, rate: float) -> Evidence:
-    """A step as an answer to the question for its gradients."""
-    gradients, unread = gradients_of(reading, rate)
-    problem = reading.page.problem
-    layers = range(1, problem.L + 1)
-    has_bias = all(Quantity("db", layer) in gradients for layer in layers)
-    answer = Answer(
-        dW={layer: gradients[Quantity("dW", layer)] for layer in layers},
-        db={layer: gradients[Quantity("db", layer)] for layer in layers} if has_bias else None,
-        rounding={
-            str(quantity): np.full(gradients[quantity].shape, error)
-            for quantity, error in unread.items()
-        },
-    )
-    setting = Setting(problem, reading.page.weight, bias=has_bias)
-    return Evidence(Probe(role, Question(problem), setting), answer)
-
-
-def _conventions(found: Watched) -> Conventions:
-    """How the script holds its network, for lines that are written in its orientation."""
-    head = found.page.problem.head
-    hidden = found.network.network.hidden
-    names = tuple(activation.name for activation in hidden)
-    alike = len(set(names)) == 1
-    slopes = [one.slope for one in hidden if isinstance(one, LeakyReLU)]
-    cost = head.cost
-    if head.output == "sigmoid" and not head.is_quadratic:
-        cost = "binary-cross-entropy"
-    return Conventions(
-        layout=found.layout,
-        hidden=names[0] if alike else names,
-        slope=slopes[0] if slopes else Conventions.slope,
-        examples="columns" if found.network.columns else "rows",
-        output=head.output,
-        cost=cost,
     )
 
 

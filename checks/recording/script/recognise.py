@@ -109,6 +109,11 @@ class Recognised:
         return self.network.layers
 
     @property
+    def layout(self) -> str:
+        """How its weights lie."""
+        return "in,out" if self.layers[0].turned else "out,in"
+
+    @property
     def names(self) -> list[str]:
         """What the script calls its weights."""
         return [layer.W.name for layer in self.layers]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from backproof.checks.candidates.inside.recording import Recording
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.own import Found
@@ -34,6 +36,8 @@ class Watched:
         first_wrong: the first wrong step, or None.
         found: the line that makes it, or None.
         recording: of the run, with what it makes sample by sample put together.
+        recorded: the same as it was recorded.
+        rivals: readings by another cost that are as likely.
     """
 
     reading: Reading
@@ -42,6 +46,8 @@ class Watched:
     first_wrong: Quantity | None
     found: Found | None
     recording: Recording
+    recorded: Recording
+    rivals: tuple[Reading, ...] = ()
 
     @property
     def network(self) -> Recognised:
@@ -61,7 +67,7 @@ class Watched:
     @property
     def layout(self) -> str:
         """How its weights lie."""
-        return "in,out" if self.network.layers[0].turned else "out,in"
+        return self.network.layout
 
     @property
     def sentence(self) -> str:
@@ -155,7 +161,22 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         raise NotRecognised(reason, network.names)
     if all(best.seen.values()):
         best = carried_over(best, network, written) or best
-    return concluded(best, recording)
+    return replace(concluded(best, recording), rivals=_rivals(best, tried))
+
+
+def _rivals(best: Reading, tried: list[Reading]) -> tuple[Reading, ...]:
+    """Of a step by which no gradient of the output is right, the readings by another cost for which
+    as much speaks."""
+    if best.top or best.is_off:
+        return ()
+    return tuple(
+        one
+        for one in tried
+        if one.score == best.score
+        and one.head != best.head
+        and one.moments == best.moments
+        and np.array_equal(one.targets.Y, best.targets.Y)
+    )
 
 
 def _outputs(network: Recognised) -> list[Recognised]:
@@ -195,9 +216,10 @@ def concluded(best: Reading, recording: Recording) -> Watched:
     until = stacked(recording, best.passes, best.step)
     whole = replace(recording, made=until.made)
     if not wrong:
-        return Watched(best, right, wrong, None, None, whole)
+        return Watched(best, right, wrong, None, None, whole, recording)
     first = first_wrong(best)
-    return Watched(best, right, wrong, first, line_of(best, first, until), whole)
+    line = line_of(best, first, until)
+    return Watched(best, right, wrong, first, line, whole, recording)
 
 
 def first_wrong(best: Reading) -> Quantity:

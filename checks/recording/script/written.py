@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -17,6 +18,19 @@ LARGEST = 1e300
 FEW = 3  # values of one name, as rates have and losses have not
 
 
+@dataclass(frozen=True)
+class Rate:
+    """A rate that stands in a script.
+
+    Attributes:
+        eta: as it is written.
+        rate: of the mean loss, which it comes to.
+    """
+
+    eta: float
+    rate: float
+
+
 class Written:
     """All numbers of a script.
 
@@ -28,7 +42,8 @@ class Written:
         held = [series.values for series in recording.series if len(series.values) < FEW]
         single = [made.value.reshape(-1) for made in recording.made if made.value.size == 1]
         literal = [np.array(list(_literals(text))) for text in recording.sources.values()]
-        self.values = np.unique(np.concatenate([np.zeros(1), *held, *single, *literal]))
+        self.literals = np.unique(np.concatenate([np.zeros(0), *literal]))
+        self.values = np.unique(np.concatenate([np.zeros(1), *held, *single, self.literals]))
         short = any(made.eps > 1e-12 for made in recording.made)
         self._near = NEAR_SHORT if short else NEAR
 
@@ -41,6 +56,17 @@ class Written:
     def has_rate(self, rate: float, page: Page) -> bool:
         """Whether a rate of the mean loss is one of them, or of a sum, or halved."""
         return any(self.has(rate * factor) for factor in conventional(page))
+
+    def rate_of(self, rate: float, page: Page) -> Rate | None:
+        """The literal that a rate of the mean loss is, which was read off rounded numbers; the one
+        that takes the fewest conventions; None where none is."""
+        for factor in sorted(conventional(page), key=lambda one: abs(np.log(one))):
+            eta = rate * factor
+            near = np.abs(self.literals - eta) <= self._near * abs(eta)
+            if near.any():
+                written = float(self.literals[near][np.abs(self.literals[near] - eta).argmin()])
+                return Rate(written, written / factor)
+        return None
 
 
 def conventional(page: Page) -> set[float]:
