@@ -67,6 +67,18 @@ def test_the_other_generator_is_measured_with_the_same_words() -> None:
 
 # planted by tests/test_bugs_of_lines.py
 OF_LINES = {"weight-for-input", "loop-overwrites", "update-line"}
+# planted by tests/test_slips.py
+SLIPS = {
+    "derivative-slip",
+    "mask-slip",
+    "output-derivative-slip",
+    "error-slip",
+    "z-for-input",
+    "other-delta",
+    "own-output-for-input",
+    "bias-from-weights",
+    "weights-left-out",
+}
 
 
 def test_the_catalogue_has_every_bug_and_the_strange_ones_are_many() -> None:
@@ -78,7 +90,7 @@ def test_the_catalogue_has_every_bug_and_the_strange_ones_are_many() -> None:
         for forms in CATALOGUE
         for form in forms(cases.drawn(seed, 0).place)
     }
-    elsewhere = {*activations.BUGS, "softmax-in-hidden", "dot-for-outer", *OF_LINES}
+    elsewhere = {*activations.BUGS, "softmax-in-hidden", "dot-for-outer", *OF_LINES, *SLIPS}
     assert planted | elsewhere == set(SUSPECTS)
     assert (
         len({name for seed in range(5) for name, _, _ in strange(cases.drawn(seed, 0).place)}) > 25

@@ -26,6 +26,18 @@ OF_ACTIVATIONS = {
 }
 # planted by tests/test_bugs_of_lines.py
 OF_LINES = {"weight-for-input", "loop-overwrites", "update-line"}
+# planted by tests/test_slips.py
+SLIPS = {
+    "derivative-slip",
+    "mask-slip",
+    "output-derivative-slip",
+    "error-slip",
+    "z-for-input",
+    "other-delta",
+    "own-output-for-input",
+    "bias-from-weights",
+    "weights-left-out",
+}
 CATALOGUE = {
     "raw-error",
     "updated-weights",
@@ -55,6 +67,7 @@ CATALOGUE = {
     "softmax-in-hidden",
     "dot-for-outer",
     *OF_LINES,
+    *SLIPS,
 }
 
 PLANTS = [
@@ -132,7 +145,7 @@ def test_every_bug_of_the_catalogue_has_words_and_a_place_in_the_order():
 
 def test_every_bug_of_the_catalogue_is_planted_here_or_cannot_be_told_from_another():
     # for cost-mismatch see below
-    elsewhere = {*activations.BUGS, "softmax-in-hidden", "dot-for-outer", *OF_LINES}
+    elsewhere = {*activations.BUGS, "softmax-in-hidden", "dot-for-outer", *OF_LINES, *SLIPS}
     assert CATALOGUE - {id for id, _ in PLANTS} - elsewhere == {"cost-mismatch"}
 
 

@@ -12,8 +12,10 @@ from backproof.checks.bugs import (
     forward,
     in_place,
     layers,
+    operands,
     output,
     overwritten,
+    slips,
     state,
     update,
 )
@@ -26,8 +28,10 @@ __all__ = [
     "forward",
     "in_place",
     "layers",
+    "operands",
     "output",
     "overwritten",
+    "slips",
     "state",
     "update",
 ]

@@ -8,10 +8,11 @@ as the one that was taken for it, where a known bug then predicts every number.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backproof.checks.bugs.register import SUSPECTS
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.diagnosis.choice import Search
@@ -29,6 +30,7 @@ from backproof.checks.recording.script.written import Rate
 
 MOST_RATES = 3  # that are tried where no gradient is right
 MOST_RIVALS = 3  # readings by another cost that are tried
+HALF = 2.0  # what half a loss puts on the rate
 ENOUGH = 12  # wrong entries that two bugs do not fit by chance
 
 
@@ -39,10 +41,18 @@ class Explained:
     Attributes:
         found: as it is read, by the cost under which they explain it.
         diagnosis: of the step.
+        reading: of it, by that cost.
     """
 
     found: Watched
     diagnosis: Diagnosis
+    reading: Reading
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """By a bug rather than by none, and by a common one rather than by a rare."""
+        ranks = [SUSPECTS[bug.id].rank for bug in self.diagnosis.bugs]
+        return not ranks, min(ranks, default=0)
 
 
 def explained(found: Watched) -> Explained | None:
@@ -50,20 +60,17 @@ def explained(found: Watched) -> Explained | None:
     where nothing can be predicted, as of a step of Adam's."""
     if not found.wrong:
         return None
-    readings = [found.reading, *found.rivals[:MOST_RIVALS]]
-    least: Explained | None = None
-    for reading in readings:
-        if not takes_gradients(reading):
-            continue
-        diagnosis = _under(reading)
-        if diagnosis is None:
-            continue
-        if diagnosis.bugs and reading is not found.reading:
-            return Explained(concluded(reading, found.recorded), diagnosis)
-        if diagnosis.bugs:
-            return Explained(found, diagnosis)
-        least = least or Explained(found, diagnosis)
-    return least
+    known: list[Explained] = []
+    for reading in [found.reading, *found.rivals[:MOST_RIVALS]]:
+        diagnosis = _under(reading) if takes_gradients(reading) else None
+        if diagnosis is not None:
+            known.append(Explained(found, diagnosis, reading))
+    if not known:
+        return None
+    best = min(known, key=lambda one: one.rank)
+    if best.diagnosis.bugs and best.reading is not found.reading:
+        return replace(best, found=concluded(best.reading, found.recorded))
+    return best
 
 
 def _under(reading: Reading) -> Diagnosis | None:
@@ -102,7 +109,7 @@ def _rates(reading: Reading) -> Iterator[Rate]:
 
 
 def _as_written(reading: Reading, rate: float) -> Rate:
-    return reading.written.rate_of(rate, reading.page) or Rate(rate, rate)
+    return reading.written.rate_of(rate, reading.page) or Rate.of_mean(rate)
 
 
 def _is_telling(evidence: list[Evidence]) -> bool:
@@ -122,7 +129,7 @@ def _asked(reading: Reading, rate: Rate) -> list[Evidence]:
 
 
 def _evidence(role: Role, reading: Reading, rate: Rate) -> Evidence:
-    gradients, unread = gradients_of(reading, rate.rate)
+    gradients, unread = gradients_of(reading, rate.eta)
     problem = reading.page.problem
     layers = range(1, problem.L + 1)
     has_bias = all(Quantity("db", layer) in gradients for layer in layers)
@@ -135,7 +142,15 @@ def _evidence(role: Role, reading: Reading, rate: Rate) -> Evidence:
         },
         precision=_precision(reading),
     )
-    setting = Setting(problem, reading.page.weight, learning_rate=rate.eta, bias=has_bias)
+    convention = rate.convention
+    setting = Setting(
+        problem,
+        reading.page.weight * rate.rate / rate.eta,
+        learning_rate=rate.eta,
+        bias=has_bias,
+        mean=convention is None or not convention.summed,
+        half=convention is not None and convention.halved == HALF and reading.head.is_quadratic,
+    )
     return Evidence(Probe(role, Question(problem), setting), answer)
 
 

@@ -133,12 +133,16 @@ def _gradients(at: Place) -> Iterator[Strange]:
 def _hidden(at: Place) -> Iterator[Strange]:
     layer = _one(at, 1, at.L - 1)
     dz, da, some, above = f"dz[{layer}]", f"da[{layer}]", (layer,), (layer + 1,)
-    yield "the derivative squared", dz, (Edit("slope", "({A} * (1 - {A})) ** 2", some),)
+    yield "the derivative cubed", dz, (Edit("slope", "({A} * (1 - {A})) ** 3", some),)
     yield "the derivative's root", dz, (Edit("slope", "({A} * (1 - {A})) ** 0.5", some),)
     yield "a leaky derivative", dz, (Edit("slope", "{A} * (1 - {A}) + 0.05", some),)
-    yield "a (1 + a)", dz, (Edit("slope", "{A} * (1 + {A})", some),)
+    yield "a (2 + a)", dz, (Edit("slope", "{A} * (2 + {A})", some),)
     yield "one unit dropped", dz, (Edit("slope", "({old}) * ({A} != {A}.min())", some),)
-    yield "absolute weights on the way back", da, (Edit("matrix", "np.abs({M})", above),)
+    yield (
+        "roots of the weights on the way back",
+        da,
+        (Edit("matrix", "np.sqrt(np.abs({M}))", above),),
+    )
     yield (
         "a row of W missing on the way back",
         da,

@@ -19,16 +19,40 @@ FEW = 3  # values of one name, as rates have and losses have not
 
 
 @dataclass(frozen=True)
+class Convention:
+    """What a script may minimise in place of the mean loss.
+
+    Attributes:
+        summed: the sum over the samples.
+        outputs: the mean over the outputs, too: their number, else 1.
+        halved: 2 for half of it, 0.5 for twice as much.
+        factor: by what the rate of the mean loss is multiplied to be the one that is written.
+    """
+
+    summed: bool
+    outputs: float
+    halved: float
+    factor: float
+
+
+@dataclass(frozen=True)
 class Rate:
-    """A rate that stands in a script.
+    """A rate of a step.
 
     Attributes:
         eta: as it is written.
         rate: of the mean loss, which it comes to.
+        convention: what makes the difference, where that is known.
     """
 
     eta: float
     rate: float
+    convention: Convention | None = None
+
+    @staticmethod
+    def of_mean(rate: float) -> Rate:
+        """Of the mean loss itself."""
+        return Rate(rate, rate)
 
 
 class Written:
@@ -60,22 +84,30 @@ class Written:
     def rate_of(self, rate: float, page: Page) -> Rate | None:
         """The literal that a rate of the mean loss is, which was read off rounded numbers; the one
         that takes the fewest conventions; None where none is."""
-        for factor in sorted(conventional(page), key=lambda one: abs(np.log(one))):
-            eta = rate * factor
-            near = np.abs(self.literals - eta) <= self._near * abs(eta)
-            if near.any():
-                written = float(self.literals[near][np.abs(self.literals[near] - eta).argmin()])
-                return Rate(written, written / factor)
+        for one in conventions(page):
+            eta = rate * one.factor
+            off = np.abs(self.literals - eta)
+            if (off <= self._near * abs(eta)).any():
+                written = float(self.literals[off.argmin()])
+                return Rate(written, written / one.factor, one)
         return None
 
 
-def conventional(page: Page) -> set[float]:
-    """By what the rate that is written may be multiplied to be that of the mean loss, inverted: a
-    sum over samples in place of their mean, a mean over the outputs, a square halved or not."""
+def conventions(page: Page) -> list[Convention]:
+    """A sum over samples in place of their mean, a mean over the outputs, a square halved or not;
+    the usual first."""
     N = float(page.N)
     K = float(page.problem.sizes[-1])
-    choices = product((1.0, 1 / N), (1.0, K), (1.0, 2.0, 0.5))
-    return {summed * outputs * halved for summed, outputs, halved in choices}
+    found = []
+    for outputs, halved, summed in product((1.0, K), (1.0, 2.0, 0.5), (False, True)):
+        factor = outputs * halved / (N if summed else 1.0)
+        found.append(Convention(summed, outputs, halved, factor))
+    return found
+
+
+def conventional(page: Page) -> set[float]:
+    """By what the rate that is written may be multiplied to be that of the mean loss, inverted."""
+    return {one.factor for one in conventions(page)}
 
 
 def _literals(text: str) -> Iterator[float]:
