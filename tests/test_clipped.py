@@ -46,6 +46,28 @@ def test_a_clip_is_told_and_is_no_bug(clip: Line, words: str) -> None:
     assert ("What is not clipped is right" in found.statement) == (clip is by_entry)
 
 
+def over_norms(dW: Any, db: Any, W: Any, b: Any) -> Any:
+    return [g / np.linalg.norm(g) for g in dW], [g / np.linalg.norm(g) for g in db]
+
+
+def over_norm_of_one(dW: Any, db: Any, W: Any, b: Any) -> Any:
+    return [*dW[:-1], dW[-1] / np.linalg.norm(dW[-1])], db
+
+
+def test_gradients_over_their_norms_are_told_and_are_no_bug() -> None:
+    found = Lines(handed=over_norms, conventions=Conventions()).found()
+    assert (found.outcome, found.bugs) == ("untested", [])
+    assert "divided by a norm: every norm of a dW or db is 1, however small" in found.statement
+
+
+@pytest.mark.usefixtures("without_pairs")
+def test_a_single_gradient_over_its_norm_is_no_clip() -> None:
+    """A clip makes nothing larger, and dividing by norms is done to all of them."""
+    found = Lines(handed=over_norm_of_one, conventions=Conventions()).found()
+    assert (found.outcome, found.bugs) == ("fail", [])
+    assert str(found.first_wrong) == "(B2) dW[3]"
+
+
 @pytest.mark.usefixtures("without_pairs")
 def test_errors_of_one_size_at_the_output_are_no_clip() -> None:
     """The slope of |p - Y| is 1 or -1 in every problem, in db[3] and nowhere else."""

@@ -1,8 +1,9 @@
 """Gradients that are clipped before they are handed out, which is a convention and hides what they
-are: entry by entry, or by a norm, of each array or of all of them together.
+are: entry by entry, or by a norm, of each array or of all of them together; or that are divided by
+that norm.
 
 It shows in one number that is the same in several problems, where nothing else is: the largest
-entry, or the largest norm.
+entry, or the largest norm. A clip makes nothing larger than it was.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.findings import Diagnosis
+from backproof.checks.quantities import Quantities
 
 SAME = 1e-9  # relative: what reading gradients off steps leaves of one number
 SAME_NORM = 1e-4  # of norms, to which people add an epsilon before they divide
@@ -22,6 +24,8 @@ SAME_FLOAT32 = 1e-5
 FEWEST_PROBLEMS = 3  # that show the number
 FEWEST_KINDS = 2  # of them, by sizes and samples
 FEWEST_ENTRIES = 6  # that are it, in two arrays or more
+NORM = "norm of a dW or db"
+NORM_OF_ALL = "norm of all gradients together"
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,13 @@ class Clipped:
     Attributes:
         at: the number that nothing exceeds.
         what: what it is that does not exceed it.
+        divided: whether it is that number in every problem, however small it should be.
         evidence: the answers without the entries that are clipped; () where that leaves nothing.
     """
 
     at: float
     what: str
+    divided: bool = False
     evidence: Sequence[Evidence] = ()
 
 
@@ -46,18 +52,27 @@ def clipped(evidence: Sequence[Evidence]) -> Clipped | None:
         return None
     at = _largest(answered, _entries, SAME)
     if at is not None and _is_in_several_arrays(answered, at):
-        return Clipped(at, "entry", [_without(item, at) for item in evidence])
-    at = _largest(answered, _norms, SAME_NORM)
-    if at is not None:
-        return Clipped(at, "norm of a dW or db")
-    at = _largest(answered, _norm_of_all, SAME_NORM)
-    if at is not None:
-        return Clipped(at, "norm of all gradients together")
+        rest = [_without(item, at) for item in evidence]
+        return Clipped(at, "entry", evidence=rest)
+    for measure, what in ((_norms, NORM), (_norm_of_all, NORM_OF_ALL)):
+        at = _largest(answered, measure, SAME_NORM)
+        if at is None:
+            continue
+        if not _enlarged(answered, measure, at):
+            return Clipped(at, what)
+        if all(_is_near(value, at) for item in answered for value in measure(item.gradients)):
+            return Clipped(at, what, divided=True)
     return None
 
 
 def told(found: Clipped, *, rest_is_right: bool) -> Diagnosis:
     """What is said of it: nothing can be judged that was cut off."""
+    if found.divided:
+        return Diagnosis(
+            "untested",
+            f"Your gradients are divided by a norm: every {found.what} is {found.at:.4g}, however "
+            "small it should be. That is a convention, and hides what they are: ask without it.",
+        )
     statement = (
         f"Your gradients are clipped: no {found.what} is larger than {found.at:.4g}, and that in "
         "problem after problem. That is a convention, and hides what they are: ask with your clip "
@@ -73,30 +88,50 @@ def _is_usable(item: Evidence) -> bool:
     return bool(item.gradients) and all(np.isfinite(array).all() for array in arrays)
 
 
-Measure = Callable[[Evidence], Iterator[float]]
+Measure = Callable[[Quantities], Iterator[float]]
 
 
-def _entries(item: Evidence) -> Iterator[float]:
+def _entries(gradients: Quantities) -> Iterator[float]:
     """The largest entry of all."""
-    yield max(float(np.abs(array).max(initial=0.0)) for array in item.gradients.values())
+    yield max(float(np.abs(array).max(initial=0.0)) for array in gradients.values())
 
 
-def _norms(item: Evidence) -> Iterator[float]:
+def _norms(gradients: Quantities) -> Iterator[float]:
     """Of each array that has several entries."""
-    for array in item.gradients.values():
+    for array in gradients.values():
         if array.size > 1:
             yield float(np.linalg.norm(array))
 
 
-def _norm_of_all(item: Evidence) -> Iterator[float]:
-    yield math.sqrt(sum(float((array**2).sum()) for array in item.gradients.values()))
+def _norm_of_all(gradients: Quantities) -> Iterator[float]:
+    yield math.sqrt(sum(float((array**2).sum()) for array in gradients.values()))
+
+
+def _is_near(value: float, at: float) -> bool:
+    return value == 0 or math.isclose(value, at, rel_tol=SAME_NORM)
+
+
+def _enlarged(answered: Sequence[Evidence], measure: Measure, at: float) -> bool:
+    """Whether a norm that should be smaller than that number was made that number, in a problem
+    where no sum for a mean, half or count of outputs accounts for it."""
+    for item in answered:
+        if not item.is_whole:
+            continue
+        names = item.setting.gradients
+        came = measure({name: item.gradients[name] for name in names})
+        due = measure({name: item.correct.value(name) for name in names})
+        conventional = 2.0 * item.setting.N * item.setting.problem.sizes[-1]
+        for norm, right in zip(came, due, strict=True):
+            if math.isclose(norm, at, rel_tol=SAME_NORM) and conventional * right < at:
+                return True
+    return False
 
 
 def _largest(answered: Sequence[Evidence], measure: Measure, near: float) -> float | None:
     """The largest number that some measure has, if several problems have just that one."""
     if any(item.answer.precision != "float64" for item in answered):
         near = max(near, SAME_FLOAT32)
-    seen = {item.setting.problem.id: list(measure(item)) for item in answered}
+    seen = {item.setting.problem.id: list(measure(item.gradients)) for item in answered}
     kind_of = {item.setting.problem.id: _kind(item) for item in answered}
     largest = max(max(values, default=0.0) for values in seen.values())
     if largest == 0:

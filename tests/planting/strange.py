@@ -75,7 +75,6 @@ def _slope_of_a() -> Edit:
 def _output(at: Place) -> Iterator[Strange]:
     # of one layer without biases, dW is all there is to see
     L = f"dz[{at.L}]" if at.spec.bias or at.L > 1 else "dz[1]|dW[1]"
-    yield "labels smoothed", L, (Edit("target", "0.9 * {old} + 0.1 / K"),)
     yield "the sign of the error", L, (Edit("delta", "np.sign({old})"),)
     yield "the error squared", L, (Edit("delta", "({old}) * np.abs({old})"),)
     yield "the error through a tanh", L, (Edit("delta", "np.tanh(3 * ({old}))"),)
