@@ -6,6 +6,8 @@ import torch
 
 from backproof import check_gradients
 from backproof.checks.black_box import parts as module
+from backproof.checks.black_box.box import BlackBox
+from backproof.checks.black_box.claimed_slope import ClaimedSlope
 from backproof.checks.black_box.entries import entry_by_entry
 from backproof.checks.black_box.parts import (
     all_finite,
@@ -18,6 +20,7 @@ from backproof.checks.verdict import judge
 from benchmarks.networks import Wrong
 
 PAIR = ("first", "second")
+EPS = 2.0**-52
 
 
 @pytest.fixture
@@ -105,3 +108,24 @@ def test_transposed_matrix_is_moved_like_one_in_order():
     assert moved.shape == values.T.shape
     assert 0 < float((moved - 1).abs().max()) <= 1e-3
     assert torch.equal(moved.T, RandomTable(3).moved(values, 1e-3))
+
+
+def test_distance_is_asked_for_only_where_rounding_of_what_is_moved_matters():
+    """Whichever way the change is told, it is the same up to the noise of the loss; the wrong
+    version believes the slope of a loss that has next to no noise."""
+    w = some(40_000).requires_grad_()
+    gradient = some(40_000, seed=1)
+    box = BlackBox(lambda: (w * gradient).sum(), [w])
+    box.measure_noise(EPS, 0, float(box.value()), None)
+    for noise, enough in ((1e-12, True), (1e-16, False)):
+        box.noise = noise
+        said = ClaimedSlope(box, 0, box.direction(0, np.random.default_rng(2)), gradient)
+        assert said.is_enough is enough
+        for step in (1e-6, -1e-3):
+            value, change = box.moved(said, step)
+            told = scalar_product(w.detach() - box.at_0[0], gradient)
+            assert change == pytest.approx(told, rel=1e-9, abs=noise / 3)
+            assert value - float(box.f_0) == pytest.approx(told, abs=1e-10)
+    small = BlackBox(lambda: w[:5].sum(), [some(5)])
+    small.noise = 1.0
+    assert not ClaimedSlope(small, 0, some(5, seed=1), some(5, seed=2)).is_enough

@@ -12,6 +12,7 @@ import numpy as np
 
 from backproof.checks.black_box import slopes
 from backproof.checks.black_box.box_base import Box
+from backproof.checks.black_box.claimed_slope import ClaimedSlope
 from backproof.checks.black_box.locate import Off, Search
 from backproof.checks.black_box.measured_slopes import TINY, MeasuredSlopes, measure
 from backproof.checks.verdict import Verdict, digits
@@ -265,7 +266,8 @@ def _measure(
     """
     u = np.zeros(int(np.prod(box.shape(i))))
     u[entries] = weights
-    probe = box.probe(i, box.vector(i, u.reshape(box.shape(i))), gradient)
+    direction = box.vector(i, u.reshape(box.shape(i)))
+    probe = box.probe(ClaimedSlope(box, i, direction, gradient))
     before = box.evaluations
     step, bar = slopes.single_step(measured.off, box.noise, enough)
     single = math.nan

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backproof.checks.black_box.box_base import Box
+from backproof.checks.black_box.claimed_slope import ClaimedSlope
 
 
 class ArrayBox(Box):
@@ -81,12 +82,14 @@ class ArrayBox(Box):
             return largest
         return largest * float(np.sqrt(np.sum((products / largest) ** 2)))
 
-    def moved(self, i: int, t: float, u: np.ndarray, claimed: np.ndarray) -> tuple[float, float]:
-        """The loss when one array is moved by t u, and what `claimed` says that it changes by."""
+    def moved(self, said: ClaimedSlope, t: float) -> tuple[float, float]:
+        """The loss when one array is moved by t along a direction, and what is claimed that it
+        changes by."""
+        i = said.i
         array = self.arrays[i]
-        array[...] = self.at_0[i] + t * u
+        array[...] = self.at_0[i] + t * said.u
         distance = array.astype(np.float64) - self.at_0[i]
-        return self._value_there([i]), self.dot(distance, claimed)
+        return self._value_there([i]), self.dot(distance, said.gradient)
 
     def moved_together(self, t: float, directions: Sequence[np.ndarray]) -> float:
         """The loss when all arrays are moved."""

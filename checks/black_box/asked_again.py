@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from backproof.checks.black_box.arithmetic import arithmetic
 from backproof.checks.black_box.box import BlackBox, real
 from backproof.checks.black_box.difference_quotients import NOISE_BAR
 from backproof.checks.black_box.imitation import imitate
+from backproof.checks.black_box.parts import parts
 from backproof.checks.black_box.root_mean_square import root_mean_square
 from backproof.checks.black_box.rounding import SPREADS
 from backproof.checks.black_box.shadow import Shadow
@@ -107,14 +109,25 @@ def _differs(one: Tensor | None, other: Tensor | None, varies: float) -> bool:
     """Whether a gradient is off by more than is allowed everywhere."""
     if one is None or other is None or not one.numel():
         return False
-    off = torch.sub(other, one, alpha=SCALE)
-    return float(torch.linalg.vector_norm(off, torch.inf)) > _allowed(one, varies)
+    off = 0.0
+    largest = 0.0
+    for first, second in parts(one, other):
+        worst = _largest(torch.sub(second, first, alpha=SCALE))
+        if not math.isfinite(worst):
+            return True
+        off = max(off, worst)
+        largest = max(largest, _largest(first))
+    return off > _allowed(one.dtype, largest, varies)
 
 
-def _allowed(one: Tensor, varies: float) -> float:
-    info = torch.finfo(one.dtype)
-    largest = abs(SCALE) * float(torch.linalg.vector_norm(one, torch.inf))
-    return RESCALED * info.eps * largest + info.tiny + NOISE_BAR * varies
+def _allowed(dtype: torch.dtype, largest: float, varies: float) -> float:
+    """How far an entry may be off that is asked for again, where the largest is so large."""
+    info = torch.finfo(dtype)
+    return RESCALED * info.eps * abs(SCALE) * largest + info.tiny + NOISE_BAR * varies
+
+
+def _largest(values: Tensor) -> float:
+    return float(torch.linalg.vector_norm(values, torch.inf))
 
 
 def _roundings(box: BlackBox, first: tuple[Tensor, list[Tensor | None]]) -> list[float]:
@@ -151,7 +164,7 @@ def _not_scaled(
     assert other is not None
     pair = (f"{SCALE} sent back", f"{SCALE} times what 1 gives")
     expected = SCALE * _array(one)
-    allowed = _allowed(one, varies) + 2 * abs(SCALE) * rounding
+    allowed = _allowed(one.dtype, _largest(one), varies) + 2 * abs(SCALE) * rounding
     bounds = np.full(expected.shape, allowed)
     verdict = judge("", "", "", pair, _array(other), expected, bounds)
     if verdict.outcome != "fail":

@@ -18,14 +18,17 @@ import torch
 from torch import Tensor
 
 from backproof.checks.black_box.box_base import Box
+from backproof.checks.black_box.claimed_slope import ClaimedSlope
 from backproof.checks.black_box.differentiate import dense, differentiate
 from backproof.checks.black_box.held import Held
 from backproof.checks.black_box.lifting import CannotShadow
-from backproof.checks.black_box.parts import norm_of_products, parts, scalar_product
+from backproof.checks.black_box.noise import RESOLUTION
+from backproof.checks.black_box.parts import PART, norm_of_products, parts, scalar_product
 from backproof.checks.black_box.shadow import Shadow
 from backproof.checks.black_box.untouched import Generators
 
 Loss = Callable[[], Tensor]
+NEGLIGIBLE = 0.1  # of the noise of a loss: with that besides, it is 0.5% larger
 
 
 class BlackBox(Box):
@@ -39,6 +42,7 @@ class BlackBox(Box):
         draws: the generators' state before each evaluation where the loss draws random numbers;
             None lets them run on.
         held: keeps what the loss detaches; None lets it move.
+        copies: of the tensors' values, where somebody has them already.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class BlackBox(Box):
         lifted: Sequence[torch.dtype] = (),
         draws: Generators | None = None,
         held: Held | None = None,
+        copies: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.loss = loss
@@ -56,7 +61,7 @@ class BlackBox(Box):
         self.draws = draws
         self.held = held
         self.at_0: list[Tensor] = []
-        for tensor in tensors:
+        for number, tensor in enumerate(tensors):
             if tensor.dtype.to_real() in lifted:
                 kind = torch.complex128 if tensor.is_complex() else torch.float64
                 self.at_0.append(tensor.data)  # a copy moves, and this stays what it is
@@ -64,27 +69,36 @@ class BlackBox(Box):
                 continue
             if _shares_entries(tensor):
                 tensor.data = tensor.data.contiguous()
-            self.at_0.append(tensor.detach().clone())
+            self.at_0.append(copies[number] if copies else tensor.detach().clone())
         self.displaced: set[int] = set()
+        self.mean_squares: dict[int, float] = {}
 
-    def value(self) -> float:
+    def value(self, mode: Any = None) -> float:
         """The loss at the tensors' present values."""
-        return float(self._evaluate(self._mode(), recording=False).detach())
+        return float(self._evaluate(mode or self._mode(), recording=False).detach())
 
-    def gradients(self, mode: Any = None) -> tuple[Tensor, list[Tensor | None]]:
+    def gradients(
+        self, mode: Any = None, recording: bool = True
+    ) -> tuple[Tensor, list[Tensor | None]]:
         """The loss and what autograd says about it; None for a tensor that it says nothing about.
+
+        Args:
+            mode: in which it is computed; that of every evaluation by default.
+            recording: whether what the loss detaches is kept from now on.
 
         Raises: ValueError if the loss is not one number; TypeError if it is no tensor; CannotShadow
         if the lifted code lowers it.
         """
-        value, graph = self.graph(mode)
+        value, graph = self.graph(mode, recording)
         return value.detach(), graph(1.0)
 
-    def graph(self, mode: Any = None) -> tuple[Tensor, Callable[[float], list[Tensor | None]]]:
+    def graph(
+        self, mode: Any = None, recording: bool = True
+    ) -> tuple[Tensor, Callable[[float], list[Tensor | None]]]:
         """The loss, and a function that gives its gradients when a number is sent back."""
         self.put_back()
         mode = mode or self._mode()
-        value = self._evaluate(mode, recording=True)
+        value = self._evaluate(mode, recording)
         wanted = [tensor for tensor in self.tensors if tensor.requires_grad]
 
         def send(number: float) -> list[Tensor | None]:
@@ -114,10 +128,11 @@ class BlackBox(Box):
 
     def mean_square(self, i: int) -> float:
         """Of its values."""
-        value = real(self.at_0[i])
-        if not value.numel():
-            return 1.0
-        return float(torch.linalg.vector_norm(value, dtype=torch.float64)) ** 2 / value.numel()
+        if i not in self.mean_squares:
+            value = real(self.at_0[i])
+            norm = float(torch.linalg.vector_norm(value, dtype=torch.float64))
+            self.mean_squares[i] = norm**2 / value.numel() if value.numel() else 1.0
+        return self.mean_squares[i]
 
     def vector(self, i: int, values: np.ndarray) -> Tensor:
         """Numbers in a tensor's shape, on its device."""
@@ -135,12 +150,28 @@ class BlackBox(Box):
         """The norm of the products of two tensors."""
         return norm_of_products(first, second)
 
-    def moved(self, i: int, t: float, u: Tensor, claimed: Tensor) -> tuple[float, float]:
-        """The loss when one tensor is moved by t u, and what `claimed` says that it changes by."""
-        if self.displaced - {i}:
+    def moved(self, said: ClaimedSlope, t: float) -> tuple[float, float]:
+        """The loss when one tensor is moved by t along a direction, and what is claimed that it
+        changes by."""
+        if self.displaced - {said.i}:
             self.put_back()
-        change = self._displace(i, t, u, claimed)
+        if said.is_enough:
+            self._displace(said.i, t, said.u, None)
+            change = t * said.value
+        else:
+            change = self._displace(said.i, t, said.u, said.gradient)
         return self._value_there(), change
+
+    def moves_as_told(self, said: ClaimedSlope) -> bool:
+        """Whether the rounding of moved values is less than a tenth of the loss's noise: that of
+        so many entries is independent, and RESOLUTION eps of each. Not asked of small tensors,
+        which cost nothing."""
+        start = real(self.at_0[said.i])
+        if start.numel() <= PART:
+            return False
+        # no step is longer than the scale
+        size = norm_of_products(said.gradient, start) + self.scale(said.i) * said.norm
+        return RESOLUTION * self.eps_of(said.i) * size < NEGLIGIBLE * self.noise
 
     def moved_together(self, t: float, directions: Sequence[Tensor]) -> float:
         """The loss when all tensors are moved."""

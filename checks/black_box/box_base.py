@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from backproof.checks.black_box import noise, slopes
+from backproof.checks.black_box.claimed_slope import ClaimedSlope
 from backproof.checks.black_box.difference_quotients import NOISE_BAR, Probe
 from backproof.checks.black_box.root_mean_square import root_mean_square
 
@@ -29,11 +30,39 @@ LEAST_NOISE = 1e-300  # so that a loss that is 0 everywhere divides nothing by 0
 LEAST_SIZE = 1e-6  # of the values of a tensor; below it they are taken for zeros
 
 
+PART = 1 << 15  # numbers that are drawn while they stay in a processor's cache
+UNIT = 2.0**-15  # of the weights of a large array: drawn as whole numbers they take a third as long
+
+
+class Roundings(ABC):
+    """What random roundings do to a loss and its gradients.
+
+    Attributes:
+        loss: by how much each run changes it.
+    """
+
+    loss: Sequence[float]
+
+    @property
+    @abstractmethod
+    def gradients(self) -> Sequence[Sequence[Any]]:
+        """By how much each run changes them."""
+
+
 def draw_direction(random: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
     """Weights of magnitude 0.5 to 1.5 and random sign: no entry is overlooked, and no two errors
     cancel but by chance."""
-    u = np.asarray(random.uniform(-1.0, 1.0, size=tuple(shape)))
-    u += np.copysign(0.5, u)
+    u = np.empty(tuple(shape))
+    numbers = u.reshape(-1)
+    if numbers.size <= PART:
+        numbers[:] = random.uniform(-1.0, 1.0, size=numbers.size)
+        numbers += np.copysign(0.5, numbers)
+        return u
+    for begin in range(0, numbers.size, PART):
+        part = numbers[begin : begin + PART]
+        steps = random.integers(-(1 << 15), 1 << 15, size=part.size, dtype=np.int16)
+        np.multiply(steps, UNIT, out=part)
+        part += np.copysign(0.5, part)
     return u
 
 
@@ -54,7 +83,7 @@ class Box(ABC):
         self.f_0 = float("nan")
         self.eps = 0.0
         self.grain = 0.0
-        self.changes: Sequence[tuple[float, Sequence[Any]]] = ()
+        self.roundings: Roundings | None = None
         self.left_domain = ""
 
     @abstractmethod
@@ -90,14 +119,21 @@ class Box(ABC):
         """The norm of the products of two vectors."""
 
     @abstractmethod
-    def moved(self, i: int, t: float, u: Any, claimed: Any) -> tuple[float, float]:
-        """The loss when one array is moved by t u, and what `claimed` says that it changes by."""
+    def moved(self, said: ClaimedSlope, t: float) -> tuple[float, float]:
+        """The loss when an array is moved by t along a direction, and what is claimed that it
+        changes by."""
+
+    def moves_as_told(self, said: ClaimedSlope) -> bool:
+        """Whether the rounding of moved values changes a loss by much less than its noise."""
+        return False
 
     @abstractmethod
     def moved_together(self, t: float, directions: Sequence[Any]) -> float:
         """The loss when all are moved."""
 
-    def measure_noise(self, eps: float, seed: int, at_0: float, changes: Sequence[Any]) -> None:
+    def measure_noise(
+        self, eps: float, seed: int, at_0: float, roundings: Roundings | None
+    ) -> None:
         """Find the noise of the loss.
 
         Its operations with random roundings tell it, even where all values round to one and the
@@ -108,15 +144,15 @@ class Box(ABC):
             eps: of the loss's own dtype.
             seed: of the direction.
             at_0: the loss at the tensors' present values.
-            changes: what random roundings do to the loss and its gradients, from imitation.py;
-                empty where nobody knows.
+            roundings: what random ones do; None where nobody knows.
         """
         self.eps = eps
         self.grain = eps
         self.f_0 = at_0
-        self.changes = changes
+        self.roundings = roundings
+        changes = roundings.loss if roundings else ()
         self.noise = max(
-            root_mean_square([change for change, _ in changes]),
+            root_mean_square(changes),
             noise.of_rounding(at_0, eps),
             LEAST_NOISE,
         )
@@ -143,7 +179,9 @@ class Box(ABC):
     def claim_rounded(self, i: int, u: Any) -> float:
         """What rounding may do to a gradient's slope along u: NOISE_BAR times what random roundings
         do, as for the loss."""
-        changed = [gradients[i] for _, gradients in self.changes]
+        if self.roundings is None:
+            return 0.0
+        changed = [gradients[i] for gradients in self.roundings.gradients]
         return NOISE_BAR * root_mean_square(
             [self.dot(change, u) for change in changed if change is not None]
         )
@@ -172,9 +210,9 @@ class Box(ABC):
         scale = self.scale(i)
         return slopes.ladder(scale * smallest * shorter, scale * largest * shorter)
 
-    def probe(self, i: int, u: Any, claimed: Any) -> Probe:
-        """t -> how much more the loss changes than `claimed` says when tensor i moves by t u, and
-        by -t u; and the noise of that.
+    def probe(self, said: ClaimedSlope) -> Probe:
+        """t -> how much more the loss changes than is claimed when an array moves by t along a
+        direction, and by -t; and the noise of that.
 
         What is claimed is taken for the distance really moved, so rounding of the moved values does
         no harm. Values that are just the one at 0, although they are claimed to change, are no
@@ -184,14 +222,14 @@ class Box(ABC):
 
         @cache
         def ask(t: float) -> tuple[float, float]:
-            return self.moved(i, t, u, claimed)
+            return self.moved(said, t)
 
         def sides(t: float) -> tuple[float, float, float]:
             above, more = ask(t)
             below, less = ask(-t)
             rounded = noise.of_rounding(np.array([above, below]), self.eps)
             stopped = 0.0
-            if above == below == self.f_0 and t < COARSEST * self.scale(i):
+            if above == below == self.f_0 and t < COARSEST * self.scale(said.i):
                 stopped = max(abs(more), abs(less))
             return (
                 above - self.f_0 - more,

@@ -37,6 +37,7 @@ class ClaimedGradients:
         not_scaled: verdicts on gradients that do not grow with what is sent back.
         evaluations: of the loss.
         held: keeps what the loss detaches; None where it may move.
+        copies: of the tensors' values.
     """
 
     names: list[str]
@@ -52,6 +53,7 @@ class ClaimedGradients:
     not_scaled: list[Verdict] = field(default_factory=list)
     evaluations: int = 0
     held: Held | None = None
+    copies: list[Tensor] | None = None
 
     @property
     def usable(self) -> bool:
@@ -175,6 +177,7 @@ def claimed(
         varies,
         evaluations=box.evaluations,
         held=held,
+        copies=box.at_0,
     )
     if given is None and not varies:
         wrong = scaled(box, (first, computed), second, send)

@@ -9,12 +9,14 @@ same: a confident network's loss is 0 at every step that would show its noise, a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from backproof.checks.black_box.box import real
+from backproof.checks.black_box.box import BlackBox, real
+from backproof.checks.black_box.box_base import Roundings
 from backproof.checks.black_box.parts import all_finite
 from backproof.checks.black_box.shadow import Shadow
 
@@ -27,6 +29,54 @@ LARGE = 1e30
 
 Changes = tuple[float, list[Tensor | None]]  # of the loss, and of each gradient
 Gradients = Callable[[Shadow], tuple[Tensor, list[Tensor | None]]]
+
+
+class Imitation(Roundings):
+    """What random roundings do to a loss, and, once somebody asks, to its gradients: those take
+    several times as long, and where differences agree with a gradient already, nobody asks.
+
+    Args:
+        box: the loss.
+        mode: rounds at random, for a seed.
+        right: the loss and its gradients as they are.
+        seed: of the roundings.
+
+    Attributes:
+        loss: what each run changes; nothing where the loss cannot be run like that, or gives
+            numbers that are not finite.
+    """
+
+    def __init__(
+        self,
+        box: BlackBox,
+        mode: Callable[[int], Shadow],
+        right: tuple[float, Sequence[Tensor | None]],
+        seed: int,
+    ) -> None:
+        self.box = box
+        self.mode = mode
+        self.right = right
+        self.seed = seed
+        self.loss = self._changes_of_the_loss()
+
+    @cached_property
+    def gradients(self) -> list[list[Tensor | None]]:
+        """What each run changes in the gradients; nothing where nobody knows."""
+        changes = imitate(self._gradients, self.mode, self.right, self.seed)
+        return [gradients for _, gradients in changes]
+
+    def _changes_of_the_loss(self) -> list[float]:
+        self.box.put_back()
+        found = []
+        try:
+            for run in range(RUNS):
+                found.append(self.box.value(self.mode(self.seed * RUNS + run)) - self.right[0])
+        except Exception:  # somebody's code in a mode that it was never run in may raise anything
+            return []
+        return found if np.isfinite(found).all() else []
+
+    def _gradients(self, mode: Shadow) -> tuple[Tensor, list[Tensor | None]]:
+        return self.box.gradients(mode, recording=False)
 
 
 def imitate(

@@ -11,6 +11,7 @@ import numpy as np
 
 from backproof.checks.black_box import slopes
 from backproof.checks.black_box.box_base import Box
+from backproof.checks.black_box.claimed_slope import ClaimedSlope
 from backproof.checks.black_box.difference_quotients import Probe, Slope
 
 # steps of the first direction; a ladder has as many, or fewer where the loss is noisier than
@@ -72,17 +73,22 @@ def measure(
     count = int(np.prod(box.shape(i)))
     for _ in range(directions):
         u = box.direction(i, random)
-        probe = box.probe(i, u, claimed)
+        said = ClaimedSlope(box, i, u, claimed)
+        probe = box.probe(said)
         off = slopes.slope(probe, steps) if steps else _climbed(box, i, probe)
         smallest = (steps or box.ladder(i))[0]
         if not box.measured and off.steps and _noisier(box, probe, smallest, off):
             box.measure_by_values(seed)
             off = slopes.slope(probe, box.ladder(i), MOST)
         steps = off.steps
-        rounded = EPS * math.sqrt(count) * box.norm(claimed, u)
+        rounded = EPS * math.sqrt(count) * said.norm
         found.directions.append(u)
-        found.claimed.append(box.dot(claimed, u))
-        also = rounded + box.claim_rounded(i, u) + spread * math.sqrt(box.dot(u, u))
+        found.claimed.append(said.value)
+        also = rounded
+        if spread:
+            also += spread * math.sqrt(box.dot(u, u))
+        if not abs(off.value) <= off.bar + also:
+            also += box.claim_rounded(i, u)
         if slopes.doubtful(off, off.bar + also) and not found.wrong:
             off = slopes.confirmed(probe, off, box.ladder(i))
         found.off.append(off)

@@ -99,7 +99,7 @@ def _differences(
         return [missing("", claim.name, "", WHO, reason) for claim in claims], []
     again = box.value()
     notes = []
-    box.measure_noise(float(np.finfo(first.dtype).eps), seed, float(first), ())
+    box.measure_noise(float(np.finfo(first.dtype).eps), seed, float(first), None)
     if float(again) != float(first):
         varies = abs(float(again) - float(first))
         box.noise = max(box.noise, varies)

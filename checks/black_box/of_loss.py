@@ -26,7 +26,7 @@ from backproof.checks.black_box.claimed_gradients import (
 )
 from backproof.checks.black_box.entries import common_factor, entry_by_entry
 from backproof.checks.black_box.held import Held
-from backproof.checks.black_box.imitation import imitate
+from backproof.checks.black_box.imitation import Imitation
 from backproof.checks.black_box.parts import all_finite, parts
 from backproof.checks.black_box.rounding import NEAR, Allowance, allowances
 from backproof.checks.black_box.shadow import Shadow
@@ -143,19 +143,19 @@ def _of_loss_as_it_is(
     low: torch.dtype | None,
 ) -> Findings:
     """The loss in its own precision against differences of it."""
-    box = BlackBox(loss, tensors, draws=claims.draws, held=claims.held)
+    box = BlackBox(loss, tensors, draws=claims.draws, held=claims.held, copies=claims.copies)
     at_0 = float(claims.loss)
     kind = low or claims.loss.dtype
     eps = max(
         matmul_precision.effective_eps(kind, tensors[0].device), torch.finfo(claims.loss.dtype).eps
     )
-    changes = imitate(
-        box.gradients,
+    roundings = Imitation(
+        box,
         lambda run: Shadow(kind, Arithmetic(eps), run, lift=False),
         (at_0, claims.computed),
         options.seed,
     )
-    box.measure_noise(eps, options.seed, at_0, changes)
+    box.measure_noise(eps, options.seed, at_0, roundings)
     if claims.loss_varies:
         box.noise = max(box.noise, claims.loss_varies)
     asked = _claims(tensors, claims, claims.gradients, claims.spread)
@@ -236,13 +236,13 @@ def _of_lifted(
         torch.view_as_complex(right) if tensor.is_complex() else right
         for tensor, right in zip(tensors, exact, strict=True)
     ]
-    changes = imitate(
-        box.gradients,
+    roundings = Imitation(
+        box,
         lambda run: Shadow(low, Arithmetic(eps), run, also),
         (at_0, complex_again),
         options.seed,
     )
-    box.measure_noise(eps, options.seed, at_0, changes)
+    box.measure_noise(eps, options.seed, at_0, roundings)
     formula = [
         None if gradient is None and not bool(right.any()) else right
         for gradient, right in zip(claims.gradients, exact, strict=True)

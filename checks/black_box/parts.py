@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+VISIBLE = 1e-140  # what is smaller loses digits when it is squared
 PART = (1 << 15) - 64  # entries; torch uses several threads from 1 << 15 on
 
 
@@ -23,9 +24,7 @@ def parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     if count <= PART or not all(t.is_contiguous() and t.shape == shape for t in tensors):
         yield tensors
         return
-    flat = [tensor.view(-1) for tensor in tensors]
-    for begin in range(0, count, PART):
-        yield tuple(tensor[begin : begin + PART] for tensor in flat)
+    yield from zip(*[torch.split(tensor.view(-1), PART) for tensor in tensors], strict=True)
 
 
 def all_finite(tensor: Tensor) -> bool:
@@ -54,9 +53,11 @@ def norm_of_products(first: Tensor, second: Tensor) -> float:
     norms = []
     for one, other in parts(first, second):
         products = one.to(torch.float64) * other
-        largest = float(products.abs().max()) if products.numel() else 0.0
-        if largest and math.isfinite(largest):
-            norms.append(largest * float(torch.linalg.vector_norm(products.div_(largest))))
-        else:
-            norms.append(largest)
+        norm = float(torch.linalg.vector_norm(products))
+        if not VISIBLE < norm < 1 / VISIBLE:  # its square may not have been a number
+            largest = float(products.abs().max()) if products.numel() else 0.0
+            norm = largest
+            if largest and math.isfinite(largest):
+                norm *= float(torch.linalg.vector_norm(products.div_(largest)))
+        norms.append(norm)
     return math.hypot(*norms)

@@ -14,6 +14,8 @@ from functools import cache, lru_cache
 import torch
 from torch import Tensor
 
+from backproof.checks.black_box.parts import parts
+
 SIZE = 1 << 18
 KEPT = 4  # tables of factors, one for each eps; few are in use at a time
 WORTH_A_TABLE = 1 << 14  # entries; fewer are computed faster than a table is looked up
@@ -55,13 +57,8 @@ class RandomTable:
         """A large tensor times 1 + eps r, in one pass over it: the factors are made once."""
         factors = _factors(eps, value.dtype, value.device)
         moved = torch.empty_like(value)
-        numbers = value.view(-1)
-        result = moved.view(-1)
-        for begin in range(0, value.numel(), SIZE // 2):
-            part = numbers[begin : begin + SIZE // 2]
-            start = self.places.randrange(SIZE // 2)
-            out = result[begin : begin + SIZE // 2]
-            torch.mul(part, factors[start : start + part.numel()], out=out)
+        for part, out in parts(value, moved):
+            torch.mul(self._some_of(factors, part), part, out=out)
         return moved
 
     def _errors(self, like: Tensor) -> Tensor:
