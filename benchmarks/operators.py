@@ -74,11 +74,16 @@ def samples(op: Any, dtype: torch.dtype, most: int) -> Iterator[Sample]:
 
 
 def _has_a_value(op: Any, inputs: list[Any], keywords: dict[str, Any]) -> bool:
-    """Whether its results are numbers: a negative number to the power of a fraction is none."""
+    """Whether its results are numbers: a negative number to the power of a fraction is none, and an
+    operator that reads what lies behind its input in memory has none for a copy."""
     state = torch.get_rng_state()
     copies = [_copied(value) for value in inputs]
-    results = [leaf.value for leaf in name_outputs(called(op, copies, keywords))]
-    torch.set_rng_state(state)
+    try:
+        results = [leaf.value for leaf in name_outputs(called(op, copies, keywords))]
+    except RuntimeError:
+        return False
+    finally:
+        torch.set_rng_state(state)
     return not any(bool(value.isnan().any()) for value in results if differentiable(value))
 
 

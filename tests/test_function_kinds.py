@@ -81,6 +81,10 @@ def reads_strides_wrong(ctx, g):
     return flat.reshape(x.shape) * x.exp()
 
 
+def forgets_where_a_gradient_begins(ctx, g):
+    return g.as_strided(g.shape, g.stride(), 0) * ctx.saved_tensors[0].exp()
+
+
 def right(ctx, g):
     return g * ctx.saved_tensors[0].exp()
 
@@ -128,6 +132,12 @@ WRONG = {
     ),
     "reads strides wrong": (
         made(saved(torch.exp), reads_strides_wrong),
+        made(saved(torch.exp), right),
+        torch.exp,
+        {"gradient of input 0"},
+    ),
+    "forgets where a gradient begins": (
+        made(saved(torch.exp), forgets_where_a_gradient_begins),
         made(saved(torch.exp), right),
         torch.exp,
         {"gradient of input 0"},
@@ -252,6 +262,67 @@ def test_backward_that_cannot_do_without_one_output_is_caught():
     report = report_on(TwoOutputs.apply, reference, (normal(4),))
     assert "raises when output[0] alone is used" in report["gradient of input 0"].reason
     assert_function(TwoOutputsRight.apply, reference, (normal(4),))
+
+
+class SixOutputs(torch.autograd.Function):
+    """Multiples, of which the fifth alone sends back twice too much if no other is used."""
+
+    factor = 2.0
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.set_materialize_grads(False)
+        return tuple(x * k for k in range(1, 7))
+
+    @classmethod
+    def backward(cls, ctx, *sent):
+        total = sum(k * g for k, g in enumerate(sent, 1) if g is not None)
+        alone = [k for k, g in enumerate(sent, 1) if g is not None] == [5]
+        return total * SixOutputs.factor if alone else total
+
+
+def test_output_that_is_wrong_where_it_alone_is_used_is_caught(monkeypatch):
+    def reference(x):
+        return tuple(x * k for k in range(1, 7))
+
+    report = report_on(SixOutputs.apply, reference, (normal(4),))
+    assert failing(report) == {"gradient of input 0"}
+    assert "output[4] alone" in str(report)
+    monkeypatch.setattr(SixOutputs, "factor", 1.0)
+    assert_function(SixOutputs.apply, reference, (normal(4),))
+
+
+@pytest.mark.parametrize("spoils", [True, False])
+def test_labels_that_are_overwritten_are_told(spoils):
+    labels = torch.tensor([2, 0, 1])
+
+    def picked(x, y):
+        result = functional.cross_entropy(x, y.clone())
+        if spoils:
+            y.zero_()
+        return result
+
+    report = report_on(picked, functional.cross_entropy, (normal(3, 4), labels))
+    assert failing(report) == ({"input 1"} if spoils else set())
+    assert labels.tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-4])
+def test_function_may_differ_from_run_to_run_as_much_as_its_reference(noise):
+    """The wrong versions: against a reference that does not differ, and by much more than it."""
+    calls = iter(range(1000))
+
+    def varying(x, size):
+        return x.exp() * (1 + size * (next(calls) % 3))
+
+    def reference(x):
+        return varying(x.float(), 1e-7) if x.dtype == torch.float32 else x.exp()
+
+    x = normal(5)
+    assert bool(report_on(lambda x: varying(x, noise), torch.exp, (x,)).failures) == bool(noise)
+    report = report_on(lambda x: varying(x, noise), reference, (x,))
+    assert bool(report.failures) == (noise > 1e-6)
+    assert any("the reference differs" in note for note in report.notes) == (noise == 1e-7)
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0])

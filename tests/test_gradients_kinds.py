@@ -158,6 +158,28 @@ def test_reentrant_checkpoints_and_scripts_pass():
     assert_gradients(lambda: scripted(w), {"w": w})
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_what_is_used_inside_of_a_reentrant_checkpoint_alone_has_a_gradient(factor):
+    """autograd.grad does not see that the weights are used; .grad of x stays what it was."""
+    w = leaf(3)
+    x = leaf(2)
+    x.grad = torch.ones(2, dtype=torch.float64)
+
+    def step(x: Tensor) -> Tensor:
+        return (Wrong.apply(w, lambda g: factor * g) * x[0]).sin()
+
+    report = check_gradients(lambda: checkpoint(step, x, use_reentrant=True).sum(), {"w": w})
+    assert report.outcome == ("pass" if factor == 1.0 else "fail")
+    assert x.grad.tolist() == [1.0, 1.0]
+    assert w.grad is None
+
+
+def test_gradient_of_what_is_no_parameter_is_refused():
+    w = leaf(3)
+    with pytest.raises(ValueError, match=r"^gradients: expected names of parameters, got 'v'"):
+        check_gradients(lambda: w.sum(), {"w": w}, gradients={"v": w})
+
+
 def test_strange_leaves_are_judged_or_refused_in_one_line():
     expanded = torch.ones(1, 3, dtype=torch.float64).expand(4, 3).requires_grad_()
     weights = torch.arange(12).reshape(4, 3)

@@ -53,6 +53,17 @@ def check_gradients_given(gradients: Any) -> None:
             )
 
 
+def check_names_given(gradients: Mapping[str, Any] | None, names: Sequence[str]) -> None:
+    """Raise ValueError for a gradient of what is no parameter."""
+    known = [one for name in names for one in name.split(" = ")]
+    unknown = [name for name in gradients or {} if name not in known]
+    if unknown:
+        raise ValueError(
+            f"gradients: expected names of parameters, got {unknown[0]!r}. The names are "
+            f"{', '.join(map(repr, known))}."
+        )
+
+
 def named(named_parameters: Any) -> tuple[list[str], list[Tensor]]:
     """Names and tensors; a tensor with two names once, as "first = second".
 

@@ -170,7 +170,7 @@ class Call:
         """Names of what was given, and is no longer what it was."""
         found = []
         for leaf, value in zip(self.leaves, inputs, strict=True):
-            if differentiable(value) and not same_bits(value, leaf.value):
+            if isinstance(value, Tensor) and not same_bits(value, leaf.value):
                 found.append(leaf.name)
         for leaf, value in zip(kept, sent, strict=True):
             if not same_bits(value, self._sent_back(leaf.name, leaf.value, sent_layout)):

@@ -1,4 +1,5 @@
-"""The same numbers, lying otherwise in memory: transposed, with gaps, channels last."""
+"""The same numbers, lying otherwise in memory: transposed, with gaps, behind others, channels
+last."""
 
 from __future__ import annotations
 
@@ -22,6 +23,15 @@ def with_gaps(value: Tensor) -> Tensor:
     return doubled.flatten(-2)[..., ::2]
 
 
+def behind_others(value: Tensor) -> Tensor:
+    """In order, but not at the beginning of what is allocated: as a part of a batch lies."""
+    if not value.numel():
+        return value.clone()
+    flat = value.flatten()
+    doubled = torch.cat([flat + 3, flat])
+    return doubled[flat.numel() :].view(value.shape)
+
+
 def channels_last(value: Tensor) -> Tensor:
     """As convolutions like it; where there are not four dimensions, as it was."""
     if value.dim() == 4:
@@ -40,4 +50,9 @@ def repeated_in_full(value: Tensor) -> Tensor:
     return repeated(value).contiguous().clone()
 
 
-LAYOUTS = {"transposed": transposed, "with gaps": with_gaps, "channels last": channels_last}
+LAYOUTS = {
+    "transposed": transposed,
+    "with gaps": with_gaps,
+    "behind others": behind_others,
+    "channels last": channels_last,
+}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RESERVE = 4.0  # two results, each rounded in a way of its own, and a bound that is for one
 OF_THE_LARGEST = 1e-3  # what is read from the wrong place is off by much more than this
-MOST_OUTPUTS = 4  # that are used one at a time
+MOST_OUTPUTS = 8  # that are used one at a time
 MOST_ENTRIES = 1 << 20  # of an input, beyond which other layouts are not tried
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from backproof.checks.black_box.arguments import (
     check_gradients_given,
     check_loss,
+    check_names_given,
     check_options,
     named,
 )
@@ -54,6 +55,7 @@ def report_on_tensors(
     check_count("directions", directions, 2)
     check_options(None, accumulate, order, modes)
     all_names, all_tensors = named(named_parameters)
+    check_names_given(gradients, all_names)
     names = chosen(all_names, only, except_)
     tensors = [all_tensors[all_names.index(name)] for name in names]
     options = LossOptions(gradients, may_vary, stop_gradients, accumulate, directions, seed)
