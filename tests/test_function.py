@@ -231,7 +231,7 @@ def test_first_line_counts_results_and_calls():
         "FAIL: 2 of 2 results: output, gradient of input 0 (float32 on cpu, 3 calls, "
     )
     assert str(report_on(torch.exp, torch.exp, [torch.ones(3)])).startswith(
-        "pass: 2 results (float32 on cpu, 9 calls, "
+        "pass: 2 results (float32 on cpu, 11 calls, "
     )
 
 

@@ -34,7 +34,9 @@ def differentiate(
     if sent_back is not None:
         scalar = _SentBack.apply(sent_back, *outputs)  # type: ignore[no-untyped-call]
     try:
-        found = list(torch.autograd.grad(scalar, inputs, allow_unused=True, retain_graph=True))
+        found: list[Tensor | None] = list(
+            torch.autograd.grad(scalar, inputs, allow_unused=True, retain_graph=True)
+        )
     except RuntimeError:
         return _by_backward(scalar, inputs)
     if any(gradient is None for gradient in found) and _is_reentrant(scalar):
