@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from backproof.checks.learning.by_doing import Course, our_step, watch
+from backproof.checks.learning.by_doing import Course, Glance, our_step, watch
 from backproof.checks.learning.data_signs import DataSigns
 from backproof.checks.learning.finding import Symptom
 from backproof.checks.learning.given import Given
@@ -25,6 +25,8 @@ HARDLY = 0.05
 # decide
 BETTER = 0.02
 AT_REST = 0.01  # of the loss is what the second half of the steps gained
+# of the loss is what all further steps promise to gain: a loss on its way to 0 promises all of it
+MOST_PROMISED = 0.3
 ENOUGH_STEPS = 500  # for "at rest" to mean anything
 # of the samples' own gradients is left when they are added: at a minimum they cancel
 CANCELLED = 0.05
@@ -142,15 +144,37 @@ def rests(given: Given, signs: VitalSigns, course: Course | None) -> bool:
     best = range_test(given, step, limit_s=1.0).best
     if not math.isfinite(best):
         return True
-    return came_to_rest(watch(given, step, best / 3, limit_s=2.0, steps=3000))
+    course = watch(given, step, best / 3, limit_s=2.0, steps=3000, learnt=WRONG_SOMEWHERE)
+    return came_to_rest(course)
 
 
 def came_to_rest(course: Course) -> bool:
-    """Whether the second half of the steps gained next to nothing."""
+    """Whether the second half of the steps gained next to nothing, or so little less than the
+    quarter before that no number of further steps would gain much."""
     if course.last.step < ENOUGH_STEPS or not math.isfinite(course.last.loss):
         return False
-    halfway = next(one for one in course.glances if 2 * one.step >= course.last.step)
-    return abs(halfway.loss - course.last.loss) < AT_REST * max(halfway.loss, 1e-300)
+    quarter, half = (_at_part(course, part) for part in (4, 2))
+    gained = half.loss - course.last.loss
+    if abs(gained) < AT_REST * max(half.loss, 1e-300):
+        return True
+    return _promised(quarter.loss - half.loss, gained) < MOST_PROMISED * course.last.loss and (
+        quarter.accuracy == half.accuracy == course.last.accuracy
+    )
+
+
+def _at_part(course: Course, part: int) -> Glance:
+    """The first look after that part of the steps."""
+    return next(one for one in course.glances if part * one.step >= course.last.step)
+
+
+def _promised(before: float, gained: float) -> float:
+    """What all further steps gain together, if each doubling of them gains that much less than the
+    one before, as losses do that fall towards a limit by a power of the steps; infinite if the
+    gains do not shrink."""
+    if not 0 < gained < before:
+        return math.inf
+    shrinking = gained / before
+    return gained * shrinking / (1 - shrinking)
 
 
 def overflowed(course: Course) -> Iterator[Symptom]:
