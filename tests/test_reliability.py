@@ -33,15 +33,15 @@ def test_a_small_share_of_the_campaign_falls_short_nowhere():
 WRONG = """
 import random, sys
 from backproof.model import checkpoint
-from benchmarks import reliability, trials
+from benchmarks.reliability import broken_off, trials
+from benchmarks.reliability.counted import Extent
 if trials.shim() is None:
     trials.restart_with_shim(sys.argv)
     sys.exit("no compiler")
 checkpoint._model_in_checkpoint = lambda run: checkpoint._read_model(run)[0]
-reliability.CONFIGURATIONS = dict([*reliability.CONFIGURATIONS.items()][:1])
-reliability.KILLS = {"after": -2}
-reliability.positions = lambda calls, share, seed: range(1, calls + 1, 6)
-short = next(reliability.kills(1.0, random.Random(0))).short
+broken_off.KILLS = {"after": -2}
+broken_off.positions = lambda calls, extent, seed: range(1, calls + 1, 6)
+short = next(broken_off.kills(Extent(quick=True), random.Random(0))).short
 trials.remove_shim()
 print(len(short))
 """

@@ -2,7 +2,7 @@
 
    Counted are the calls that change something below one folder. At the chosen one the process is
    killed (before the call, after it, or in the middle of a write), or the call fails with an error.
-   Compiled and used by benchmarks/reliability.py. */
+   Compiled and used by trials.py. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
