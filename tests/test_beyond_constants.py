@@ -10,7 +10,8 @@ import pytest
 from planted import in_process
 
 from backproof.checks.candidates.candidate_file import CandidateFile
-from backproof.checks.candidates.conventions import Conventions, read
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.declared import read_constants
 from backproof.checks.diagnosis.diagnose import diagnose
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.penalties import penalty_in
@@ -45,7 +46,7 @@ def candidate_of(
         return dW, db
 
     declared = {"LAYOUT": "in,out", "LABELS": "one-hot", "HIDDEN": "tanh"} | (constants or {})
-    return in_process({"gradients": gradients}, read(declared, ["gradients"]))
+    return in_process({"gradients": gradients}, read_constants(declared, ["gradients"]))
 
 
 def said(**made: Any) -> Diagnosis:

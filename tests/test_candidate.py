@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from backproof.checks import by_hand
-from backproof.checks.candidates import conventions
+from backproof.checks.candidates import declared
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.candidate_file import FIRST_SEED, CandidateFile, Unusable, load
 from backproof.checks.candidates.conventions import Conventions, NotAConvention
@@ -496,11 +496,11 @@ NO_CONVENTIONS = [
 @pytest.mark.parametrize("constants", NO_CONVENTIONS, ids=str)
 def test_a_constant_that_is_no_convention_is_refused_by_name(constants: dict[str, object]) -> None:
     with pytest.raises(NotAConvention, match=next(iter(constants))):
-        conventions.read(constants, ["gradients"])
+        declared.read_constants(constants, ["gradients"])
 
 
 def test_the_lines_to_write_turn_one_convention_into_the_other() -> None:
-    found = conventions.changed_lines(
+    found = declared.changed_lines(
         Conventions(), Conventions(layout="in,out", reduction="sum", sizes=(2, 3))
     )
     assert found == ['LAYOUT = "in,out"', 'REDUCTION = "sum"', "SIZES = [2, 3]"]

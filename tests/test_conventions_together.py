@@ -11,7 +11,7 @@ import pytest
 from planted import in_process, sig
 from test_submissions import written
 
-from backproof.checks.candidates.conventions import read
+from backproof.checks.candidates.declared import read_constants
 from backproof.checks.diagnosis.diagnose import diagnose
 from backproof.checks.grading.checking import check_file
 from backproof.checks.grading.conclude import Settings
@@ -113,14 +113,14 @@ def regressor(divisor: str, factor: float = 1.0) -> Any:
 def test_values_alone_mean_a_linear_output_and_squares(
     divisor: str, factor: float, told: list[str]
 ) -> None:
-    declared = read({"LABELS": "values"}, ["gradients"])
+    declared = read_constants({"LABELS": "values"}, ["gradients"])
     assert (declared.output, declared.cost) == ("linear", "quadratic")
     found = diagnose(in_process({"gradients": regressor(divisor, factor)}, declared))
     assert (found.outcome, found.conventions) == ("pass", told)
 
 
 def test_a_factor_that_no_cost_has_is_wrong_of_values() -> None:
-    declared = read({"LABELS": "values"}, ["gradients"])
+    declared = read_constants({"LABELS": "values"}, ["gradients"])
     found = diagnose(in_process({"gradients": regressor("N", -1.0)}, declared))
     assert (found.outcome, [bug.id for bug in found.bugs][:1]) == ("fail", ["sign"])
 
@@ -157,7 +157,7 @@ SIGMOID = {'OUTPUT = "sigmoid"', 'COST = "binary-cross-entropy"'}
 def test_an_undeclared_decay_is_told_beside_other_conventions(
     output: str, declared: dict[str, str]
 ) -> None:
-    conventions = read(declared, ["gradients"])
+    conventions = read_constants(declared, ["gradients"])
     found = diagnose(in_process({"gradients": classifier(output, 0.05)}, conventions))
     assert found.outcome == "pass"
     told = {'LAYOUT = "in,out"', 'LABELS = "one-hot"', 'HIDDEN = "relu"', "WEIGHT_DECAY = 0.05"}
@@ -166,7 +166,7 @@ def test_an_undeclared_decay_is_told_beside_other_conventions(
 
 
 def test_who_raises_under_a_trial_convention_is_not_accused_of_it() -> None:
-    conventions = read({"LABELS": "one-hot"}, ["gradients"])
+    conventions = read_constants({"LABELS": "one-hot"}, ["gradients"])
     wrong = classifier("softmax", 0.05, missing="derivative")
     found = diagnose(in_process({"gradients": wrong}, conventions))
     assert (found.outcome, found.complaints) == ("fail", [])
@@ -176,7 +176,7 @@ def test_who_raises_under_a_trial_convention_is_not_accused_of_it() -> None:
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
 def test_a_bug_beside_an_undeclared_head_and_decay_is_found(output: str) -> None:
     """The output layer shows both, so that what is wrong behind it is not called the output."""
-    conventions = read({"LABELS": "one-hot", "LAYOUT": "in,out"}, ["gradients"])
+    conventions = read_constants({"LABELS": "one-hot", "LAYOUT": "in,out"}, ["gradients"])
     wrong = classifier(output, 0.05, missing="derivative")
     found = diagnose(in_process({"gradients": wrong}, conventions))
     assert set(found.wrong) == {"dW[2]", "db[2]", "dW[1]", "db[1]"}
@@ -185,7 +185,7 @@ def test_a_bug_beside_an_undeclared_head_and_decay_is_found(output: str) -> None
 
 def test_a_wrong_sign_is_found_beside_an_undeclared_head() -> None:
     """Squares at a linear output, which nobody declares, and every gradient reversed."""
-    conventions = read({"LABELS": "one-hot"}, ["gradients"])
+    conventions = read_constants({"LABELS": "one-hot"}, ["gradients"])
     found = diagnose(in_process({"gradients": regressor("N", -1.0)}, conventions))
     assert (found.outcome, [bug.id for bug in found.bugs][:1]) == ("fail", ["sign"])
     assert 'OUTPUT = "linear"' in found.conventions

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from planted import in_process
 
-from backproof.checks.candidates.conventions import read
+from backproof.checks.candidates.declared import read_constants
 from backproof.checks.diagnosis.diagnose import diagnose
 from backproof.checks.findings import Diagnosis
 
@@ -28,7 +28,7 @@ def classes(W: Any, b: Any, x: Any, y: Any) -> Any:
 
 def said(gradients: Any, **constants: Any) -> Diagnosis:
     declared = {"LAYOUT": "in,out", **constants}
-    return diagnose(in_process({"gradients": gradients}, read(declared, ["gradients"])))
+    return diagnose(in_process({"gradients": gradients}, read_constants(declared, ["gradients"])))
 
 
 def test_integers_that_are_taken_for_a_column_fail_where_they_are_declared() -> None:

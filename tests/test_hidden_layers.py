@@ -12,7 +12,8 @@ import pytest
 from activations import NAMES, Network, sig
 from planted import in_process
 
-from backproof.checks.candidates.conventions import Conventions, NotAConvention, read, unread
+from backproof.checks.candidates.conventions import Conventions, NotAConvention
+from backproof.checks.candidates.declared import read_constants, unread_constants
 from backproof.checks.diagnosis.diagnose import diagnose
 
 
@@ -136,15 +137,17 @@ def test_a_constant_that_is_none_or_contradicts_another_is_refused_in_one_line(
     constants: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(NotAConvention) as refused:
-        read(constants, ["gradients"])
+        read_constants(constants, ["gradients"])
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_a_constant_that_nobody_reads_is_told() -> None:
-    assert unread(["ACTIVATION", "HIDEN", "N_EPOCHS", "HIDDEN"]) == []
-    assert unread(["ACTIVATION", "N_EPOCHS"]) == ["nobody reads ACTIVATION; did you mean HIDDEN?"]
-    assert unread(["LABLES"]) == ["nobody reads LABLES; did you mean LABELS?"]
+    assert unread_constants(["ACTIVATION", "HIDEN", "N_EPOCHS", "HIDDEN"]) == []
+    assert unread_constants(["ACTIVATION", "N_EPOCHS"]) == [
+        "nobody reads ACTIVATION; did you mean HIDDEN?"
+    ]
+    assert unread_constants(["LABLES"]) == ["nobody reads LABLES; did you mean LABELS?"]
 
 
 def test_bugs_of_layers_that_differ_are_one_bug() -> None:

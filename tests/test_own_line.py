@@ -9,7 +9,8 @@ import pytest
 from planted import InProcess
 
 from backproof.checks.candidates.candidate_file import CandidateFile
-from backproof.checks.candidates.conventions import CONSTANTS, read
+from backproof.checks.candidates.conventions import CONSTANTS
+from backproof.checks.candidates.declared import read_constants
 from backproof.checks.diagnosis.probes import plan
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.quantities import Quantity
@@ -113,7 +114,7 @@ def traced(source: str, first_wrong: str) -> Traced:
     exec(compile(source, "planted.py", "exec"), names)
     functions = {name: names[name] for name in ("gradients", "step") if name in names}
     constants = {name: names[name] for name in CONSTANTS if name in names}
-    candidate = CandidateFile(InProcess(functions), read(constants, list(functions)))
+    candidate = CandidateFile(InProcess(functions), read_constants(constants, list(functions)))
     asked = [
         Asked(probe.question, probe.setting.weight, probe.setting.mean)
         for probe in plan(candidate.conventions)

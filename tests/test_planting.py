@@ -17,7 +17,8 @@ from planting.spec import HEADS, Spec
 from planting.strange import strange
 from planting.writing import compiled, write
 
-from backproof.checks.candidates.conventions import Conventions, read
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.declared import read_constants
 from backproof.checks.candidates.right_lines import lines
 from backproof.checks.diagnosis.diagnose import Diagnosis
 from backproof.checks.heads import Head
@@ -109,7 +110,7 @@ def test_a_file_of_every_style_runs_and_says_what_it_is(style: str) -> None:
     )
     names = compiled(write(spec))
     assert callable(names["gradients"])
-    declared = read(
+    declared = read_constants(
         {name: names[name] for name in ("LAYOUT", "EXAMPLES", "LABELS", "OUTPUT", "COST")},
         ["gradients"],
     )

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from backproof.checks import by_hand
-from backproof.checks.candidates.conventions import Conventions, arguments
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.own_form import arguments
 from backproof.checks.candidates.right_lines import lines, of_step
 from backproof.checks.findings import Step
 from backproof.checks.problem import draw

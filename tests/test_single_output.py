@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from planted import in_process
 
-from backproof.checks.candidates.conventions import Conventions, NotAConvention, read
+from backproof.checks.candidates.conventions import Conventions, NotAConvention
+from backproof.checks.candidates.declared import read_constants
 from backproof.checks.diagnosis.diagnose import diagnose
 
 ONE = {"output": "sigmoid", "sizes": (4, 5, 6, 1)}
@@ -117,8 +118,8 @@ def test_a_single_softmax_output_is_refused():
         NotAConvention,
         match=r'SIZES = .*a single output goes with OUTPUT = "sigmoid" and labels 0 and 1',
     ):
-        read({"SIZES": [4, 3, 1]}, ["gradients"])
-    assert read(
+        read_constants({"SIZES": [4, 3, 1]}, ["gradients"])
+    assert read_constants(
         {"SIZES": [4, 3, 1], "OUTPUT": "sigmoid", "COST": "quadratic"}, ["gradients"]
     ).sizes == (4, 3, 1)
 

@@ -13,10 +13,11 @@ from itertools import product
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from backproof.checks.candidates import conventions as translate
+from backproof.checks.candidates import own_form
 from backproof.checks.candidates.answered_arrays import believed, implied, not_finite, together
 from backproof.checks.candidates.candidate import Answer, Question
-from backproof.checks.candidates.conventions import Conventions, NotAConvention
+from backproof.checks.candidates.conventions import CONSTANTS, Conventions, NotAConvention
+from backproof.checks.candidates.declared import read_constants, unread_constants
 from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.inside.recording import RECORDED, Recording, unpack
 from backproof.checks.candidates.output import Output
@@ -155,9 +156,7 @@ class CandidateFile:
         if kind == "step" and self.conventions.builds:
             header |= {"made": True, "keeps": question.same_object}
         try:
-            reply, arrays = self.sandbox.call(
-                header, translate.arguments(problem, self.conventions)
-            )
+            reply, arrays = self.sandbox.call(header, own_form.arguments(problem, self.conventions))
         except Ended as ended:
             return Answer(complaint=self._sentence(str(ended)))
         try:
@@ -225,7 +224,7 @@ class CandidateFile:
         """Arrays in the candidate's conventions -> an answer in ours."""
         empty = Answer(precision=came_in[0], shorter=came_in[1])
         if kind == "forward":
-            p = translate.samples_back(arrays["p"], problem.sizes[-1], self.conventions)
+            p = own_form.samples_back(arrays["p"], problem.sizes[-1], self.conventions)
             if p.shape != problem.y.shape[:1] + problem.sizes[-1:]:
                 shape = "x".join(map(str, p.shape)) or "one number"
                 return replace(empty, own_forward=f"forward returned an array of {shape}")
@@ -249,10 +248,10 @@ class CandidateFile:
     def _gradients(self, problem: Problem, empty: Answer, arrays: Arrays) -> Answer:
         """W and b, or what has their shapes, in our orientation."""
         layers = range(1, problem.L + 1)
-        weights = translate.weights_back(
+        weights = own_form.weights_back(
             [arrays.get(f"W{layer}") for layer in layers], self.conventions
         )
-        biases = translate.biases_back(
+        biases = own_form.biases_back(
             [arrays.get(f"b{layer}") for layer in layers], problem, self.conventions
         )
         db = biases if self.conventions.bias else None
@@ -272,11 +271,11 @@ class CandidateFile:
             quantity = Quantity.parse(key)
             layer = quantity.layer
             if layer is None:
-                found[key] = translate.samples_back(array, problem.sizes[-1], self.conventions)
+                found[key] = own_form.samples_back(array, problem.sizes[-1], self.conventions)
             elif 1 <= layer <= problem.L:
                 name = "p" if quantity == Quantity("a", problem.L) else str(quantity)
                 n = problem.sizes[layer]
-                found[name] = translate.samples_back(array, n, self.conventions)
+                found[name] = own_form.samples_back(array, n, self.conventions)
         return found
 
     def _sentence(self, clause: str) -> str:
@@ -311,11 +310,9 @@ def load(sandbox: Sandbox) -> CandidateFile:
             f"{name}: importing it wrote on the pipe between its process and the checker."
         )
     try:
-        declared = translate.read(
-            {k: constants[k] for k in translate.CONSTANTS if k in constants}, functions
-        )
+        declared = read_constants({k: constants[k] for k in CONSTANTS if k in constants}, functions)
         habits = Habits(
-            may_edit=hello.get("may_edit") is not False, unread=translate.unread(constants)
+            may_edit=hello.get("may_edit") is not False, unread=unread_constants(constants)
         )
         return CandidateFile(sandbox, declared, habits)
     except NotAConvention as error:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from backproof.checks.candidates import conventions as translate
-from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.conventions import CONSTANTS, Conventions
+from backproof.checks.candidates.declared import read_constants
 from backproof.checks.candidates.inside.common_ground import CommonGround
 from backproof.checks.candidates.inside.frames import Arrays, Header
 from backproof.checks.candidates.inside.recorder import Recorder
@@ -132,11 +132,11 @@ def declared(functions: Mapping[str, Function], settings: Mapping[str, Any]) -> 
     constants: dict[str, Any] = {}
     for name, value in settings.items():
         constant = CONSTANT_OF.get(name, name.upper())
-        if constant not in translate.CONSTANTS:
-            known = ", ".join(sorted(_keyword(constant) for constant in translate.CONSTANTS))
+        if constant not in CONSTANTS:
+            known = ", ".join(sorted(_keyword(constant) for constant in CONSTANTS))
             raise TypeError(f"check: expected {known}, got {name}={value!r}")
         constants[constant] = list(value) if isinstance(value, tuple) else value
-    return translate.read(constants, list(functions))
+    return read_constants(constants, list(functions))
 
 
 def _keyword(constant: str) -> str:

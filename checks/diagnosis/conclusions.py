@@ -9,7 +9,8 @@ import numpy as np
 
 from backproof.checks.bugs.factors import SCALE
 from backproof.checks.bugs.register import SUSPECTS
-from backproof.checks.candidates.conventions import Conventions, changed_lines
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.declared import changed_lines
 from backproof.checks.candidates.right_lines import lines
 from backproof.checks.diagnosis.bugs import bugs_of, edited_arguments
 from backproof.checks.diagnosis.choice import Explanation

@@ -14,7 +14,8 @@ import numpy as np
 from backproof.checks.activations import NAMES
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer
-from backproof.checks.candidates.conventions import Conventions, changed_lines
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.declared import changed_lines
 from backproof.checks.diagnosis.decay import Fits
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.matching import explain

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backproof.checks.candidates.conventions import Conventions, changed_lines
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.declared import changed_lines
 from backproof.checks.diagnosis.own_loss import OwnLoss
 from backproof.checks.findings import Diagnosis
 

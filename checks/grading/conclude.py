@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backproof.checks.candidates.candidate_file import CandidateFile
-from backproof.checks.candidates.conventions import Conventions, changed_lines
+from backproof.checks.candidates.conventions import Conventions
+from backproof.checks.candidates.declared import changed_lines
 from backproof.checks.candidates.sandbox import Manner
 from backproof.checks.findings import Diagnosis
 from backproof.checks.grading.feedback import Feedback

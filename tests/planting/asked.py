@@ -14,7 +14,8 @@ from planted import InProcess
 
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.candidates.candidate_file import CandidateFile
-from backproof.checks.candidates.conventions import CONSTANTS, read
+from backproof.checks.candidates.conventions import CONSTANTS
+from backproof.checks.candidates.declared import read_constants
 from backproof.checks.problem import Problem, draw
 from planting.spec import Spec
 from planting.writing import Edit, compiled, write
@@ -52,7 +53,7 @@ class Written:
         constants = {key: value for key, value in names.items() if key in CONSTANTS} | other
         functions = {name: names[name] for name in ("gradients", "step") if name in names}
         settled = {key: value for key, value in constants.items() if value is not None}
-        return CandidateFile(Loose(functions), read(settled, list(functions)))
+        return CandidateFile(Loose(functions), read_constants(settled, list(functions)))
 
 
 class Loose(InProcess):
