@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from backproof import check_gradients
-from backproof.checks.black_box import asked_again, shadow
+from backproof.checks.black_box import asked_again, random_table, shadow
 from backproof.checks.black_box.arithmetic import Arithmetic
 from backproof.checks.black_box.shadow import Shadow
 from benchmarks.networks import Wrong
@@ -142,3 +142,47 @@ def test_compiler_and_symbolic_shapes_are_not_loaded():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+BEFORE_A_MASK = {
+    "a product": lambda x: 2 * x,
+    "a transposed product": lambda x: x @ torch.ones(5, 3, dtype=x.dtype),
+    "batch norm": lambda x: functional.batch_norm(x, None, None, training=True),
+    "layer norm": lambda x: functional.layer_norm(x, (5,)),
+    "log sigmoid": functional.logsigmoid,
+    "gelu": functional.gelu,
+}
+
+
+@pytest.mark.parametrize("name", BEFORE_A_MASK)
+def test_random_roundings_leave_a_mask_as_it_is(name):
+    """A mask is drawn in the order in which the tensor lies in memory that it is drawn for."""
+    x = some_transposed()
+
+    def masked() -> float:
+        torch.manual_seed(3)
+        return float(functional.dropout(BEFORE_A_MASK[name](x), 0.5).sum())
+
+    expected = masked()
+    with Shadow(torch.float64, Arithmetic(1e-15), lift=False):
+        assert masked() == pytest.approx(expected, rel=1e-10)
+
+
+def some_transposed() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn((4, 5, 3), generator=generator, dtype=torch.float64).transpose(1, 2)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_transformer_with_dropout_is_judged_in_float64(monkeypatch, wrong):
+    """The wrong version rounds in the order of counting, and so changes the masks: its loss looks
+    so noisy that nothing can be tested."""
+    if wrong:
+        monkeypatch.setattr(random_table, "_lying_like", lambda few, like: few.view(like.shape))
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).double()
+    x = torch.randn(3, 5, 8, dtype=torch.float64)
+    weights = dict(layer.named_parameters())
+    asked = {name: weights[name] for name in ("linear1.weight", "norm1.weight")}
+    report = check_gradients(lambda: layer(x).sin().sum(), asked)
+    assert report.outcome == ("fail" if wrong else "pass")

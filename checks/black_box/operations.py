@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -99,3 +100,14 @@ def mapped(change: Callable[[Any], Any], values: Any) -> Any:
     if hasattr(values, "_fields"):
         return type(values)(*found)
     return type(values)(found)
+
+
+def lying_like(results: Any, usual: Any) -> Any:
+    """The same results in the order in memory that the usual ones have: a mask that is drawn for
+    one of them is drawn in that order."""
+    if isinstance(results, (list, tuple)):
+        pairs = zip(results, usual, strict=True)
+        return tuple(lying_like(result, other) for result, other in pairs)
+    if not isinstance(results, Tensor) or results.stride() == usual.stride():
+        return results
+    return torch.empty_like(usual, dtype=results.dtype).copy_(results)

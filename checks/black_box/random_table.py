@@ -67,18 +67,27 @@ class RandomTable:
         count = like.numel()
         if count <= SIZE // 2:
             return self._some_of(numbers, like)
-        parts = []
+        pieces = []
         while count > 0:
             start = self.places.randrange(SIZE // 2)
-            parts.append(numbers[start : start + min(count, SIZE // 2)])
+            pieces.append(numbers[start : start + min(count, SIZE // 2)])
             count -= SIZE // 2
-        return torch.cat(parts).reshape(like.shape)
+        return _lying_like(torch.cat(pieces), like)
 
     def _some_of(self, numbers: Tensor, like: Tensor) -> Tensor:
         """As many numbers as a tensor of at most half as many has, in its shape."""
         count = like.numel()
         start = self.places.randrange(SIZE - count)
-        return numbers[start : start + count].view(like.shape)
+        return _lying_like(numbers[start : start + count], like)
+
+
+def _lying_like(numbers: Tensor, like: Tensor) -> Tensor:
+    """Numbers in a tensor's shape and order in memory. A result that lay otherwise than it does
+    without errors would be given other random numbers by the code that draws a mask for it."""
+    if like.is_contiguous():
+        return numbers.view(like.shape)
+    strides = torch.empty_like(like).stride()
+    return numbers.as_strided(like.shape, strides, numbers.storage_offset())
 
 
 @lru_cache(maxsize=KEPT)

@@ -38,7 +38,7 @@ from backproof.checks.black_box.operation_kinds import (
     writes,
     written_arguments,
 )
-from backproof.checks.black_box.operations import flat, mapped, name_of, summed_numbers
+from backproof.checks.black_box.operations import flat, lying_like, mapped, name_of, summed_numbers
 from backproof.checks.black_box.random_table import RandomTable
 
 T = TypeVar("T")
@@ -125,6 +125,8 @@ class Shadow(DispatchMode):
                 result = decomposition_table[func](*args, **kwargs)
         finally:
             self.inside_an_operation = outer
+        if not all(value.is_contiguous() for value in flat(args) if isinstance(value, Tensor)):
+            result = lying_like(result, func(*args, **kwargs))
         sizes = of_normalization(func, args, result)
         if sizes is not None:
             result = (self._moved(result[0], self.rounding.within, sizes), *result[1:])
