@@ -43,6 +43,7 @@ SHARED = ("model.command_line", "model.atomic", "model.program", "model.pasted")
 DOORS = {
     "checks",
     "checks.__main__",
+    "checks.flags",
     "checks.walkthrough.command",
 }  # they open every room, when it is asked for
 

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from backproof import label, train
-from backproof.checks.__main__ import parse_args as checks_args
+from backproof.checks.flags import parse_args
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PROGRAMS = {"train.py": train.parse_args, "label.py": label.parse_args, "checks": checks_args}
+PROGRAMS = {
+    "train.py": train.parse_args,
+    "label.py": label.parse_args,
+    "checks": lambda argv: parse_args(argv, "python -m checks"),
+}
 
 
 def commands():

@@ -9,8 +9,9 @@ import pytest
 from command import checks
 from test_watching_scripts import GLOBALS
 
-from backproof.checks.__main__ import parse_args
+from backproof.checks.flags import parse_args
 
+PROGRAM = "backproof check"
 PARSED = """\
 import argparse, sys
 parser = argparse.ArgumentParser()
@@ -53,14 +54,14 @@ plt.pause(1000)
 def test_what_stands_behind_two_dashes_is_the_candidates_own(
     argv: list[str], candidates: list[str], arguments: list[str]
 ) -> None:
-    args = parse_args(argv)
+    args = parse_args(argv, PROGRAM)
     assert [str(path) for path in args.candidates] == candidates
     assert args.arguments == arguments
 
 
 def test_arguments_of_no_script_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        parse_args(["--", "net.py"])
+        parse_args(["--", "net.py"], PROGRAM)
     assert "--: expected a script before it, got net.py alone" in capsys.readouterr().err
 
 

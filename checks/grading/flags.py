@@ -12,65 +12,80 @@ from backproof.model.command_line import finite, one_of
 
 def add_flags(parser: ArgumentParser) -> None:
     """What the command line of `check` takes beside a candidate."""
-    parser.add_argument(
+    _of_running(parser)
+    _of_not_learning(parser)
+    _of_reports(parser)
+
+
+def _of_running(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("how a candidate is run")
+    group.add_argument(
         "--time-limit",
         type=finite(above=0.0),
         metavar="S",
         help="seconds that a candidate has for one call; three times that for its import, six "
         "times for all calls (default: 10)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--isolate",
         type=one_of(*MODES),
         metavar="|".join(MODES),
         help="run candidates behind bubblewrap, which shows them Python, its packages and their "
         "own folder, and no network: where it works (default: auto), or not at all without it",
     )
-    parser.add_argument(
+    group.add_argument(
         "--definitions-only",
         action="store_true",
         help="run a candidate's imports, definitions and constants, and nothing else of it",
     )
-    parser.add_argument(
+    group.add_argument(
         "--forbid-libraries",
         action="store_true",
         help="gradients that a library computes, or the complex step, are wrong",
     )
-    parser.add_argument(
+
+
+def _of_not_learning(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("why its network does not learn")
+    group.add_argument(
         "--data",
         type=Path,
         metavar="FILE",
         help="say why it does not learn from these x and y (.npz, or .csv whose last column is y; "
         "W1, b1, ..., learning_rate in it are its own)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--try",
         action="store_true",
         dest="tries",
         help="try what each finding asks for on that data, and say what it did",
     )
-    parser.add_argument(
+
+
+def _of_reports(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("what is handed out")
+    group.add_argument(
         "--listing",
         action="store_true",
         help="print the file with what each line computes, and the first that is wrong",
     )
-    parser.add_argument(
+    group.add_argument(
         "--html",
         type=Path,
         metavar="FILE",
         help="write a page to hand out; of several candidates an index, with a page for each",
     )
-    parser.add_argument(
+    group.add_argument(
         "--gradescope", type=Path, metavar="FILE", help="write results.json as Gradescope reads it"
     )
-    parser.add_argument(
+    group.add_argument(
         "--points",
         type=Path,
         metavar="FILE",
         help='what its tests are worth: {"verdict": 2, "gradient": 1, "dW[1]": 3} (default: a '
         "point for each gradient)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--no-fix", action="store_true", help="tell what is wrong, and not the line that repairs it"
     )
 
