@@ -10,6 +10,7 @@ from pathlib import Path
 
 from backproof.checks.candidates.conventions import CONSTANTS
 from backproof.checks.grading.flags import add_flags, refused
+from backproof.checks.walkthrough.command import too_small
 from backproof.model.command_line import Parser, one_of, whole_number
 
 DESCRIPTION = """\
@@ -78,7 +79,7 @@ def parse_args(argv: list[str] | None, program: str) -> Namespace:
     _of_the_project(parser)
     _of_one_sample(parser)
     args = _with_arguments(parser, sys.argv[1:] if argv is None else list(argv))
-    why_not = _refused(args) or refused(args)
+    why_not = too_small(args.sizes) or _refused(args) or refused(args)
     if why_not:
         parser.error(why_not)
     args.notation = args.notation or "backproof"
@@ -167,12 +168,6 @@ def _with_arguments(parser: Parser, argv: list[str]) -> Namespace:
 
 def _refused(args: Namespace) -> str | None:
     """Why the flags cannot be used together, in one line; None if they can."""
-    if args.sizes and (len(args.sizes) < 2 or args.sizes[-1] < 2):
-        given = " ".join(map(str, args.sizes))
-        return (
-            "--sizes: expected an input size and at least one layer, the last of 2 classes or "
-            f"more, got {given}."
-        )
     of_project = args.run or args.problems or (args.device, args.dtype) != ("cpu", "float64")
     if args.candidates and of_project:
         return (

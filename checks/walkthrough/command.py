@@ -104,12 +104,9 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         "--html", type=Path, metavar="FILE", help="write a page of one file, and print nothing"
     )
     args = parser.parse_args(argv)
-    if args.sizes and (len(args.sizes) < 2 or args.sizes[-1] < 2):
-        given = " ".join(map(str, args.sizes))
-        parser.error(
-            "--sizes: expected an input size and at least one layer, the last of 2 classes or "
-            f"more, got {given}."
-        )
+    why_not = too_small(args.sizes)
+    if why_not:
+        parser.error(why_not)
     if args.run and any(getattr(args, name) for name in CHOOSING):
         parser.error(
             "--run: expected no --sizes, --activation, --output or --cost beside it, got one. A "
@@ -117,6 +114,16 @@ def parse_args(argv: list[str] | None, program: str = PROGRAM) -> Namespace:
         )
     args.dtype = "float64"
     return args
+
+
+def too_small(sizes: list[int] | None) -> str | None:
+    """Why --sizes is no network, in one line; None if it is one, or is not given."""
+    if not sizes or (len(sizes) > 1 and sizes[-1] > 1):
+        return None
+    return (
+        "--sizes: expected an input size and at least one layer, the last of 2 classes or more, "
+        f"got {' '.join(map(str, sizes))}."
+    )
 
 
 def page_of(args: Namespace) -> list[str]:
