@@ -230,35 +230,51 @@ def worker(start: int) -> list[str]:
 
 
 def run() -> list[dict[str, Any]]:
-    """All lines; a process that died gives the operator that it had begun, as a crash."""
+    """All lines; a process that died gives the operator that it had begun, as a crash.
+
+    Raises: RuntimeError where a process died, or said nothing, before it began one.
+    """
     found: list[dict[str, Any]] = []
     start = 0
     while True:
-        process = subprocess.Popen(
-            worker(start), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
-        )
-        assert process.stdout is not None
-        begun: dict[str, Any] | None = None
-        while True:
-            ready, _, _ = select.select([process.stdout], [], [], LIMIT_S)
-            text = process.stdout.readline().decode() if ready else ""
-            if not text:
-                break
-            if not text.startswith("{"):
-                continue
-            line = json.loads(text)
-            if line["outcome"] == "begun":
-                begun = line
-            else:
-                begun = None
-                found.append(line)
-        process.kill()
-        code = process.wait()
-        process.stdout.close()
-        if begun is None:
+        lines, begun, code = _one_process(start)
+        found += lines
+        if begun is None and code == 0:
             return found
+        if begun is None:
+            raise RuntimeError(f"the process from operator {start} on ended with {code}")
         found.append(begun | {"outcome": "crash", "why": f"the process ended with {code}"})
         start = begun["number"] + 1
+
+
+def _one_process(start: int) -> tuple[list[dict[str, Any]], dict[str, Any] | None, int]:
+    """The lines of the process that begins at an operator, the one that it had begun at its end if
+    there is one, and its exit code."""
+    process = subprocess.Popen(
+        worker(start), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+    )
+    assert process.stdout is not None
+    found: list[dict[str, Any]] = []
+    begun: dict[str, Any] | None = None
+    while True:
+        ready, _, _ = select.select([process.stdout], [], [], LIMIT_S)
+        if not ready:
+            process.kill()
+            break
+        text = process.stdout.readline().decode()
+        if not text:
+            break
+        if not text.startswith("{"):
+            continue
+        line = json.loads(text)
+        if line["outcome"] == "begun":
+            begun = line
+        else:
+            begun = None
+            found.append(line)
+    code = process.wait()
+    process.stdout.close()
+    return found, begun, code
 
 
 def main(argv: list[str] | None = None) -> int:

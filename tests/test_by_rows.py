@@ -10,6 +10,7 @@ from backproof.checks.black_box import by_rows, exact_results, function_call
 from backproof.checks.black_box.by_rows import _prime
 from backproof.checks.black_box.exact_results import ExactResults
 from backproof.checks.black_box.function_call import Call
+from backproof.checks.black_box.observed_call import observed
 from benchmarks.networks import Wrong
 from tests.test_function_kinds import report_on
 
@@ -90,7 +91,7 @@ def test_bounds_by_rows_are_those_of_the_whole(dtype, blocks):
     """Up to what eight random roundings know of them; the exact results are the same to the last
     digits of float64."""
     call = Call(inputs(ROWS, dtype), {}, None, 0)
-    native = call.observed(normalized)
+    native = observed(call, normalized)
     exact = ExactResults(dtype, None, 0, [])
     cut = exact.right(call, normalized, native, native)
     whole = exact.as_a_whole(call, normalized, native)

@@ -34,5 +34,11 @@ def test_operator_that_ends_its_process_is_counted_as_a_crash(monkeypatch):
     assert [(line["name"], line["outcome"]) for line in lines] == [("boom", "crash")]
 
 
+def test_process_that_dies_before_it_begins_is_no_empty_success(monkeypatch):
+    monkeypatch.setattr(operators, "worker", lambda start: _python("raise SystemExit(3)", start))
+    with pytest.raises(RuntimeError, match="operator 0 on ended with 3"):
+        operators.run()
+
+
 def _python(script: str, start: int) -> list[str]:
     return [sys.executable, "-c", script if start == 0 else "pass"]

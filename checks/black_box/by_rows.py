@@ -19,11 +19,11 @@ from backproof.checks.black_box.free_memory import give_back
 from backproof.checks.black_box.function_call import (
     Call,
     Function,
-    Outcome,
     gradient_of,
     has_rows,
 )
 from backproof.checks.black_box.function_verdicts import Right, all_results
+from backproof.checks.black_box.observed_call import Outcome
 from backproof.checks.black_box.parts import parts
 from backproof.checks.black_box.pytrees import differentiable
 from backproof.checks.black_box.random_table import RandomTable

@@ -13,10 +13,11 @@ from backproof.checks.black_box.derived_comparison import DerivedComparison
 from backproof.checks.black_box.difference_quotients import NOISE_BAR
 from backproof.checks.black_box.exact_results import ExactResults
 from backproof.checks.black_box.free_memory import give_back
-from backproof.checks.black_box.function_call import Compared, Outcome, gradient_of
+from backproof.checks.black_box.function_call import Compared, gradient_of
 from backproof.checks.black_box.function_options import Options
 from backproof.checks.black_box.function_verdicts import all_results, differences
 from backproof.checks.black_box.hearing import Hearing
+from backproof.checks.black_box.observed_call import Outcome, observed
 from backproof.checks.black_box.probes import Probes
 from backproof.checks.black_box.untouched import Generators, same_bits
 from backproof.checks.verdict import Verdict, missing
@@ -79,7 +80,7 @@ class Comparison:
     def observe(self, **how: Any) -> Outcome:
         """One more call, counted."""
         self.calls += 1
-        outcome = self.call.observed(self.function, **how)
+        outcome = observed(self.call, self.function, **how)
         if self.call.is_large:
             give_back()
         return outcome
@@ -112,7 +113,7 @@ class Comparison:
         """The reference called like the function; None where it cannot be, in this precision."""
         before = Generators()
         try:
-            native = self.call.observed(self.reference)
+            native = observed(self.call, self.reference)
         except Exception:  # a reference that runs in float64 alone is good enough
             before.restore()
             return None
@@ -146,7 +147,7 @@ class Comparison:
             return False
         runs = [all_results(native)]
         for _ in range(REFERENCE_RUNS):
-            runs.append(all_results(self.call.observed(self.reference, twice=False)))
+            runs.append(all_results(observed(self.call, self.reference, twice=False)))
             also = differences(runs)
             if all(size <= NOISE_BAR * also.get(name, 0.0) for name, size in vary.items()):
                 self.notes.append("the reference differs from call to call, too")

@@ -40,7 +40,8 @@ class DerivedCall(Call):
         self.names = [leaf.name for leaf in self.leaves if differentiable(leaf.value)]
         self.draws = call.draws
 
-    def _called(self, function: Function, inputs: list[Any]) -> Any:
+    def called(self, function: Function, inputs: list[Any]) -> Any:
+        """What the function returns for the arguments of the other, and the further tensors."""
         if self.draws:
             self.draws.restore()
         positional, keywords = rebuilt(self.inputs, self.keywords, inputs[: self.own])
@@ -50,7 +51,7 @@ class DerivedCall(Call):
 def second_order(call: Call, outputs: Mapping[str, Tensor]) -> DerivedCall:
     """The arguments of `gradients_of`: those of the function, and a gradient for each output."""
     sent = [
-        Leaf(SENT + name, call._sent_back(name, value, None))
+        Leaf(SENT + name, call.gradient_for(name, value, None))
         for name, value in outputs.items()
         if differentiable(value)
     ]
@@ -104,7 +105,7 @@ def forward_mode(call: Call) -> DerivedCall:
     differentiated by."""
     load_forward_mode()
     tangents = [
-        Leaf(TANGENT + leaf.name, call._sent_back(leaf.name, leaf.value, None))
+        Leaf(TANGENT + leaf.name, call.gradient_for(leaf.name, leaf.value, None))
         for leaf in call.leaves
         if leaf.name in call.wanted
     ]

@@ -13,9 +13,10 @@ from backproof.checks.black_box.derived import (
 )
 from backproof.checks.black_box.derived import forward_mode as forward_mode_of
 from backproof.checks.black_box.derived import second_order as second_order_of
-from backproof.checks.black_box.function_call import Compared, Function, Outcome, first_line
+from backproof.checks.black_box.function_call import Compared, Function, first_line
 from backproof.checks.black_box.function_verdicts import all_results
 from backproof.checks.black_box.hearing import Hearing
+from backproof.checks.black_box.observed_call import Outcome, observed
 from backproof.checks.verdict import Verdict, missing
 
 SIDES = ("function", "reference")
@@ -73,7 +74,7 @@ class DerivedComparison:
         """Compare what is made of the function with the same made of the reference."""
         try:
             self.calls += 1
-            first = call.observed(function)
+            first = observed(call, function)
         except Exception as error:  # somebody's code in a mode that it was not written for
             reason = f"it cannot be computed: {type(error).__name__}: {first_line(error)}"
             return [missing("", f"{word} the function", "", SIDES, reason)]

@@ -13,11 +13,11 @@ from backproof.checks.black_box.by_rows import AsAWhole, right_by_rows
 from backproof.checks.black_box.function_call import (
     Call,
     Function,
-    Outcome,
     first_line,
     gradient_of,
 )
 from backproof.checks.black_box.function_verdicts import Right, all_results
+from backproof.checks.black_box.observed_call import Outcome
 from backproof.checks.black_box.parts import parts
 from backproof.checks.black_box.pytrees import differentiable
 from backproof.checks.black_box.rounding import NEAR, Allowance, allowances, unmeasured

@@ -1,4 +1,4 @@
-"""One call of a function with a gradient sent back through it, and what happened on the way.
+"""A call of a function with gradients sent back through it: its arguments, and how it is called.
 
 The function that is checked and its reference are called with the same numbers, each in a precision
 of its own; the gradients that are sent back are the same, too (sent_back.py).
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from backproof.checks.black_box.differentiate import dense, differentiate
-from backproof.checks.black_box.free_memory import give_back
 from backproof.checks.black_box.pytrees import (
     Leaf,
     converted,
@@ -28,30 +27,11 @@ from backproof.checks.black_box.pytrees import (
     wider,
 )
 from backproof.checks.black_box.sent_back import SentBack
-from backproof.checks.black_box.untouched import Generators, same_bits
+from backproof.checks.black_box.untouched import Generators
 
 Function = Callable[..., Any]
 Layout = Callable[[Tensor], Tensor]
 LARGE = 1 << 20  # entries of all inputs; with fewer, neither memory nor time matters
-
-
-@dataclass
-class Outcome:
-    """What one call gave.
-
-    Attributes:
-        outputs: the tensors returned, by name.
-        gradients: of what is differentiated by, by the name of the input; None where there is none.
-        overwritten: names of what was changed although it should only be read.
-        again: gradients that came out differently when the same graph was gone through once more.
-        refused: what the second time raised, in a sentence; "" if nothing.
-    """
-
-    outputs: dict[str, Tensor] = field(default_factory=dict)
-    gradients: dict[str, Tensor | None] = field(default_factory=dict)
-    overwritten: list[str] = field(default_factory=list)
-    again: dict[str, Tensor | None] = field(default_factory=dict)
-    refused: str = ""
 
 
 class Call:
@@ -117,98 +97,17 @@ class Call:
         ]
         return block
 
-    def observed(
-        self,
-        function: Function,
-        layout: Layout | None = None,
-        sent_layout: Layout | None = None,
-        through: str | None = None,
-        twice: bool = True,
-    ) -> Outcome:
-        """Call it as it is, go back through it, and watch what it does to what it was given.
-
-        Args:
-            function: what is called.
-            layout: how the inputs lie in memory; as they were given by default.
-            sent_layout: how the gradients that are sent back do.
-            through: the only output that a gradient is sent back through; all by default.
-            twice: whether to go back through the same graph once more.
-        """
-        inputs = self._fresh(layout=layout)
-        outcome = Outcome()
-        returned = self._called(function, inputs)
-        outcome.outputs = {
-            leaf.name: leaf.value.detach().clone() for leaf in name_outputs(returned)
-        }
-        kept = self._sent_through(returned, through)
-        sent = [self._sent_back(leaf.name, leaf.value, sent_layout) for leaf in kept]
-        wanted = [value for name, value in self._named(inputs) if name in self.wanted]
-        values = [leaf.value for leaf in kept]
-        gradients = differentiate(values, wanted, sent)
-        for name in self.wanted:
-            gradient = dense(gradients.pop(0))
-            outcome.gradients[name] = None if gradient is None else gradient.clone()
-        outcome.overwritten = self._overwritten(inputs, kept, sent, sent_layout)
-        for leaf in name_outputs(returned):
-            if not same_bits(leaf.value.detach(), outcome.outputs[leaf.name]):
-                outcome.overwritten.append(leaf.name)
-        del sent
-        if not twice:
-            return outcome
-        if self.is_large:
-            give_back()
-        self._go_back_again(outcome, kept, wanted, sent_layout)
-        return outcome
-
-    def _overwritten(
-        self,
-        inputs: list[Any],
-        kept: Sequence[Leaf],
-        sent: Sequence[Tensor],
-        sent_layout: Layout | None,
-    ) -> list[str]:
-        """Names of what was given, and is no longer what it was."""
-        found = []
-        for leaf, value in zip(self.leaves, inputs, strict=True):
-            if isinstance(value, Tensor) and not same_bits(value, leaf.value):
-                found.append(leaf.name)
-        for leaf, value in zip(kept, sent, strict=True):
-            if not same_bits(value, self._sent_back(leaf.name, leaf.value, sent_layout)):
-                found.append(f"the gradient sent back through {leaf.name}")
-        return found
-
-    def _go_back_again(
-        self,
-        outcome: Outcome,
-        kept: Sequence[Leaf],
-        wanted: list[Tensor],
-        sent_layout: Layout | None,
-    ) -> None:
-        sent = [self._sent_back(leaf.name, leaf.value, sent_layout) for leaf in kept]
-        try:
-            again = differentiate([leaf.value for leaf in kept], wanted, sent)
-        except Exception as error:  # somebody's backward may raise anything the second time
-            outcome.refused = f"{type(error).__name__}: {first_line(error)}"
-            return
-        for name, second in zip(self.wanted, again, strict=True):
-            first = outcome.gradients[name]
-            second = dense(second)
-            if first is None and second is None:
-                continue
-            if first is None or second is None or not same_bits(first, second):
-                outcome.again[name] = second
-
     def exact(
         self, reference: Function, mode: Any, through: str | None = None, wide: bool = True
     ) -> dict[str, Tensor | None]:
         """Outputs, and gradients by "gradient of" the name of the input, within a mode: in float64,
         or in the precision under test where `wide` is False."""
-        inputs = self._fresh(wide=wide)
+        inputs = self.fresh(wide=wide)
         with mode or nullcontext(), torch.enable_grad():
-            returned = self._called(reference, inputs)
-            kept = self._sent_through(returned, through)
-            sent = [self._sent_back(leaf.name, leaf.value, None) for leaf in kept]
-            wanted = [value for name, value in self._named(inputs) if name in self.wanted]
+            returned = self.called(reference, inputs)
+            kept = self.sent_through(returned, through)
+            sent = [self.gradient_for(leaf.name, leaf.value, None) for leaf in kept]
+            wanted = [value for name, value in self.tensors_among(inputs) if name in self.wanted]
             gradients = differentiate([leaf.value for leaf in kept], wanted, sent)
         found: dict[str, Tensor | None] = {
             leaf.name: leaf.value.detach().clone() for leaf in name_outputs(returned)
@@ -217,7 +116,11 @@ class Call:
             found[gradient_of(name)] = dense(gradient)
         return found
 
-    def _called(self, function: Function, inputs: list[Any]) -> Any:
+    def called(self, function: Function, inputs: list[Any]) -> Any:
+        """What a function returns for fresh leaves; its sparse tensors are dense.
+
+        Raises: TypeError if there is no tensor in it.
+        """
         if self.draws:
             self.draws.restore()
         positional, keywords = rebuilt(self.inputs, self.keywords, inputs)
@@ -231,7 +134,9 @@ class Call:
             )
         return returned
 
-    def _sent_through(self, returned: Any, through: str | None) -> list[Leaf]:
+    def sent_through(self, returned: Any, through: str | None) -> list[Leaf]:
+        """The results that gradients are sent back through: all that have a graph, or one of
+        them."""
         return [
             leaf
             for leaf in name_outputs(returned)
@@ -240,7 +145,7 @@ class Call:
             and through in (None, leaf.name)
         ]
 
-    def _fresh(self, wide: bool = False, layout: Layout | None = None) -> list[Any]:
+    def fresh(self, wide: bool = False, layout: Layout | None = None) -> list[Any]:
         """The leaves anew, in the precision under test or in float64."""
         made = []
         for leaf in self.leaves:
@@ -255,8 +160,8 @@ class Call:
             made.append(value)
         return made
 
-    def _named(self, inputs: list[Any]) -> list[tuple[str, Tensor]]:
-        """The tensors among fresh leaves."""
+    def tensors_among(self, inputs: list[Any]) -> list[tuple[str, Tensor]]:
+        """Those of fresh leaves that have digits, with their names."""
         return [
             (leaf.name, value)
             for leaf, value in zip(self.leaves, inputs, strict=True)
@@ -268,7 +173,7 @@ class Call:
             return value
         return converted(value.detach(), dtype)
 
-    def _sent_back(self, name: str, output: Tensor, layout: Layout | None) -> Tensor:
+    def gradient_for(self, name: str, output: Tensor, layout: Layout | None) -> Tensor:
         """Numbers that depend on the seed and the output's name alone."""
         sent = self.sent_back.through(name, output, self.rows)
         return layout(sent) if layout else sent

@@ -15,7 +15,8 @@ from backproof.checks.black_box.entries import (
     entry_by_entry,
     where_both_agree,
 )
-from backproof.checks.black_box.function_call import Outcome, gradient_of
+from backproof.checks.black_box.function_call import gradient_of
+from backproof.checks.black_box.observed_call import Outcome
 from backproof.checks.black_box.rounding import Allowance
 from backproof.checks.black_box.untouched import same_bits
 from backproof.checks.verdict import Verdict, missing

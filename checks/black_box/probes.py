@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from backproof.checks.black_box.entries import entry_by_entry, where_both_agree
-from backproof.checks.black_box.function_call import Layout, Outcome, first_line, gradient_of
+from backproof.checks.black_box.function_call import Layout, first_line, gradient_of
 from backproof.checks.black_box.function_verdicts import Right, all_results
 from backproof.checks.black_box.layouts import LAYOUTS, repeated, repeated_in_full
+from backproof.checks.black_box.observed_call import Outcome
 from backproof.checks.black_box.pytrees import differentiable
 from backproof.checks.verdict import Verdict, missing
 
