@@ -58,6 +58,10 @@ def _in_hidden_layers(shape: Shape, forms: tuple[Derivative, ...]) -> Iterator[V
         for layers in places(wrong):
             hooks: Hooks = (at("derivative", layers, _read, form),)
             yield Variant(Place.of(layers, shape.L), hooks, f"{form.note}, in place of h'(z)")
+        if shape.shares_derivative and shape.output not in form.not_for:
+            hooks = (at("derivative", range(1, shape.L + 1), _read, form),)
+            place = Place.of(wrong, shape.L, and_output=True)
+            yield Variant(place, hooks, f"{form.note}, in place of h'(z)")
 
 
 @suspect(
@@ -125,13 +129,18 @@ def derivative_of_a(shape: Shape) -> Iterator[Variant]:
     right.)"""
 
     def of_a(run: HookedPass, layer: int, derivative: np.ndarray) -> np.ndarray:
-        activation = run.problem.activation[layer]
-        a = run.get("a", layer)
+        a = run.p if layer == run.L else run.get("a", layer)
+        activation = named(run.problem.output)
+        if layer < run.L:
+            activation = run.problem.activation[layer]
         return activation.h_prime(a, activation.h(a))
 
     bent = [i for i in shape.other_layers if i not in shape.straight_layers]
     for layers in places(bent):
         yield Variant(Place.of(layers, shape.L), (at("derivative", layers, of_a),), "h'(a)")
+    if shape.shares_derivative and len(bent) == shape.L - 1:
+        hooks = (at("derivative", [*bent, shape.L], of_a),)
+        yield Variant(Place.of(bent, shape.L, and_output=True), hooks, "h'(a), at the output, too")
 
 
 @suspect(

@@ -58,12 +58,16 @@ def other_delta(shape: Shape) -> Iterator[Variant]:
     if shape.bias:
         kinds = [("dW", "db"), ("dW",), ("db",)]
     for some in kinds:
+        # below the first layer there is nothing that shows another dz[1]
+        both = len(some) == 2 or not shape.bias
         for layers in places(range(1, L)):
+            if both and layers == (1,):
+                continue
             yield _of(layers, L, some, "da[l]", _own, "da")
             for step, note in (("derivative", "h'(z[l])"), ("a", "a[l]")):
                 yield _of(layers, L, some, note, _own, step)
                 yield _of(layers, L, some, f"{note} / N", _averaged, step)
-        if shape.quadratic and shape.output != "linear":
+        if shape.quadratic and shape.output != "linear" and (L > 1 or not both):
             for factor, two in ((2.0, "2"), (1.0, "")):
                 yield _of((L,), L, some, f"{two}(p - Y)", _error, factor)
 
@@ -147,7 +151,7 @@ def bias_from_weights(shape: Shape) -> Iterator[Variant]:
 
 @suspect(
     "weights-left-out",
-    "the deltas go back without the weights that they come through",
+    "the deltas go back to every unit alike, or through other numbers than its weights",
     Fix.of_steps("da"),
     "(B4)",
     rank=325,
@@ -161,7 +165,14 @@ def weights_left_out(shape: Shape) -> Iterator[Variant]:
         place = Place.of(layers, shape.L)
         for note, form in (("1", np.ones_like), ("|W[l]|", np.abs), ("W[l]^2", np.square)):
             yield Variant(place, (at("matrix", layers, _instead, form),), f"{note} for W[l]")
+    for layers in places(range(1, shape.L)):
+        hooks: Hooks = (at("da", layers, _summed),)
+        yield Variant(Place.of(layers, shape.L), hooks, "the sum of da[l], in every unit")
 
 
 def _instead(run: HookedPass, layer: int, W: np.ndarray, form: Change) -> np.ndarray:
     return np.asarray(form(W))
+
+
+def _summed(run: HookedPass, layer: int, da: np.ndarray) -> np.ndarray:
+    return np.repeat(da.sum(axis=1, keepdims=True), da.shape[1], axis=1)

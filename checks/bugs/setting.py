@@ -127,6 +127,13 @@ class Shape:
         return self.quadratic and self.output == "sigmoid"
 
     @property
+    def shares_derivative(self) -> bool:
+        """Whether the output goes through the activation of every hidden layer, and back through
+        its derivative: one wrong function is wrong in all of them."""
+        bent = self.quadratic and self.output not in ("softmax", "linear")
+        return bent and self.L > 1 and set(self.hidden) == {self.output}
+
+    @property
     def tells_classes(self) -> bool:
         """Whether the outputs are read as probabilities."""
         return self.output in ("softmax", "sigmoid")

@@ -48,8 +48,15 @@ AT_OUTPUT = (
     Derivative("1 where p > 0", lambda z, p: np.where(p > 0, 1.0, 0.0), ("sigmoid", "softmax")),
     Derivative("z", lambda z, p: z, ("linear",)),
 )
+# the same behind (p - Y)/(p(1 - p)), which is the binary cross-entropy's dC/dp
+SIGMA_OF_P = Derivative("sigma'(p)", lambda z, p: sigmoid(p) * (1 - sigmoid(p)))
+OF_SIGMOID = (
+    *(form for form in AT_OUTPUT if form.note not in ("p(1 - p)", "sigma'(z)")),
+    Derivative("z(1 - z)", lambda z, p: z * (1 - z)),
+    SIGMA_OF_P,
+)
 SLOPES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5)  # that people type below 0
-EDGES = (1.0, 0.5, 0.1, -1.0)  # other places for a kink
+EDGES = (1.0, 0.5)  # other places for a kink
 KINKED = ("relu", "leaky-relu")
 
 
@@ -69,6 +76,10 @@ def derivative_slip(shape: Shape) -> Iterator[Variant]:
         for layers in places(wrong):
             hooks: Hooks = (at("derivative", layers, _written, form),)
             yield Variant(Place.of(layers, shape.L), hooks, f"{form.note}, in place of h'(z)")
+        if shape.shares_derivative and shape.output not in form.not_for:
+            hooks = (at("derivative", range(1, shape.L + 1), _written, form),)
+            place = Place.of(wrong, shape.L, and_output=True)
+            yield Variant(place, hooks, f"{form.note}, in place of h'(z), at the output, too")
     bent = [i for i in range(1, shape.L) if i not in shape.straight_layers]
     for layers in places(bent):
         hooks = (at("derivative", layers, _twice),)
@@ -76,7 +87,8 @@ def derivative_slip(shape: Shape) -> Iterator[Variant]:
 
 
 def _written(run: HookedPass, layer: int, own: np.ndarray, form: Derivative) -> np.ndarray:
-    return form.of(run.get("z", layer), run.get("a", layer))
+    a = run.p if layer == run.L else run.get("a", layer)
+    return form.of(run.get("z", layer), a)
 
 
 def _twice(run: HookedPass, layer: int, own: np.ndarray) -> np.ndarray:
@@ -105,6 +117,8 @@ def mask_slip(shape: Shape) -> Iterator[Variant]:
             if slope or not set(layers) & set(leaky):
                 yield _masked(shape, layers, f"{slope:g} below 0", _with_slope, slope)
         yield _masked(shape, layers, "-1 below 0", _with_slope, -1.0)
+    for layers in places(leaky):
+        yield _masked(shape, layers, "with the slope's sign reversed", _reversed_slope)
 
 
 def _masked(
@@ -126,6 +140,10 @@ def _other_side(run: HookedPass, layer: int, own: np.ndarray) -> np.ndarray:
 def _from(run: HookedPass, layer: int, own: np.ndarray, edge: float) -> np.ndarray:
     z = run.get("z", layer) - edge
     return run.problem.activation[layer].h_prime(z, z)
+
+
+def _reversed_slope(run: HookedPass, layer: int, own: np.ndarray) -> np.ndarray:
+    return np.where(run.get("z", layer) > 0, own, -own)
 
 
 def _with_slope(run: HookedPass, layer: int, own: np.ndarray, slope: float) -> np.ndarray:
@@ -151,6 +169,8 @@ def output_derivative_slip(shape: Shape) -> Iterator[Variant]:
             forms.append(Form(f"{two}(p - Y) times {form.note}", _error_times, (form, factor)))
     if shape.quadratic and shape.output not in ("softmax", "linear"):
         forms.append(Form("the derivative of the output twice", _derivative_twice))
+    if shape.output == "sigmoid" and not shape.quadratic:
+        forms += [Form(f"dC/dp times {form.note}", _slope_times, (form,)) for form in OF_SIGMOID]
     yield from output_variants(shape, forms)
 
 
@@ -160,6 +180,11 @@ NAMED = ("p", "1 - p", "sigma(p)")  # of a sigmoid's derivative these are no-hid
 def _error_times(run: HookedPass, form: Derivative, factor: float) -> np.ndarray:
     error = factor * run.weight_without_half * run.error
     return error * form.of(run.get("z", run.L), run.p)
+
+
+def _slope_times(run: HookedPass, form: Derivative) -> np.ndarray:
+    slope = run.weight_without_half * run.error / (run.p * (1 - run.p))
+    return slope * form.of(run.get("z", run.L), run.p)
 
 
 def _derivative_twice(run: HookedPass) -> np.ndarray:

@@ -7,31 +7,53 @@ as the one that was taken for it, where a known bug then predicts every number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, product
 
 import numpy as np
 
 from backproof.checks.bugs.register import SUSPECTS
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer, Question
-from backproof.checks.diagnosis.choice import Search
+from backproof.checks.diagnosis.choice import Explanation, Search
 from backproof.checks.diagnosis.conclusions import failed
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.diagnosis.probes import Probe
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.findings import Diagnosis
+from backproof.checks.grading.bug_lines import line_of_bug
 from backproof.checks.grading.seen_conventions import conventions_of
 from backproof.checks.quantities import Quantity
+from backproof.checks.recording.script.carried import may_be_same
+from backproof.checks.recording.script.handed import handed
 from backproof.checks.recording.script.lines import gradients_of, likely_rates, takes_gradients
 from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.script.watched import Watched, concluded
-from backproof.checks.recording.script.written import Rate
+from backproof.checks.recording.script.written import Rate, conventions
 
 MOST_RATES = 3  # that are tried where no gradient is right
+MOST_CHOICES = 4  # of the labels of those
+MOST_LATER = 2  # steps of one sample after the first that are held against a bug
 MOST_RIVALS = 3  # readings by another cost that are tried
+UPDATE_LINE = "update-line"
 HALF = 2.0  # what half a loss puts on the rate
 ENOUGH = 12  # wrong entries that two bugs do not fit by chance
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one reading of a step comes to.
+
+    Attributes:
+        diagnosis: in the terms of a report.
+        explanations: by known bugs, the likeliest first.
+        evidence: what they were held against first.
+    """
+
+    diagnosis: Diagnosis
+    explanations: list[Explanation]
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
@@ -42,17 +64,21 @@ class Explained:
         found: as it is read, by the cost under which they explain it.
         diagnosis: of the step.
         reading: of it, by that cost.
+        told: the same with its reasons.
     """
 
     found: Watched
     diagnosis: Diagnosis
     reading: Reading
+    told: Told
 
     @property
-    def rank(self) -> tuple[bool, int]:
-        """By a bug rather than by none, and by a common one rather than by a rare."""
+    def rank(self) -> tuple[bool, bool, int, bool]:
+        """By a bug rather than by none, of a cost that the script computes, by a common one rather
+        than by a rare, and a wrong derivative under the cost that has one."""
         ranks = [SUSPECTS[bug.id].rank for bug in self.diagnosis.bugs]
-        return not ranks, min(ranks, default=0)
+        head = self.reading.head
+        return not ranks, not self.reading.shows_cost, min(ranks, default=0), not head.is_quadratic
 
 
 def explained(found: Watched) -> Explained | None:
@@ -62,35 +88,81 @@ def explained(found: Watched) -> Explained | None:
         return None
     known: list[Explained] = []
     for reading in [found.reading, *found.rivals[:MOST_RIVALS]]:
-        diagnosis = _under(reading) if takes_gradients(reading) else None
-        if diagnosis is not None:
-            known.append(Explained(found, diagnosis, reading))
+        told = _under(reading, found.later)
+        if told is not None:
+            known.append(Explained(found, told.diagnosis, reading, told))
     if not known:
         return None
     best = min(known, key=lambda one: one.rank)
     if best.diagnosis.bugs and best.reading is not found.reading:
-        return replace(best, found=concluded(best.reading, found.recorded))
-    return best
+        best = replace(best, found=concluded(best.reading, found.recorded))
+    return _with_line(best)
 
 
-def _under(reading: Reading) -> Diagnosis | None:
-    """By one rate or another; by one bug, or else by two where the rate is known."""
-    least: Diagnosis | None = None
-    for rate in _rates(reading):
-        evidence = _asked(reading, rate)
+def _with_line(best: Explained) -> Explained:
+    """The same, with the line on which its bug was written, where that comes first."""
+    first = best.told.explanations[0] if best.told.explanations else None
+    if first is None or first.variant is None or best.reading.before is not None:
+        return best
+    with np.errstate(all="ignore"):
+        line = line_of_bug(best.found, first.variant, best.told.evidence)
+    if line is None:
+        return best
+    return replace(best, found=replace(best.found, found=line))
+
+
+def _after(reading: Reading, later: Sequence[Sequence[Reading]]) -> Iterator[tuple[Reading, ...]]:
+    """The steps after one of a single sample, read as that one is: of each, with any label that it
+    may have had."""
+    some = [[one for one in each if may_be_same(one, reading)] for each in later[:MOST_LATER]]
+    yield from islice(product(*(each for each in some if each)), MOST_CHOICES)
+
+
+def _under(reading: Reading, later: Sequence[Sequence[Reading]]) -> Told | None:
+    """Of one reading: by one bug, or else by two where the rate is known."""
+    least: Told | None = None
+    for evidence in _asked(reading, later):
         if not any(item.wrongs for item in evidence):
             continue  # by this rate everything would be right
         search = Search(evidence)
         with np.errstate(all="ignore"):
             found = search.simplest()
-            if not found and reading.descent is not None and _is_telling(evidence):
+            if not found and any(reading.seen.values()) and _is_telling(evidence):
                 found = search.combined()
-            conventions = conventions_of(reading)
-            diagnosis = failed(conventions, conventions, evidence, found)
+            found = _without_rare(found)
+            seen = conventions_of(reading)
+            told = Told(failed(seen, seen, evidence, found), found, evidence[0])
         if found:
-            return diagnosis
-        least = least or diagnosis
+            return told
+        least = least or told
     return least
+
+
+def _without_rare(found: list[Explanation]) -> list[Explanation]:
+    """Without a wrong line of the update, where another bug explains as much: parameters that are
+    zero, as biases are at first, look like it."""
+    usual = [one for one in found if UPDATE_LINE not in one.ids]
+    return usual or found
+
+
+def _asked(reading: Reading, later: Sequence[Sequence[Reading]]) -> Iterator[list[Evidence]]:
+    """The step as answers to questions: by one rate or another, or by the gradients that an
+    optimizer is handed. Where the output's delta is one number, one step alone tells nothing."""
+    if takes_gradients(reading):
+        rates = list(_rates(reading))
+        for after in _after(reading, later):
+            yield from (_by_rate(reading, rate, after) for rate in rates if after)
+        if not (later and reading.is_single):
+            yield from (_by_rate(reading, rate) for rate in rates)
+        return
+    made = handed(reading)
+    if made is None:
+        return
+    factors = [made.factor]
+    if not any(reading.seen.values()):
+        factors = [1 / one.factor for one in conventions(reading.page)]
+    for factor in factors:
+        yield [_evidence(Role.FIRST, reading, made.gradients, {}, Rate(1.0, factor))]
 
 
 def _rates(reading: Reading) -> Iterator[Rate]:
@@ -101,7 +173,7 @@ def _rates(reading: Reading) -> Iterator[Rate]:
         return
     first = _as_written(reading, likely[0])
     with np.errstate(all="ignore"):
-        factors = list(Search(_asked(reading, first)).common_factors())
+        factors = list(Search(_by_rate(reading, first)).common_factors())
     for factor in factors:
         written = reading.written.rate_of(first.rate * factor, reading.page)
         if written is not None:
@@ -121,15 +193,26 @@ def _is_telling(evidence: list[Evidence]) -> bool:
     return sum(first.gradients[name].size for name in first.wrongs) >= ENOUGH
 
 
-def _asked(reading: Reading, rate: Rate) -> list[Evidence]:
-    """The step, and the one before it where that is what counts, as answers to questions."""
+def _by_rate(reading: Reading, rate: Rate, later: Sequence[Reading] = ()) -> list[Evidence]:
+    """The step, and the one before it where that is what counts, or those after it."""
+    asked = [(Role.FIRST, reading), *((Role.OTHER, one) for one in later)]
     if reading.before is not None:
-        return [_evidence(Role.FIRST, reading.before, rate), _evidence(Role.AGAIN, reading, rate)]
-    return [_evidence(Role.FIRST, reading, rate)]
+        asked = [(Role.FIRST, reading.before), (Role.AGAIN, reading)]
+    found = []
+    for role, one in asked:
+        gradients, unread = gradients_of(one, rate.eta)
+        found.append(_evidence(role, one, gradients, unread, rate, rate.eta))
+    return found
 
 
-def _evidence(role: Role, reading: Reading, rate: Rate) -> Evidence:
-    gradients, unread = gradients_of(reading, rate.eta)
+def _evidence(
+    role: Role,
+    reading: Reading,
+    gradients: dict[Quantity, np.ndarray],
+    unread: dict[Quantity, float],
+    rate: Rate,
+    learning_rate: float | None = None,
+) -> Evidence:
     problem = reading.page.problem
     layers = range(1, problem.L + 1)
     has_bias = all(Quantity("db", layer) in gradients for layer in layers)
@@ -146,7 +229,7 @@ def _evidence(role: Role, reading: Reading, rate: Rate) -> Evidence:
     setting = Setting(
         problem,
         reading.page.weight * rate.rate / rate.eta,
-        learning_rate=rate.eta,
+        learning_rate=learning_rate,
         bias=has_bias,
         mean=convention is None or not convention.summed,
         half=convention is not None and convention.halved == HALF and reading.head.is_quadratic,

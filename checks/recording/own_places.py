@@ -106,16 +106,23 @@ class OwnPlaces(OwnValues):
         found: list[Seen] = []
         for made in self.own.recording.made:
             if self._fits(made, sought):
-                found.append(Seen(made.time, made.site, made.value, made.caller))
-                break
+                seen = self._itself(Seen(made.time, made.site, made.value, made.caller), sought)
+                if seen is not None:
+                    found.append(seen)
+                    break
         elements = sought.elements
         for series in self.own.recording.series if elements is not None else ():
             if elements is not None and (time := self._in_series(series, sought)) is not None:
-                found.append(Seen(time, series.site, elements, series.caller))
-        earliest = min(found, key=lambda one: one.time, default=None)
-        if earliest is None or sought.names is not None:
-            return earliest
-        return self._not_something_else(earliest, sought)
+                seen = self._itself(Seen(time, series.site, elements, series.caller), sought)
+                found += [seen] if seen is not None else []
+        return min(found, key=lambda one: one.time, default=None)
+
+    def _itself(self, seen: Seen, sought: Sought) -> Seen | None:
+        """What fits, unless it is something else that is right and fits by chance, as W[L] does
+        where one output makes da[l] a multiple of it."""
+        if sought.names is not None:
+            return seen
+        return self._not_something_else(seen, sought)
 
     def _not_something_else(self, seen: Seen, sought: Sought) -> Seen | None:
         """Where their dz[l] is the right da[l], without its derivative: the line that multiplies it

@@ -39,8 +39,13 @@ def carried_over(best: Reading, network: Recognised, written: Written) -> Readin
 
 def may_be_same(one: Reading, other: Reading) -> bool:
     """Whether two steps may be read in the same way."""
+    return one.head == other.head and has_same_targets(one, other)
+
+
+def has_same_targets(one: Reading, other: Reading) -> bool:
+    """Whether both may be compared with the targets of one kind."""
     labels = one.targets.are_labels and other.targets.are_labels
-    return one.head == other.head and (labels or one.targets.name == other.targets.name)
+    return labels or one.targets.name == other.targets.name
 
 
 def _sums(before: Reading, after: Reading, quantity: Quantity) -> bool:

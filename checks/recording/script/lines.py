@@ -14,6 +14,7 @@ from backproof.checks.quantities import Quantity
 from backproof.checks.recording.own import Found, Own
 from backproof.checks.recording.own_line import locate
 from backproof.checks.recording.script import losses
+from backproof.checks.recording.script.handed import handed
 from backproof.checks.recording.script.passes import Pass, Step
 from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.source import Sources
@@ -30,16 +31,9 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
     kind = "db" if first.kind == "db" else "dW"
     if Quantity(kind, first.layer) in best.climbing:
         return _turned(best, Quantity(kind, first.layer))
-    if not takes_gradients(best):
+    own = _own(best, first, recording)
+    if own is None:
         return None
-    # a wrong dW[l] may be wrong by its decay
-    gradients, unread = gradients_of(best, likely_rates(best)[0], without_decay=first.kind != "dW")
-    eps = max(change.eps for change in best.changes.values())
-    left = {
-        Quantity(quantity.kind[1:], quantity.layer): change.before - change.lost
-        for quantity, change in best.changes.items()
-    }
-    own = Own(recording, best.page, gradients, unread, left, eps)
     sources = Sources(recording.sources)
     steps = [first]
     if first.kind == "dz":
@@ -51,6 +45,24 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
         if found is not None and sources.computes(found.file, found.line):
             return found
     return None
+
+
+def _own(best: Reading, first: Quantity, recording: Recording) -> Own | None:
+    """What the step shows of the script's own gradients; None where it shows nothing."""
+    eps = max(change.eps for change in best.changes.values())
+    if not takes_gradients(best):
+        made = handed(best)
+        if made is None:
+            return None
+        gradients = {one: array / made.factor for one, array in made.gradients.items()}
+        return Own(recording, best.page, gradients, {}, {}, eps)
+    # a wrong dW[l] may be wrong by its decay
+    gradients, unread = gradients_of(best, likely_rates(best)[0], without_decay=first.kind != "dW")
+    left = {
+        Quantity(quantity.kind[1:], quantity.layer): change.before - change.lost
+        for quantity, change in best.changes.items()
+    }
+    return Own(recording, best.page, gradients, unread, left, eps)
 
 
 def _turned(best: Reading, wrong: Quantity) -> Found | None:

@@ -7,6 +7,7 @@ Adam takes off something else, and still computes the gradients that it must.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,11 @@ from backproof.checks.candidates.inside.recording import Recording
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.own import Found
 from backproof.checks.recording.page import Page
-from backproof.checks.recording.script.carried import carried_over, may_be_same
+from backproof.checks.recording.script.carried import (
+    carried_over,
+    has_same_targets,
+    may_be_same,
+)
 from backproof.checks.recording.script.descent import Descent
 from backproof.checks.recording.script.doubts import contradiction, undecided, unseen
 from backproof.checks.recording.script.lines import line_of, stacked
@@ -38,6 +43,7 @@ class Watched:
         recording: of the run, with what it makes sample by sample put together.
         recorded: the same as it was recorded.
         rivals: readings by another cost that are as likely.
+        later: of a step of one sample, the readings of each step after it.
     """
 
     reading: Reading
@@ -48,6 +54,7 @@ class Watched:
     recording: Recording
     recorded: Recording
     rivals: tuple[Reading, ...] = ()
+    later: tuple[tuple[Reading, ...], ...] = ()
 
     @property
     def network(self) -> Recognised:
@@ -153,7 +160,8 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         raise NotRecognised(
             f"what the first step takes off the parameter of {missing} was not seen", network.names
         )
-    best = _rescaled(best, network, written)
+    later = _later(best, network, written) if best.page.N == 1 else ()
+    best = _rescaled(best, later)
     reason = undecided(best, tried)
     if not reason and cost is None:
         reason = contradiction(best, tried)
@@ -161,22 +169,22 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         raise NotRecognised(reason, network.names)
     if all(best.seen.values()):
         best = carried_over(best, network, written) or best
-    return replace(concluded(best, recording), rivals=_rivals(best, tried))
+    return replace(concluded(best, recording), rivals=_rivals(best, tried), later=later)
 
 
 def _rivals(best: Reading, tried: list[Reading]) -> tuple[Reading, ...]:
     """Of a step by which no gradient of the output is right, the readings by another cost for which
-    as much speaks."""
-    if best.top or best.is_off:
+    as much speaks; of a single number, of which any is a multiple, by another label, too."""
+    if best.top:
         return ()
-    return tuple(
-        one
-        for one in tried
-        if one.score == best.score
-        and one.head != best.head
-        and one.moments == best.moments
-        and np.array_equal(one.targets.Y, best.targets.Y)
-    )
+    found = []
+    for one in tried:
+        alike = one.score == best.score and np.array_equal(one.targets.Y, best.targets.Y)
+        free = best.is_off and best.is_single and has_same_targets(one, best)
+        differs = one.head != best.head or one.targets is not best.targets
+        if differs and (alike or free) and one.moments == best.moments:
+            found.append(replace(one, is_off=best.is_off))
+    return tuple(found)
 
 
 def _outputs(network: Recognised) -> list[Recognised]:
@@ -195,16 +203,22 @@ def _names_of(cost: str) -> tuple[str, ...]:
     return (cost,)
 
 
-def _rescaled(best: Reading, network: Recognised, written: Written) -> Reading:
+def _later(best: Reading, network: Recognised, written: Written) -> tuple[tuple[Reading, ...], ...]:
+    """Of each step after it, the readings by any cost of the same targets."""
+    found = []
+    for step in network.steps:
+        if step.since > best.step.since:
+            some = [one for one in readings(network, step, written) if has_same_targets(one, best)]
+            found += [tuple(some)] if some else []
+    return tuple(found)
+
+
+def _rescaled(best: Reading, later: Sequence[Sequence[Reading]]) -> Reading:
     """The same, or nothing of it right where its own gradient has a size that is no convention."""
     if divides_twice(best):
         return replace(best, is_off=True)
-    later = []
-    for step in network.steps if best.is_single else ():
-        if step.since > best.step.since:
-            some = [one for one in readings(network, step, written) if may_be_same(one, best)]
-            later += [some] if some else []
-    if wanders(best, later):
+    alike = [[one for one in some if may_be_same(one, best)] for some in later]
+    if best.is_single and wanders(best, [some for some in alike if some]):
         return replace(best, is_off=True)
     return best
 
