@@ -107,10 +107,14 @@ def test_adam_and_a_network_without_biases_pass(told: dict[str, dict[str, Any]],
     assert told[name]["verdict"] == "pass"
 
 
-def test_no_step_of_adam_is_held_against_a_gradient(told: dict[str, dict[str, Any]]) -> None:
+def test_what_adam_is_handed_is_held_against_a_gradient_and_not_its_step(
+    told: dict[str, dict[str, Any]],
+) -> None:
     found = told["adam_without_a_slope"]
     assert found["diagnosis"]["wrong"] == ["dW[1]", "db[1]"]
-    assert found["comparisons"] == []
+    assert found["diagnosis"]["bugs"][0]["id"] == "no-hidden-derivative"
+    outcomes = {one["quantity"]: one["verdict"] for one in found["comparisons"]}
+    assert outcomes == {"dW[2]": "pass", "db[2]": "pass", "dW[1]": "fail", "db[1]": "fail"}
 
 
 def test_lines_are_those_of_the_activation_that_was_seen(told: dict[str, dict[str, Any]]) -> None:

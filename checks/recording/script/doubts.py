@@ -9,6 +9,7 @@ from backproof.checks.recording.script import losses
 from backproof.checks.recording.script.altered import Altered
 from backproof.checks.recording.script.readings import Reading
 
+SHRINKS = 1e-3  # relative: of two weight decays that are one
 NEAR = 1e-6  # relative to the largest: of entries or norms that were brought to one size
 
 
@@ -63,6 +64,12 @@ def _explained(best: Reading, quantity: Quantity) -> str:
     right = best.page.values[quantity]
     if best.seen[quantity] or not change.lost.any() or change.ratio(right) is not None:
         return ""  # right, or the very gradient at another rate
+    fit = change.descent(right, change.near)
+    shared = best.descent
+    if fit is not None and shared is not None and shared.decay:
+        shrinks = fit.rate * fit.decay
+        if abs(shrinks - shared.rate * shared.decay) <= SHRINKS * shrinks:
+            return ""  # shrunk as the other layers are, and another multiple of the gradient
     usual = ""
     if quantity.kind == "dW":
         usual = losses.unusual(change.lost, change.before, best.page, quantity.layer or best.L)
@@ -93,6 +100,22 @@ def _is_recognised_cost(best: Reading) -> bool:
     free = best.page.problem.sizes[-1] - best.head.is_softmax  # entries of db that may be anything
     of_bias = best.seen.get(Quantity("db", best.L), False)
     return best.seen[Quantity("dW", best.L)] or (free > 1 and of_bias)
+
+
+def left_out(best: Reading) -> str:
+    """Why a sum over single samples may not be the mean that its rate says: the rate that is
+    written is divided by one sample more; "" where it is not."""
+    N = best.page.N
+    descent = best.descent
+    if len(best.passes) < 2 or len(best.passes) != N or descent is None or best.has_rate:
+        return ""
+    eta = descent.rate * (N + 1) / N
+    if not best.written.is_literal(eta):
+        return ""
+    return (
+        f"{N} samples were seen to go into its first step, and each counts for {eta:.6g} / "
+        f"{N + 1}: one of them may be left out"
+    )
 
 
 def contradiction(best: Reading, tried: Sequence[Reading]) -> str:

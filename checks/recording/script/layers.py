@@ -53,6 +53,8 @@ class Layer:
     def split(self, W: np.ndarray, b: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """The same of what the variables hold, or of any difference of that."""
         M = W.T if self.turned else W
+        if M.ndim == 1:  # of a single output
+            M = M[None]
         if self.ones is not None:
             return np.delete(M, self.ones % M.shape[1], axis=1), M[:, self.ones]
         if b is None:
@@ -128,7 +130,7 @@ class Finder:
                 if not W.changes_after(version.time) or not _is_weights(version.value):
                     continue
                 until = W.next_change(version.time)
-                for turned in (False, True):
+                for turned in (False, True)[: version.value.ndim]:
                     for ones in (None, 0, -1):
                         yield from self._of(Layer(W, None, turned, ones), version, until)
 
@@ -194,7 +196,7 @@ class Finder:
 
 
 def _is_weights(value: np.ndarray) -> bool:
-    return value.ndim == 2 and bool(np.isfinite(value).all()) and bool(np.ptp(value) > 0)
+    return value.ndim in (1, 2) and bool(np.isfinite(value).all()) and bool(np.ptp(value) > 0)
 
 
 def _rank(one: Variable) -> tuple[bool, bool, int, float]:

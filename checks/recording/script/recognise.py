@@ -23,6 +23,7 @@ from backproof.checks.recording.script.functions import OUTPUTS
 from backproof.checks.recording.script.inputs import Inputs
 from backproof.checks.recording.script.layers import Edge, Finder, Layer
 from backproof.checks.recording.script.passes import Network, Step, steps
+from backproof.checks.recording.script.plainer import numbers, vectors, with_rows
 from backproof.checks.recording.script.still import with_still_biases
 from backproof.checks.recording.script.variables import Variable, variables
 from backproof.checks.recording.source import Sources
@@ -142,6 +143,14 @@ def recognise(recording: Recording) -> Recognised:
     if max(map(len, chains.all), default=0) < 2:
         finder = Finder(archive, inputs, held)
         chains = Chains(list(finder.edges([one for one in weights if one.moves])))
+    if max(map(len, chains.all), default=0) < 2:
+        some = [one for one in (*weights, *vectors(held)) if _updates_itself(one, sources)]
+        biases = [one for one in numbers(recording) if _updates_itself(one, sources)]
+        more = with_rows(recording.made, held)
+        plainer = Chains(list(Finder(archive, more, [*own, *biases]).edges(some)))
+        if max(map(len, plainer.all), default=0) > 1:
+            chains = plainer
+            inputs = more
     if not chains.all:
         names = list(dict.fromkeys(one.name for one in weights[:6]))
         raise NotRecognised(

@@ -23,7 +23,7 @@ from backproof.checks.recording.script.carried import (
     may_be_same,
 )
 from backproof.checks.recording.script.descent import Descent
-from backproof.checks.recording.script.doubts import contradiction, undecided, unseen
+from backproof.checks.recording.script.doubts import contradiction, left_out, undecided, unseen
 from backproof.checks.recording.script.lines import line_of, stacked
 from backproof.checks.recording.script.readings import Reading, best_of, readings
 from backproof.checks.recording.script.recognise import NotRecognised, Recognised
@@ -162,7 +162,7 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         )
     later = _later(best, network, written) if best.page.N == 1 else ()
     best = _rescaled(best, later)
-    reason = undecided(best, tried)
+    reason = undecided(best, tried) or left_out(best)
     if not reason and cost is None:
         reason = contradiction(best, tried)
     if reason:

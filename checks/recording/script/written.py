@@ -77,6 +77,10 @@ class Written:
         around = self.values[max(0, at - 1) : at + 1]
         return bool((np.abs(around - value) <= self._near * abs(value)).any())
 
+    def is_literal(self, value: float) -> bool:
+        """Whether it stands in the text itself."""
+        return bool((np.abs(self.literals - value) <= self._near * abs(value)).any())
+
     def has_rate(self, rate: float, page: Page) -> bool:
         """Whether a rate of the mean loss is one of them, or of a sum, or halved."""
         return any(self.has(rate * factor) for factor in conventional(page))
