@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -68,12 +68,15 @@ def changes(found: Recognised, step: Step) -> dict[Quantity, Change]:
     return changed
 
 
-def made_by_lines(found: Recognised, right: np.ndarray, until: int) -> list[float]:
-    """By what a gradient is multiplied where lines make it."""
+def made_by_lines(
+    found: Recognised, right: np.ndarray, until: int, usual: Collection[float]
+) -> list[float]:
+    """By what a gradient is multiplied where lines make it; of one or two numbers, of which any
+    others are a multiple now and then, by a usual factor alone."""
     factors = []
     for one in found.archive.multiples(right, until):
-        # of two numbers any other two are a multiple, now and then
-        if right.size > 2 or round(abs(one.factor), 9) in USUAL:
+        near = closeness(one.made.eps)
+        if right.size > 2 or any(are_alike(abs(one.factor), known, near) for known in usual):
             factors.append(one.factor)
     return factors
 

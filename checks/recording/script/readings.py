@@ -30,7 +30,7 @@ from backproof.checks.recording.script.descent import Descent, shared_descent
 from backproof.checks.recording.script.passes import Pass, Step
 from backproof.checks.recording.script.recognise import NotRecognised, Recognised
 from backproof.checks.recording.script.targets import Targets, candidates
-from backproof.checks.recording.script.written import Written
+from backproof.checks.recording.script.written import Written, conventional
 
 ROUNDINGS = 200.0  # that a sample's share of a gradient may be off by, in its type's
 FUZZY = 0.02  # of a change: what is known no better says nothing of a gradient
@@ -160,7 +160,17 @@ class Reading:
                 computed[quantity] = []
         for quantity in self.still:
             computed[quantity] = []
-        return by_factor(computed), None
+        found = by_factor(computed)
+        return {one: is_right or self.hides(one) for one, is_right in found.items()}, None
+
+    def hides(self, quantity: Quantity) -> bool:
+        """Whether a gradient is nothing but what rounding leaves of terms that cancel."""
+        return self.changes[quantity].eps * ROUNDINGS * self._cancels(quantity) > FUZZY
+
+    @property
+    def unshown(self) -> list[Quantity]:
+        """The gradients that are so small that the step does not tell whether they are right."""
+        return [one for one, is_right in self.seen.items() if is_right and self.hides(one)]
 
     @cached_property
     def climbing(self) -> frozenset[Quantity]:
@@ -168,7 +178,8 @@ class Reading:
         if self.step is not self.found.steps[0]:
             return frozenset()
         made = [quantity for quantity in self.changes if self.made(quantity)]
-        return climbing(self.changes, self.page.values, made)
+        shown = {one: change for one, change in self.changes.items() if not self.hides(one)}
+        return climbing(shown, self.page.values, made)
 
     @cached_property
     def still(self) -> frozenset[Quantity]:
@@ -177,7 +188,7 @@ class Reading:
         for number, layer in enumerate(self.found.layers, start=1):
             quantity = Quantity("db", number)
             fixed = layer.b is not None and not layer.b.ever_differs
-            if fixed and self.page.values[quantity].any():
+            if fixed and not self.hides(quantity):
                 found.add(quantity)
         return frozenset(found)
 
@@ -250,7 +261,8 @@ class Reading:
 
     def made(self, quantity: Quantity) -> list[float]:
         """By what the right gradient is multiplied where lines make it."""
-        return made_by_lines(self.found, self.page.values[quantity], self.step.after)
+        usual = {1 / factor for factor in conventional(self.page)}
+        return made_by_lines(self.found, self.page.values[quantity], self.step.after, usual)
 
 
 def readings(found: Recognised, step: Step, written: Written) -> list[Reading]:

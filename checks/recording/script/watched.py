@@ -168,8 +168,36 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
     if reason:
         raise NotRecognised(reason, network.names)
     if all(best.seen.values()):
+        best = _shown(best, network, written)
+    if all(best.seen.values()):
         best = carried_over(best, network, written) or best
     return replace(concluded(best, recording), rivals=_rivals(best, tried), later=later)
+
+
+def _shown(best: Reading, network: Recognised, written: Written) -> Reading:
+    """The same, where each gradient shows in a step that was seen; else the step in which one of
+    the others is wrong.
+
+    Raises: NotRecognised where one of them shows in none.
+    """
+    left = best.unshown
+    for step in network.steps if left else ():
+        if step.since <= best.step.since:
+            continue
+        some = [one for one in readings(network, step, written) if may_be_same(one, best)]
+        alike = [one for one in some if len(one.passes) == len(best.passes)]
+        for one in alike[:1]:
+            if any(not one.seen[quantity] for quantity in left):
+                return one
+            left = [quantity for quantity in left if quantity in one.unshown]
+    if left:
+        names = ", ".join(map(str, left))
+        raise NotRecognised(
+            f"{names} come to nothing but rounding on its own data in every step that was seen, "
+            "so that nothing shows whether they are right",
+            network.names,
+        )
+    return best
 
 
 def _rivals(best: Reading, tried: list[Reading]) -> tuple[Reading, ...]:
