@@ -318,11 +318,12 @@ def overflow(activation: str, seed: int) -> Case:
 
 
 def rate_too_large(activation: str, seed: int) -> Case:
-    """A step at a hundred times the rate that suits, or more."""
+    """A step at several times the largest rate at which a few steps lower the loss, or more."""
     random = np.random.default_rng([seed, 12])
     case = healthy_case(activation, seed)
-    best = range_test(case.given, our_step(case.given)).best
-    return replace(case, rate=float(best * 10 ** random.uniform(1.7, 4)), where="the training")
+    tested = range_test(case.given, our_step(case.given))
+    largest = max(rate for rate, loss in tested.losses.items() if loss < tested.start)
+    return replace(case, rate=float(largest * 10 ** random.uniform(0.7, 3)), where="the training")
 
 
 def rate_too_small(activation: str, seed: int) -> Case:

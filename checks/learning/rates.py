@@ -16,6 +16,7 @@ FEWEST = 6  # at each rate, where steps are slow
 STEPS = (
     24  # at each rate: enough to tell a rate that throws the weights away from one that does not
 )
+NEARLY = 0.8  # of what the best rate gains
 # half a power of ten apart, over all that people write
 RATES = tuple(float(10 ** (power / 2)) for power in range(-16, 7))
 # whole powers of ten first, so that a test that has to end early has seen all of the range
@@ -38,20 +39,17 @@ class RangeTest:
 
     @property
     def best(self) -> float:
-        """The rate after which the loss is lowest; NaN if none lowers it.
+        """The smallest rate that gains nearly as much as the one after which the loss is lowest;
+        NaN if none lowers it.
 
-        Where the next larger one already throws the weights away, the next smaller one is taken:
-        what holds for a few steps need not hold for many.
+        What holds for a few steps need not hold for many: where samples are easily told apart, a
+        few steps at a thousand times the rate that suits answer them all, and later ones throw the
+        weights away.
         """
-        rates = list(self.losses)
-        lowest = min(rates, key=lambda rate: (self.losses[rate], rate))
-        if not self.losses[lowest] < self.start:
+        most = max(self.start - loss for loss in self.losses.values())
+        if not most > 0:
             return math.nan
-        at = rates.index(lowest)
-        thrown = at + 1 == len(rates) or self.losses[rates[at + 1]] > self.start
-        if thrown and at > 0 and self.losses[rates[at - 1]] < self.start:
-            return rates[at - 1]
-        return lowest
+        return min(rate for rate in self.losses if self.fall(rate) >= NEARLY * most)
 
     def fall(self, rate: float) -> float:
         """By how much the loss falls at the tested rate that is nearest."""
