@@ -75,11 +75,12 @@ def _run(command: str, argv: list[str]) -> int:
 
 def _look_nowhere_else() -> None:
     """Take the current folder off the path: `python -m backproof` puts it there, and learners call
-    their files model.py."""
-    here = os.getcwd()
-    sys.path[:] = [
-        entry for entry in sys.path if entry and os.path.realpath(entry) != os.path.realpath(here)
-    ]
+    their files model.py. Where it is the folder of this package, it comes last: the processes that
+    are started look for us on the same path."""
+    here = os.path.realpath(os.getcwd())
+    home = os.path.realpath(os.path.dirname(os.path.dirname(__file__)))
+    entries = [entry for entry in sys.path if entry and os.path.realpath(entry) != here]
+    sys.path[:] = [*entries, home] if home == here else entries
 
 
 def _check() -> Program:

@@ -201,3 +201,19 @@ def test_a_module_of_ours_that_is_missing_is_a_fault_and_no_advice():
 
     assert lacking(ModuleNotFoundError("gone", name="backproof.model.gone")) is None
     assert "torch" in str(lacking(ModuleNotFoundError("gone", name="torch.nn")))
+
+
+def test_current_folder_is_looked_into_last_if_it_is_ours_and_else_not_at_all(
+    tmp_path, monkeypatch
+):
+    """In a checkout that nobody installed, `python -m backproof` starts processes that need it."""
+    from backproof.__main__ import _look_nowhere_else
+
+    for here, left in (
+        (ROOT.resolve(), ["/elsewhere", str(ROOT.resolve())]),
+        (tmp_path, ["/elsewhere"]),
+    ):
+        monkeypatch.chdir(here)
+        monkeypatch.setattr(sys, "path", ["", str(here), "/elsewhere"])
+        _look_nowhere_else()
+        assert sys.path == left
