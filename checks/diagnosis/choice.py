@@ -178,7 +178,9 @@ class Search:
 
     def _common(self, table: Sequence[Fits]) -> list[float]:
         """The factor of all gradients that show one; [] where two differ."""
-        factors = [one for fits in table for one in fits.factors.values() if one is not None]
+        factors: list[float] = []
+        for fits in table:
+            factors += [one for one in fits.factors.values() if one is not None]
         alike = all(math.isclose(one, factors[0], rel_tol=self.close) for one in factors)
         return factors[:1] if alike else []
 

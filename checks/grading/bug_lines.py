@@ -62,7 +62,10 @@ def line_of_bug(found: Watched, variant: Variant, evidence: Evidence) -> Found |
 def _parts(run: HookedPass, variant: Variant) -> Iterator[Part]:
     """The derivatives and errors that are wrong, and what times the right derivative is a wrong
     delta of the output."""
-    for step, layer in {node for hook in variant.hooks for node in hook.nodes(run.L)}:
+    nodes: set[tuple[str, int]] = set()
+    for hook in variant.hooks:
+        nodes.update(hook.nodes(run.L))
+    for step, layer in sorted(nodes):
         try:
             if step == "derivative":
                 yield Part(run.get(step, layer), Quantity("dz", layer))

@@ -114,8 +114,11 @@ def _with_line(best: Explained) -> Explained:
 def _after(reading: Reading, later: Sequence[Sequence[Reading]]) -> Iterator[tuple[Reading, ...]]:
     """The steps after one of a single sample, read as that one is: of each, with any label that it
     may have had."""
-    some = [[one for one in each if may_be_same(one, reading)] for each in later[:MOST_LATER]]
-    yield from islice(product(*(each for each in some if each)), MOST_CHOICES)
+    choices = []
+    for each in later[:MOST_LATER]:
+        some = [one for one in each if may_be_same(one, reading)]
+        choices += [some] if some else []
+    yield from islice(product(*choices), MOST_CHOICES)
 
 
 def _under(reading: Reading, later: Sequence[Sequence[Reading]]) -> Told | None:

@@ -80,7 +80,8 @@ def shared_descent(
     shared = [one for one, count in groups.items() if count == most]
     written = [one for one in groups if is_written(one.rate)]
     if written and not any(one in shared for one in written):
-        shared = [one for one in written if groups[one] == max(groups[w] for w in written)]
+        most = max(groups[one] for one in written)
+        shared = [one for one in written if groups[one] == most]
     elif written:
         shared = [one for one in shared if one in written]
     if not all(share_rate(one, shared[0]) for one in shared):

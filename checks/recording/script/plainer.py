@@ -17,7 +17,10 @@ LARGEST = 300  # rows of all data that are tried
 
 def with_rows(made: Sequence[Made], held: Sequence[Variable]) -> Inputs:
     """What may go into a layer, with the rows of every matrix that no update changes."""
-    moving = {id(version.value) for one in held if one.changes for version in one.versions}
+    moving: set[int] = set()
+    for variable in held:
+        if variable.changes:
+            moving |= {id(version.value) for version in variable.versions}
     rows: list[Made] = []
     seen: set[int] = set()
     for one in made:

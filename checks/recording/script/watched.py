@@ -245,8 +245,11 @@ def _rescaled(best: Reading, later: Sequence[Sequence[Reading]]) -> Reading:
     """The same, or nothing of it right where its own gradient has a size that is no convention."""
     if divides_twice(best):
         return replace(best, is_off=True)
-    alike = [[one for one in some if may_be_same(one, best)] for some in later]
-    if best.is_single and wanders(best, [some for some in alike if some]):
+    alike = []
+    for each in later:
+        some = [one for one in each if may_be_same(one, best)]
+        alike += [some] if some else []
+    if best.is_single and wanders(best, alike):
         return replace(best, is_off=True)
     return best
 
