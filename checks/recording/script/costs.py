@@ -26,7 +26,13 @@ def is_computed(reading: Reading) -> bool:
         abs(total) * share * half for total, share, half in product(totals, (1, 1 / K), HALVES)
     ]
     began = reading.passes[0].began
-    numbers = reading.found.archive.numbers(began, reading.step.after)
+    numbers = reading.found.archive.numbers(began, _until(reading))
     eps = max(change.eps for change in reading.changes.values())
     near = NEAR if eps < 1e-12 else NEAR_SHORT
     return any((np.abs(numbers - one) <= near * one).any() for one in wanted if one > 0)
+
+
+def _until(reading: Reading) -> int:
+    """When the next step begins: a cost may be computed of what came out before the update."""
+    later = [one.passes[0].began for one in reading.found.steps if one.since > reading.step.since]
+    return max(reading.step.after, min(later, default=0))

@@ -17,6 +17,7 @@ from backproof.checks.recording.script import losses
 from backproof.checks.recording.script.handed import handed
 from backproof.checks.recording.script.passes import Pass, Step
 from backproof.checks.recording.script.readings import Reading
+from backproof.checks.recording.script.written import Rate
 from backproof.checks.recording.source import Sources
 
 
@@ -57,12 +58,15 @@ def _own(best: Reading, first: Quantity, recording: Recording) -> Own | None:
         gradients = {one: array / made.factor for one, array in made.gradients.items()}
         return Own(recording, best.page, gradients, {}, {}, eps)
     # a wrong dW[l] may be wrong by its decay
-    gradients, unread = gradients_of(best, likely_rates(best)[0], without_decay=first.kind != "dW")
+    rate = likely_rates(best)[0]
+    written = best.written.rate_of(rate, best.page) or Rate.of_mean(rate)
+    page = replace(best.page, weight=best.page.weight * written.rate / written.eta)
+    gradients, unread = gradients_of(best, written.eta, without_decay=first.kind != "dW")
     left = {
         Quantity(quantity.kind[1:], quantity.layer): change.before - change.lost
         for quantity, change in best.changes.items()
     }
-    return Own(recording, best.page, gradients, unread, left, eps)
+    return Own(recording, page, gradients, unread, left, eps)
 
 
 def _turned(best: Reading, wrong: Quantity) -> Found | None:

@@ -33,6 +33,7 @@ from backproof.checks.recording.script.targets import Targets, candidates
 from backproof.checks.recording.script.written import Written, conventional
 
 ROUNDINGS = 200.0  # that a sample's share of a gradient may be off by, in its type's
+FEWEST_BIASES = 2  # numbers of which few others are a multiple by a rate of the script
 FUZZY = 0.02  # of a change: what is known no better says nothing of a gradient
 
 
@@ -106,6 +107,17 @@ class Reading:
         quantity = Quantity("dW", self.L)
         fits = self.changes[quantity].ratio(self.page.values[quantity]) is not None
         return not self.is_single and (fits or bool(self.made(quantity)))
+
+    @property
+    def shows_bias(self) -> bool:
+        """Whether the last layer's biases, of which there are several, lose a multiple of this
+        cost's gradient, by a rate that the script holds."""
+        quantity = Quantity("db", self.L)
+        change = self.changes.get(quantity)
+        if change is None or change.lost.size < FEWEST_BIASES or self.hides(quantity):
+            return False
+        factor = change.ratio(self.page.values[quantity])
+        return factor is not None and factor > 0 and self.written.has_rate(factor, self.page)
 
     @cached_property
     def shows_error(self) -> bool:
@@ -279,7 +291,7 @@ def readings(found: Recognised, step: Step, written: Written) -> list[Reading]:
 
 
 def _is_likely(one: Reading) -> bool:
-    return one.top or one.is_alike or one.shows_error or one.shows_cost
+    return one.top or one.is_alike or one.shows_error or one.shows_cost or one.shows_bias
 
 
 def heads(output: str) -> list[Head]:
