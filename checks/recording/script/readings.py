@@ -34,6 +34,7 @@ from backproof.checks.recording.script.written import Written, conventional
 
 ROUNDINGS = 200.0  # that a sample's share of a gradient may be off by, in its type's
 FEWEST_BIASES = 2  # numbers of which few others are a multiple by a rate of the script
+ALIKE = 1e-4  # relative: magnitudes that are one number
 FUZZY = 0.02  # of a change: what is known no better says nothing of a gradient
 
 
@@ -159,7 +160,7 @@ class Reading:
             rate = self.before.descent
             return {quantity: quantity not in self.carried for quantity in self.changes}, rate
         fits = {quantity: self._fit(quantity) for quantity in self.changes}
-        many = [quantity for quantity, change in self.changes.items() if change.lost.size > 1]
+        many = [quantity for quantity in self.changes if self._tells(quantity)]
         if any(fits[quantity] is not None for quantity in many):
             telling = {quantity: fits[quantity] for quantity in many}
             shared = shared_descent(telling, lambda rate: self.written.has_rate(rate, self.page))
@@ -167,13 +168,20 @@ class Reading:
         computed = {quantity: self.made(quantity) for quantity in self.changes}
         for quantity, change in self.changes.items():
             factor = change.ratio(self.page.values[quantity])
-            climbs = factor is not None and factor < 0 and change.lost.size > 1
+            climbs = factor is not None and factor < 0 and self._tells(quantity)
             if climbs or quantity in self.climbing:  # added where it must be taken off
                 computed[quantity] = []
         for quantity in self.still:
             computed[quantity] = []
         found = by_factor(computed)
         return {one: is_right or self.hides(one) for one, is_right in found.items()}, None
+
+    def _tells(self, quantity: Quantity) -> bool:
+        """Whether a multiple of a gradient is one by no accident. Where all its entries are as
+        large, as those of db of two outputs whose probabilities add up to 1, whatever looks at each
+        entry alone (Adam, a sign, a clip) takes off a multiple."""
+        sizes = np.abs(self.page.values[quantity])
+        return sizes.size > 1 and float(np.ptp(sizes)) > ALIKE * float(sizes.max())
 
     def hides(self, quantity: Quantity) -> bool:
         """Whether a gradient is nothing but what rounding leaves of terms that cancel."""

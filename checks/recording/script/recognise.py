@@ -19,6 +19,7 @@ from backproof.checks.candidates.inside.recording import Made, Recording
 from backproof.checks.candidates.inside.values import LARGEST_ARRAY
 from backproof.checks.recording.script.archive import Archive
 from backproof.checks.recording.script.chains import Chain, Chains
+from backproof.checks.recording.script.frozen import layer_before
 from backproof.checks.recording.script.functions import OUTPUTS
 from backproof.checks.recording.script.inputs import Inputs
 from backproof.checks.recording.script.layers import Edge, Finder, Layer
@@ -29,6 +30,7 @@ from backproof.checks.recording.script.variables import Variable, variables
 from backproof.checks.recording.source import Sources
 
 MOST_SCALARS = 20_000
+MOST_UNUSED = 6  # versions of weights of which one pass alone was seen
 MOST_RIVALS = 8  # biases of one layer that are all zero at first
 
 
@@ -163,8 +165,32 @@ def recognise(recording: Recording) -> Recognised:
     found = _at_work(chains, best, archive, inputs)
     _refuse_others(found, held, sources)
     _refuse_unseen(recording, found.network.change_times()[0])
+    _refuse_frozen(found, held)
+    _refuse_unused(found)
     layers = with_still_biases(found.layers, best, recording.made, held, sources)
     return replace(found, network=replace(found.network, layers=layers))
+
+
+def _refuse_unused(found: Recognised) -> None:
+    """Updates of a copy: what it becomes goes into no later pass."""
+    changed = [len(layer.W.versions) for layer in found.layers]
+    if len(found.steps) == 1 and min(changed) > MOST_UNUSED:
+        raise NotRecognised(
+            f"a pass with what {', '.join(found.names)} become: they change {min(changed) - 1} "
+            "times and more, and no pass was seen that takes what an update has made of them",
+            found.names,
+        )
+
+
+def _refuse_frozen(found: Recognised, held: Sequence[Variable]) -> None:
+    """A layer before the first one, which is computed in each step and stays as it is."""
+    frozen = layer_before(found.network, found.steps, found.archive, found.inputs, held)
+    if frozen is not None:
+        raise NotRecognised(
+            f"an update of {frozen.name}: what goes into {found.names[0]} is made of it in each "
+            "step, and it never changes. If it is meant to learn, no line takes its gradient off",
+            found.names,
+        )
 
 
 def _refuse_unseen(recording: Recording, since: int) -> None:
