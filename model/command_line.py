@@ -52,6 +52,11 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(BAD_INPUT)
 
 
+def counted(count: int, what: str) -> str:
+    """ "1 epoch", "2 epochs"."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def complain(program: str, message: object) -> None:
     """Print one line on standard error, whatever line breaks the message has."""
     line = f"{program}: {' '.join(str(message).split())}"

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from backproof.model.command_line import counted
+
 if TYPE_CHECKING:
     from backproof.model.evaluation import Score
     from backproof.model.run import Run
@@ -92,8 +94,3 @@ def _quality(score: Score) -> str:
     if score.r2 is None:
         return f"{score.accuracy:.2%}"
     return f"{score.r2:.4f}"
-
-
-def counted(count: int, what: str) -> str:
-    """ "1 epoch", "2 epochs"."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

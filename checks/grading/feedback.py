@@ -22,6 +22,7 @@ from backproof.checks.learning.answer import Answer
 from backproof.checks.quantities import kind_of
 from backproof.checks.report.listed import PLAIN, Page, listed
 from backproof.checks.report.text import comparison_as_json
+from backproof.model.command_line import counted
 
 WIDTH = 88
 OR = "or, which no question can tell apart here, "
@@ -254,8 +255,10 @@ def _in_yours(found: Diagnosis) -> list[str]:
 def first_line(feedback: Feedback) -> str:
     """The verdict in one line."""
     found = feedback.diagnosis
-    size = f"{found.problems} problems, {found.gradients:,} gradients, " if found else ""
-    return f"{feedback.outcome}: {_printable(feedback.candidate)}, {size}{feedback.elapsed_s:.2f} s"
+    parts = [f"{feedback.outcome}: {_printable(feedback.candidate)}"]
+    if found is not None:
+        parts += [counted(found.problems, "problem"), counted(found.gradients, "gradient")]
+    return ", ".join([*parts, f"{feedback.elapsed_s:.2f} s"])
 
 
 def _bug_lines(bug: Bug, before: Bug | None, no_fix: bool) -> list[str]:

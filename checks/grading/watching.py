@@ -159,7 +159,8 @@ def _how_it_ended(header: Header) -> str:
 def _not_recognised(
     path: Path, reason: str, elapsed_s: float, notes: list[str], manner: list[str]
 ) -> Feedback:
-    complaint = f"{path.name}: it was run and watched, and no network was recognised: {reason}."
+    why = reason.rstrip(".")
+    complaint = f"{path.name}: it was run and watched, and no network was recognised: {why}."
     return Feedback(
         str(path),
         elapsed_s,

@@ -12,6 +12,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from backproof.model.command_line import counted
+
 Equation = Callable[[str], str]  # a tag such as "(B5)" -> its derivation as text, or ""
 WORDS = {
     "pass": "✓ pass",
@@ -163,7 +165,7 @@ def _list(title: str, entries: Sequence[str], *, code: bool = False) -> str:
 
 
 def _footer(found: Mapping[str, Any]) -> str:
-    size = f"{found['problems']} problems, {found['gradients']:,} gradients"
+    size = f"{counted(found['problems'], 'problem')}, {counted(found['gradients'], 'gradient')}"
     return f'<footer class="faint"><p>{size}, {found["seconds"]:.2f} s</p></footer>'
 
 

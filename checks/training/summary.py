@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backproof.model.command_line import counted
 from backproof.model.pasted import tool
-from backproof.model.screen import counted
 
 if TYPE_CHECKING:
     from backproof.checks.learning.finding import Symptom

@@ -156,8 +156,7 @@ def recognise(recording: Recording) -> Recognised:
     if not chains.all:
         names = list(dict.fromkeys(one.name for one in weights[:6]))
         raise NotRecognised(
-            f"{', '.join(names)} change, and no line was seen to hold what a layer of them makes "
-            "of an input",
+            f"a line that holds what a layer makes of an input: what changes is {', '.join(names)}",
             names,
         )
     best = max(chains.all, key=chains.likelihood)
