@@ -146,7 +146,7 @@ def test_two_bugs_are_both_named(bugs):
 
 
 def test_an_unknown_bug_is_no_pair_of_known_ones():
-    found = diagnose(Uncatalogued(unknown="absolute weights").candidate())
+    found = diagnose(Uncatalogued(unknown="cube roots of weights").candidate())
     assert (found.bugs, found.first_wrong) == ([], "(B4) da[1]")
     assert "No known bug explains the numbers" in found.statement
 

@@ -134,8 +134,8 @@ def in_float32(bug, rate, **conventions):
 @pytest.mark.parametrize(
     ("bug", "first"),
     [
-        ("absolute weights", "(B4) da[1]"),
-        ("derivative squared", "(B5) dz[2]"),
+        ("cube roots of weights", "(B4) da[1]"),
+        ("derivative to a power", "(B5) dz[2]"),
         ("outer product reversed", "(B2) dW[2]"),
     ],
 )

@@ -141,7 +141,7 @@ def test_a_line_that_does_not_work_is_not_shown(way: str, tmp_path: Path) -> Non
 
 
 def test_the_line_that_mends_what_no_known_bug_explains_is_told(tmp_path: Path) -> None:
-    wrong = "grad @ np.abs(self.W.T)"
+    wrong = "grad @ np.cbrt(self.W.T)"
     found = checked(written(own_names.LAYERS, "grad @ self.W.T", wrong, tmp_path))
     assert found["bugs"] == []
     assert "tried: with this line, da[2] is right: below = grad @ self.W.T" in found["notes"]

@@ -23,11 +23,11 @@ UNKNOWN = (
     ("hinge", "dz[3]"),
     ("tanh of the delta", "dz[3]"),
     ("one row of W unused", "da[2]"),
-    ("absolute weights", "da[1]"),
+    ("cube roots of weights", "da[1]"),
     ("delta normalised", "da[1]"),
     ("delta clipped", "da[2]"),
     ("rolled weights", "da[1]"),
-    ("derivative squared", "dz[2]"),
+    ("derivative to a power", "dz[2]"),
     ("derivative plus a constant", "dz[1]"),
     ("outer product reversed", "dW[2]"),
     ("dW of absolute activations", "dW[1]"),
@@ -89,7 +89,7 @@ class Uncatalogued(Planted):
             return s
         wrong = {
             ("tanh prime", 0): 1 - a * a,
-            ("derivative squared", 1): s * s,
+            ("derivative to a power", 1): s**1.5,
             ("relu derivative", 1): (z > 0) * 1.0,
             ("derivative plus a constant", 0): s + 0.01,
         }
@@ -105,8 +105,8 @@ class Uncatalogued(Planted):
             come = W[layer + 1].T @ delta[layer + 1]
             if self.unknown == "one row of W unused" and layer == 1:
                 come = W[layer + 1][1:].T @ delta[layer + 1][1:]
-            elif self.unknown == "absolute weights" and layer == 0:
-                come = np.abs(W[layer + 1]).T @ delta[layer + 1]
+            elif self.unknown == "cube roots of weights" and layer == 0:
+                come = np.cbrt(W[layer + 1]).T @ delta[layer + 1]
             elif self.unknown == "delta normalised" and layer == 0:
                 come = come / np.linalg.norm(come)
             elif self.unknown == "delta clipped" and layer == 1:

@@ -129,9 +129,11 @@ def derivative_of_a(shape: Shape) -> Iterator[Variant]:
     right.)"""
 
     def of_a(run: HookedPass, layer: int, derivative: np.ndarray) -> np.ndarray:
-        a = run.p if layer == run.L else run.get("a", layer)
-        activation = named(run.problem.output)
-        if layer < run.L:
+        if layer == run.L:
+            a = run.p
+            activation = named(run.problem.output)
+        else:
+            a = run.get("a", layer)
             activation = run.problem.activation[layer]
         return activation.h_prime(a, activation.h(a))
 

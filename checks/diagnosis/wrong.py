@@ -22,6 +22,7 @@ from backproof.checks.diagnosis.conventional import (
     all_asked_as,
     factor_conventions,
     settled_by_output,
+    translations,
 )
 from backproof.checks.diagnosis.evidence import Evidence, differs_from_call_to_call
 from backproof.checks.diagnosis.low_precision import rounded_away
@@ -62,6 +63,14 @@ def wrong(asked: Asked, declared: Conventions, heard: Heard) -> Diagnosis:
     complete = where_classes_occur(heard.conventions, evidence, beside_bugs=False)
     if complete:
         return _failed_where_complete(declared, heard, complete)
+    put_otherwise = _put_otherwise(asked, declared, heard)
+    if put_otherwise is not None:
+        heard = put_otherwise
+        evidence = heard.evidence
+        search = search_of(evidence)
+        explanations = search.simplest() if search else []
+        if explanations:
+            return failed(declared, heard.conventions, evidence, explanations)
     if search:
         explanations = search.combined() or rounded_away(evidence)
     if explanations:
@@ -91,6 +100,29 @@ def _with_settled_output(heard: Heard) -> Heard:
         return heard
     evidence = all_asked_as(before, found, heard.evidence)
     return Heard(found, without_decay(evidence, found.weight_decay - before.weight_decay))
+
+
+def _put_otherwise(asked: Asked, declared: Conventions, heard: Heard) -> Heard | None:
+    """The questions in a layout, or with examples or labels, that the file does not declare, where
+    that alone makes the output layer right, or one bug explains every number; None where neither is
+    so."""
+    if not any(item.is_wrong_at_output for item in heard.evidence):
+        return None
+    for other in translations(declared, against_declared=False):
+        (first,) = asked.under(other, first_only=True)
+        if first.given is None or first.answer.complaint or not first.says_something:
+            continue
+        again = asked.hear(other).as_likely
+        search = search_of(again.evidence)
+        if search is not None and (_is_right_at_output(again) or search.simplest()):
+            return again
+    return None
+
+
+def _is_right_at_output(heard: Heard) -> bool:
+    """Whether every gradient of the output layer came, in every answer, and is right."""
+    of_gradients = [item for item in heard.evidence if item.is_of_gradients]
+    return all(item.is_whole and not item.is_wrong_at_output for item in of_gradients)
 
 
 def _first_wrong_for_its_own_function(
