@@ -6,6 +6,7 @@ which takes what the one before has given. Nothing is taken from names.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from backproof.checks.recording.script.variables import Variable, variables
 from backproof.checks.recording.source import Sources
 
 MOST_SCALARS = 20_000
+NUMBER = re.compile(r"\d+")
 MOST_UNUSED = 6  # versions of weights of which one pass alone was seen
 MOST_RIVALS = 8  # biases of one layer that are all zero at first
 
@@ -164,21 +166,44 @@ def recognise(recording: Recording) -> Recognised:
     found = _at_work(chains, best, archive, inputs)
     _refuse_others(found, held, sources)
     _refuse_unseen(recording, found.network.change_times()[0])
+    _refuse_shared_biases(found)
     _refuse_frozen(found, held)
-    _refuse_unused(found)
+    _refuse_unused(found, held)
     layers = with_still_biases(found.layers, best, recording.made, held, sources)
     return replace(found, network=replace(found.network, layers=layers))
 
 
-def _refuse_unused(found: Recognised) -> None:
-    """Updates of a copy: what it becomes goes into no later pass."""
+def _refuse_shared_biases(found: Recognised) -> None:
+    """One bias in two layers: then it is not known which is whose, as where all are zero at first
+    and gradients are tiny."""
+    layers: dict[int, str] = {}
+    for layer in found.layers:
+        if layer.b is None:
+            continue
+        other = layers.setdefault(id(layer.b), layer.W.name)
+        if other != layer.W.name:
+            raise NotRecognised(
+                f"which biases go with {other} and with {layer.W.name}: they are alike so far, and "
+                "hardly change",
+                found.names,
+            )
+
+
+def _refuse_unused(found: Recognised, held: Sequence[Variable]) -> None:
+    """Updates of a copy: what it becomes goes into no later pass, and what it was a copy of stays
+    as it is."""
     changed = [len(layer.W.versions) for layer in found.layers]
-    if len(found.steps) == 1 and min(changed) > MOST_UNUSED:
-        raise NotRecognised(
-            f"a pass with what {', '.join(found.names)} become: they change {min(changed) - 1} "
-            "times and more, and no pass was seen that takes what an update has made of them",
-            found.names,
-        )
+    if len(found.steps) > 1 or min(changed) <= MOST_UNUSED:
+        return
+    first = {id(layer.W.versions[0].value): layer.W.name for layer in found.layers}
+    for one in held:
+        copy = first.get(id(one.versions[0].value))
+        if copy is not None and not one.ever_differs:
+            raise NotRecognised(
+                f"a pass with what {copy} becomes: it begins as a copy of {one.name}, which never "
+                "changes, and no pass was seen that takes what an update has made of it",
+                found.names,
+            )
 
 
 def _refuse_frozen(found: Recognised, held: Sequence[Variable]) -> None:
@@ -287,6 +312,8 @@ def _with_biases(
     for edge in chain:
         taken = [id(layer.b) for layer in layers]
         rivals = [one for one in edge.rivals if id(one) not in taken][:MOST_RIVALS]
+        # while gradients are tiny, numbers do not tell the biases of layers of one width apart
+        rivals.sort(key=lambda one: NUMBER.findall(one.name) != NUMBER.findall(edge.layer.W.name))
         choices = [replace(edge.layer, b=rival) for rival in rivals] or [edge.layer]
         if len(choices) > 1:
             below = [

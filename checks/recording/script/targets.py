@@ -39,7 +39,7 @@ def candidates(found: Recognised, passes: Sequence[Pass], until: int) -> list[Ta
         until: when that was.
     """
     rows = np.concatenate([one.input.rows for one in passes])
-    known: set[bytes] = set()
+    known = set(_outputs(found, passes))  # what a network answers is no target of its own
     labels: list[Targets] = []
     values: list[Targets] = []
     for made, array in _arrays(found, passes, rows, until):
@@ -55,6 +55,13 @@ def candidates(found: Recognised, passes: Sequence[Pass], until: int) -> list[Ta
             elif made.time <= passes[-1].began and len(values) < MOST_VALUES:
                 values.append(one)
     return labels + values
+
+
+def _outputs(found: Recognised, passes: Sequence[Pass]) -> Iterator[bytes]:
+    """What came out of these passes together, and of each pass of any step."""
+    together = np.concatenate([one.p for one in passes])
+    for p in (together, *(one.p for step in found.steps for one in step.passes)):
+        yield np.ascontiguousarray(p, dtype=np.float64).tobytes()
 
 
 def _arrays(
