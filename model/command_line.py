@@ -10,7 +10,6 @@ import gc
 import math
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from backproof.model.packages import lacking
-from backproof.model.pasted import python
+from backproof.model.pasted import called
 from backproof.model.program import abandoning
 
 GOOD = 0
@@ -176,10 +175,7 @@ def _plainly(text: str) -> str:
 
 def _plain(message: str, program: str) -> str:
     """argparse's own wording, turned into: where, what was expected, what came, what to do."""
-    if program.endswith(".py"):
-        advice = f"See {shlex.join([python(), program])} --help."
-    else:
-        advice = f"See {program} --help."
+    advice = f"See {called(program)} --help."
     if unknown := re.fullmatch(r"unrecognized arguments: (.*)", message):
         return f"expected the flags of --help, got {unknown[1]}. {advice}"
     if missing := re.fullmatch(r"argument (\S+): expected (at least one|one) argument", message):

@@ -4,6 +4,7 @@ programs where they are, from the folder in which somebody is."""
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -43,6 +44,17 @@ def script(name: str) -> list[str]:
     if root is None:
         return command(name)
     return [python(), _from_here(root / f"{name}.py")]
+
+
+def called(program: str) -> str:
+    """A program by its name, such as "train.py", "python -m checks" or "backproof check", as it is
+    called."""
+    first, *rest = shlex.split(program)
+    if first.endswith(".py"):
+        return shlex.join([python(), first])
+    if first == OURS:
+        return shlex.join([*tool(OURS, OURS), *rest])
+    return shlex.join([python(), *rest])
 
 
 def _finds(name: str) -> bool:

@@ -75,6 +75,25 @@ def test_another_python_of_the_same_name_is_not_called(
     assert pasted.python() == "python"
 
 
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("train.py", "train.py"),
+        ("python -m checks", "-m checks"),
+        ("backproof check", "-m backproof check"),
+    ],
+)
+def test_programs_are_called_by_the_python_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert pasted.called(program) == f"{sys.executable} {words}"
+    monkeypatch.setenv("PATH", str(BESIDE))
+    short = {"backproof check": "backproof check"}.get(program, f"python {words}")
+    assert pasted.called(program) == short
+
+
 def test_a_folder_that_is_gone_costs_no_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
