@@ -113,7 +113,7 @@ class Recorder:
         self._began = 0.0
         self._array_of: dict[Any, int] = {}
         self._last: dict[Slot, Any] = {}
-        self._inside: dict[int, set[Any]] = {}
+        self._inside: dict[int, dict[Any, int]] = {}  # and when each was first there
         self._names: dict[CodeType, dict[int, tuple[str, ...]]] = {}
         self._suspended: dict[int, tuple[CodeType, _Call]] = {}
         self._reader = Reader(self._is_own_module, self._is_own_file)
@@ -275,12 +275,15 @@ class Recorder:
         if found.slot in self._last and self._last[found.slot] == mark:
             return False
         self._last[found.slot] = mark
-        if found.in_container:
-            inside = self._inside.setdefault(found.slot[0], set())
-            if mark in inside:
-                return False
-            inside.add(mark)
-        return True
+        if not found.in_container:
+            return True
+        inside = self._inside.setdefault(found.slot[0], {})
+        if mark not in inside:
+            inside[mark] = self.time
+            return True
+        # arrays that appear together are several, however alike, as biases are that are all zero at
+        # first; of single numbers there may be thousands
+        return inside[mark] == self.time and type(value) is not float
 
     def _keep(self, where: Site, value: Any, caller: int, slot: int = -1) -> None:
         site = self._site_of.setdefault(where, len(self.sites))

@@ -6,7 +6,6 @@ which takes what the one before has given. Nothing is taken from names.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,6 @@ from backproof.checks.recording.script.variables import Variable, variables
 from backproof.checks.recording.source import Sources
 
 MOST_SCALARS = 20_000
-NUMBER = re.compile(r"\d+")
 MOST_UNUSED = 6  # versions of weights of which one pass alone was seen
 MOST_RIVALS = 8  # biases of one layer that are all zero at first
 
@@ -166,27 +164,10 @@ def recognise(recording: Recording) -> Recognised:
     found = _at_work(chains, best, archive, inputs)
     _refuse_others(found, held, sources)
     _refuse_unseen(recording, found.network.change_times()[0])
-    _refuse_shared_biases(found)
     _refuse_frozen(found, held)
     _refuse_unused(found, held)
     layers = with_still_biases(found.layers, best, recording.made, held, sources)
     return replace(found, network=replace(found.network, layers=layers))
-
-
-def _refuse_shared_biases(found: Recognised) -> None:
-    """One bias in two layers: then it is not known which is whose, as where all are zero at first
-    and gradients are tiny."""
-    layers: dict[int, str] = {}
-    for layer in found.layers:
-        if layer.b is None:
-            continue
-        other = layers.setdefault(id(layer.b), layer.W.name)
-        if other != layer.W.name:
-            raise NotRecognised(
-                f"which biases go with {other} and with {layer.W.name}: they are alike so far, and "
-                "hardly change",
-                found.names,
-            )
 
 
 def _refuse_unused(found: Recognised, held: Sequence[Variable]) -> None:
@@ -312,9 +293,9 @@ def _with_biases(
     for edge in chain:
         taken = [id(layer.b) for layer in layers]
         rivals = [one for one in edge.rivals if id(one) not in taken][:MOST_RIVALS]
-        # while gradients are tiny, numbers do not tell the biases of layers of one width apart
-        rivals.sort(key=lambda one: NUMBER.findall(one.name) != NUMBER.findall(edge.layer.W.name))
-        choices = [replace(edge.layer, b=rival) for rival in rivals] or [edge.layer]
+        choices = [replace(edge.layer, b=rival) for rival in rivals]
+        if not choices:  # one bias belongs to one layer
+            choices = [replace(edge.layer, b=None) if id(edge.layer.b) in taken else edge.layer]
         if len(choices) > 1:
             below = [
                 Network((*layers, one), hidden[: len(layers) + 1], "linear") for one in choices
