@@ -25,7 +25,8 @@ from backproof.checks.grading.seen_conventions import conventions_of
 from backproof.checks.quantities import Quantity, equation
 from backproof.checks.recording.labels import label
 from backproof.checks.recording.listing import listing
-from backproof.checks.recording.script.recognise import NotRecognised, recognise
+from backproof.checks.recording.script.recognise import recognise
+from backproof.checks.recording.script.recognised import NotRecognised
 from backproof.checks.recording.script.watched import Watched, judged
 from backproof.checks.recording.source import Sources
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.script.readings import Reading, readings
-from backproof.checks.recording.script.recognise import Recognised
+from backproof.checks.recording.script.recognised import Recognised
 from backproof.checks.recording.script.written import Written
 
 MOST_LATER = 2  # steps after the first that are looked at

@@ -50,6 +50,11 @@ class Chains:
                 break
         return found
 
+    @property
+    def longest(self) -> int:
+        """How many layers the longest has; 0 where there is none."""
+        return max(map(len, self.all), default=0)
+
     def _grown(self) -> Iterator[Chain]:
         following: dict[int, list[int]] = {}
         has_before = set()

@@ -14,7 +14,7 @@ from backproof.checks.recording.page import Page, ratio
 from backproof.checks.recording.script.archive import closeness
 from backproof.checks.recording.script.descent import CLOSE, Descent, are_alike, descent
 from backproof.checks.recording.script.passes import Step
-from backproof.checks.recording.script.recognise import Recognised
+from backproof.checks.recording.script.recognised import Recognised
 
 USUAL = (0.5, 1.0, 2.0)
 SHORT = 2e-4  # of a difference of four-byte weights, relative to its largest entry

@@ -10,7 +10,7 @@ import numpy as np
 
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.page import ratio
-from backproof.checks.recording.script.recognise import NotRecognised
+from backproof.checks.recording.script.recognised import NotRecognised
 
 CLOSE = 1e-7  # of a difference of weights, relative to its largest entry
 

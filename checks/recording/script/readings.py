@@ -28,12 +28,11 @@ from backproof.checks.recording.script.changes import (
 from backproof.checks.recording.script.climbs import climbing
 from backproof.checks.recording.script.descent import Descent, shared_descent
 from backproof.checks.recording.script.passes import Pass, Step
-from backproof.checks.recording.script.recognise import NotRecognised, Recognised
+from backproof.checks.recording.script.recognised import NotRecognised, Recognised
 from backproof.checks.recording.script.targets import Targets, candidates
 from backproof.checks.recording.script.written import Written, conventional
 
 ROUNDINGS = 200.0  # that a sample's share of a gradient may be off by, in its type's
-FEWEST_BIASES = 2  # numbers of which few others are a multiple by a rate of the script
 ALIKE = 1e-4  # relative: magnitudes that are one number
 FUZZY = 0.02  # of a change: what is known no better says nothing of a gradient
 
@@ -111,11 +110,11 @@ class Reading:
 
     @property
     def shows_bias(self) -> bool:
-        """Whether the last layer's biases, of which there are several, lose a multiple of this
-        cost's gradient, by a rate that the script holds."""
+        """Whether the last layer's biases lose a multiple of this cost's gradient, by a rate that
+        the script holds."""
         quantity = Quantity("db", self.L)
         change = self.changes.get(quantity)
-        if change is None or change.lost.size < FEWEST_BIASES or self.hides(quantity):
+        if change is None or not self._tells(quantity) or self.hides(quantity):
             return False
         factor = change.ratio(self.page.values[quantity])
         return factor is not None and factor > 0 and self.written.has_rate(factor, self.page)

@@ -9,7 +9,7 @@ import numpy as np
 
 from backproof.checks.candidates.inside.recording import Made
 from backproof.checks.recording.script.passes import Pass
-from backproof.checks.recording.script.recognise import Recognised
+from backproof.checks.recording.script.recognised import Recognised
 
 MOST_VALUES = 120  # arrays of real numbers that are tried
 WHOLE = 1e-12

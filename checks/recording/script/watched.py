@@ -26,7 +26,7 @@ from backproof.checks.recording.script.descent import Descent
 from backproof.checks.recording.script.doubts import contradiction, left_out, undecided, unseen
 from backproof.checks.recording.script.lines import line_of, stacked
 from backproof.checks.recording.script.readings import Reading, best_of, readings
-from backproof.checks.recording.script.recognise import NotRecognised, Recognised
+from backproof.checks.recording.script.recognised import NotRecognised, Recognised
 from backproof.checks.recording.script.scale import divides_twice, wanders
 from backproof.checks.recording.script.written import Written
 
