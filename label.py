@@ -41,11 +41,12 @@ try:
         import numpy as np
 
         from backproof.checks.training.labelling import Overflow, probabilities
-        from backproof.model.checkpoint import SavedModel, load_model
+        from backproof.model.checkpoint import load_model
         from backproof.model.drawing import as_text
         from backproof.model.folders import newest_run
         from backproof.model.inputs import changed_samples, read_inputs
         from backproof.model.rows import Rows
+        from backproof.model.saved_model import SavedModel
 except BadInput as error:  # NumPy or safetensors is not installed
     if __name__ != "__main__":
         raise

@@ -9,25 +9,21 @@ Arrays in, arrays out: this module never imports torch.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backproof.model import sealed
-from backproof.model.atomic import write_atomically
 from backproof.model.command_line import BadInput
-from backproof.model.files.reading import content_of
-from backproof.model.preprocessing import Preprocessing
-from backproof.model.sealed import Sealed, advice, expect, first_line
+from backproof.model.run_config import CONFIG, load_config
+from backproof.model.saved_model import SavedModel, assembled
+from backproof.model.sealed import Sealed, advice, first_line
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Float
@@ -36,76 +32,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 
 MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
-CONFIG = "config.json"
 SAMPLES = "samples.csv"  # a few test rows, so that there is something to label
-DESCRIPTION = (
-    "classes",
-    "data",
-    "output",
-    "cost",
-    "picture",
-    "columns",
-    "run",
-    "facts",
-    "activation",
-)
-SEAL = "sha256"  # its key in config.json
-
-
-@dataclass(frozen=True)
-class SavedModel:
-    """A trained network as NumPy sees it.
-
-    Attributes:
-        W, b: weights and biases by layer 1..L.
-        preprocessing: what the network expects to be done to raw values.
-        classes: names of the K outputs.
-        data: name of the data set that it was trained on.
-        output, cost: the head.
-        picture: (height, width) where an input is a picture.
-        columns: names of the inputs, where the data's file has a header.
-        facts: anything else that belongs to the run: epoch, accuracies, the data's digest.
-        run: which run it is of; "" where its file does not say so.
-        activation: of each hidden layer, by name; none in files of networks that are all sigmoid.
-        answers: where the network predicts a number, what it was taught of it, (y - mean) / scale;
-            None where it tells classes.
-        remarks: what is to be said of the files that it came from.
-    """
-
-    W: Layers
-    b: Layers
-    preprocessing: Preprocessing
-    classes: tuple[str, ...]
-    data: str
-    output: str
-    cost: str
-    picture: tuple[int, int] | None = None
-    columns: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-    run: str = ""
-    activation: tuple[str, ...] = ()
-    answers: Preprocessing | None = None
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Units of the input and of each layer."""
-        return (self.W[1].shape[1], *(len(self.b[layer]) for layer in range(1, len(self.b) + 1)))
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """Everything but the weights, as JSON has it."""
-        preprocessing = {
-            "mean": self.preprocessing.mean.tolist(),
-            "scale": self.preprocessing.scale.tolist(),
-        }
-        described = {name: getattr(self, name) for name in DESCRIPTION}
-        if self.answers is not None:
-            described["answers"] = {
-                "mean": self.answers.mean.tolist(),
-                "scale": self.answers.scale.tolist(),
-            }
-        return {**described, "preprocessing": preprocessing}
 
 
 def save_model(run: Path, model: SavedModel) -> None:
@@ -178,65 +105,6 @@ def load_model(run: Path) -> SavedModel:
     return newer
 
 
-@dataclass(frozen=True)
-class SavedConfig:
-    """What config.json holds.
-
-    Attributes:
-        settings: by name.
-        run: which run they are of; "" in a file that does not say so.
-    """
-
-    settings: dict[str, Any]
-    run: str = ""
-
-
-def save_config(run: Path, settings: Mapping[str, Any], name: str = "") -> None:
-    """Write a run's config.json, sealed.
-
-    Args:
-        run: the run's folder.
-        settings: by name.
-        name: which run they are of, as `run_name` has it.
-    """
-    content = {**settings, "run": name}
-    text = json.dumps({**content, SEAL: _seal_of(content)}, indent=2)
-    write_atomically(run / CONFIG, (text + "\n").encode())
-
-
-def load_config(run: Path) -> SavedConfig:
-    """Read a run's config.json.
-
-    Raises: BadInput if it is missing, no JSON object, or not as it was written.
-    """
-    expect(run / CONFIG)
-    try:
-        config = json.loads(content_of(run / CONFIG).decode())
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(
-            f"{run / CONFIG}: expected JSON, got {first_line(error)}. {advice(run)}"
-        ) from error
-    if not isinstance(config, dict):
-        raise BadInput(
-            f"{run / CONFIG}: expected a JSON object, got a {type(config).__name__}. {advice(run)}"
-        )
-    seal = config.pop(SEAL, None)
-    if (seal is not None or config.get("run")) and seal != _seal_of(config):
-        raise BadInput(
-            f"{run / CONFIG}: expected the settings that train.py wrote, got others. Undo the "
-            f"change, or remove the lines of run and {SEAL} to have them taken as they stand."
-        )
-    name = config.pop("run", "")
-    return SavedConfig(config, name if isinstance(name, str) else "")
-
-
-def run_name(settings: Mapping[str, Any], changeable: Sequence[str], data_digest: str) -> str:
-    """12 hex digits that tell runs apart: a function of the data and of all settings that a resumed
-    run must not change. Two runs of one name have the same weights at every epoch."""
-    fixed = {name: value for name, value in settings.items() if name not in changeable}
-    return hashlib.sha256(json.dumps([fixed, data_digest]).encode()).hexdigest()[:12]
-
-
 def load_run(run: Path) -> tuple[SavedModel, dict[str, Any]]:
     """A run's newest network and its settings.
 
@@ -282,7 +150,7 @@ def _read_model(run: Path) -> tuple[SavedModel, str]:
                 "run": "",
                 "preprocessing": {"mean": arrays["x.mean"], "scale": arrays["x.scale"]},
             }
-        return _assembled(W, b, facts), content.seal
+        return assembled(W, b, facts), content.seal
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BadInput(
             f"{run / MODEL}: expected the weights of a Backproof run, got {first_line(error)}. "
@@ -297,7 +165,7 @@ def _model_in_checkpoint(run: Path) -> SavedModel:
         about = content.facts["model"]
         W = _placed(content.arrays, about["places"]["W"])
         b = _placed(content.arrays, about["places"]["b"])
-        return _assembled(W, b, about)
+        return assembled(W, b, about)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise BadInput(
             f"{run / CHECKPOINT}: expected the weights of a Backproof run, got "
@@ -319,40 +187,6 @@ def _instead(run: Path, error: BadInput) -> SavedModel:
 def _placed(arrays: Mapping[str, np.ndarray], places: Mapping[str, str]) -> Layers:
     """Each layer's array, found under its name."""
     return {int(layer): arrays[name] for layer, name in places.items()}
-
-
-def _assembled(W: Layers, b: Layers, described: Mapping[str, Any]) -> SavedModel:
-    """Weights and their description, checked against each other."""
-    numbers = described["preprocessing"]
-    mean = np.asarray(numbers["mean"], dtype=np.float64)
-    scale = np.asarray(numbers["scale"], dtype=np.float64)
-    model = SavedModel(
-        W,
-        b,
-        Preprocessing(mean, scale),
-        tuple(described["classes"]),
-        described["data"],
-        described["output"],
-        described["cost"],
-        tuple(described["picture"]) if described["picture"] else None,
-        tuple(described.get("columns", ())),
-        described["facts"],
-        described["run"],
-        tuple(described.get("activation", ())),
-        _answers(described.get("answers")),
-    )
-    _check(model)
-    return model
-
-
-def _answers(described: Mapping[str, Any] | None) -> Preprocessing | None:
-    if described is None:
-        return None
-    mean = np.asarray(described["mean"], dtype=np.float64)
-    scale = np.asarray(described["scale"], dtype=np.float64)
-    if mean.shape != (1,) or scale.shape != (1,):
-        raise ValueError(f"numbers to predict of shapes {mean.shape} and {scale.shape}")
-    return Preprocessing(mean, scale)
 
 
 def _by_layer(arrays: Mapping[str, np.ndarray], kind: str) -> Layers:
@@ -378,41 +212,3 @@ def _mapping(value: object) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     return {}
-
-
-def _seal_of(config: Mapping[str, Any]) -> str:
-    """SHA-256 of what config.json says, however it is laid out."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-
-
-def _check(model: SavedModel) -> None:
-    """Every layer takes what the one before it gives, there is a class for every output, and every
-    number is one."""
-    sizes = model.sizes
-    expected = {layer: (sizes[layer], sizes[layer - 1]) for layer in model.W}
-    found = {layer: W.shape for layer, W in model.W.items()}
-    if found != expected or len(model.W) != len(model.b):
-        raise ValueError(
-            f"weights of shapes {list(found.values())} with biases of sizes {sizes[1:]}"
-        )
-    biases = [b.shape for b in model.b.values()]
-    columns = [model.preprocessing.mean.shape, model.preprocessing.scale.shape]
-    if biases != [(n,) for n in sizes[1:]] or columns != [(sizes[0],)] * 2:
-        raise ValueError(
-            f"biases of shapes {biases}, means and scales of shapes {columns} for sizes {sizes}"
-        )
-    if len(set(model.classes)) != sizes[-1] or not all(
-        isinstance(name, str) for name in model.classes
-    ):
-        raise ValueError(f"classes {model.classes} for sizes {sizes}")
-    for array in (*model.W.values(), *model.b.values()):
-        if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
-            raise ValueError("weights or biases that are not all finite float32 or float64 numbers")
-    if not isinstance(model.output, str) or not isinstance(model.cost, str):
-        raise ValueError(f"an output of {model.output!r} with a cost of {model.cost!r}")
-    if model.activation and len(model.activation) != len(sizes) - 2:
-        raise ValueError(f"{len(model.activation)} activations for sizes {sizes}")
-    if model.columns and len(model.columns) != sizes[0]:
-        raise ValueError(f"{len(model.columns)} names of columns for {sizes[0]} inputs")
-    if model.picture and math.prod(model.picture) != sizes[0]:
-        raise ValueError(f"pictures of {model.picture} pixels for {sizes[0]} inputs")

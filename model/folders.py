@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 
 from backproof.model.atomic import temporaries_of
-from backproof.model.checkpoint import CHECKPOINT, CONFIG, MODEL, SAMPLES, load_config
+from backproof.model.checkpoint import CHECKPOINT, MODEL, SAMPLES
 from backproof.model.command_line import BadInput
 from backproof.model.pasted import script
+from backproof.model.run_config import CONFIG, load_config
 
 if sys.platform == "win32":
     import msvcrt

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from backproof.model.checkpoint import SAMPLES, SavedModel
+from backproof.model.checkpoint import SAMPLES
 from backproof.model.command_line import BadInput
 from backproof.model.drawing import SUFFIXES, for_network
 from backproof.model.rows import TABLES, Expected, Rows, joined, read_rows
+from backproof.model.saved_model import SavedModel
 
 MANY = 50  # pictures: from here on reading takes seconds, and shows progress
 

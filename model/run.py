@@ -19,15 +19,9 @@ import torch
 from backproof.model.atomic import write_atomically
 from backproof.model.checkpoint import (
     CHECKPOINT,
-    CONFIG,
     MODEL,
     SAMPLES,
-    SavedConfig,
-    SavedModel,
-    load_config,
     load_state,
-    run_name,
-    save_config,
     save_model,
     save_state,
 )
@@ -45,6 +39,8 @@ from backproof.model.folders import (
     sweep,
 )
 from backproof.model.network import MLP
+from backproof.model.run_config import CONFIG, SavedConfig, load_config, run_name, save_config
+from backproof.model.saved_model import SavedModel
 from backproof.model.training import Record, Settings, Training
 
 SECONDS_BETWEEN_WRITES = 1.0  # forcing files to disk takes longer than an epoch of a small network

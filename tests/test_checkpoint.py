@@ -16,12 +16,9 @@ from backproof.model import atomic, sealed
 from backproof.model.checkpoint import (
     CHECKPOINT,
     MODEL,
-    SavedModel,
-    load_config,
     load_model,
     load_run,
     load_state,
-    save_config,
     save_model,
     save_state,
 )
@@ -29,6 +26,8 @@ from backproof.model.command_line import BadInput
 from backproof.model.folders import claim_run, newest_run
 from backproof.model.pasted import script
 from backproof.model.preprocessing import Preprocessing
+from backproof.model.run_config import load_config, save_config
+from backproof.model.saved_model import SavedModel
 
 ROOT = Path(__file__).parents[1]
 

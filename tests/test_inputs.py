@@ -6,10 +6,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from backproof import label
-from backproof.model.checkpoint import SavedModel, save_model
+from backproof.model.checkpoint import save_model
 from backproof.model.command_line import BadInput
 from backproof.model.inputs import read_inputs
 from backproof.model.preprocessing import Preprocessing
+from backproof.model.saved_model import SavedModel
 
 
 def model(picture=(8, 8), n_0=64, mean=8.0, scale=8.0):

@@ -123,8 +123,8 @@ def test_a_damaged_scale_of_a_saved_network_is_refused(homes):
     model = load_model(backproof.load("homes").folder)
     assert model.answers is not None
     described = {**model.description, "answers": {"mean": [0.0, 1.0], "scale": [1.0, 1.0]}}
-    from backproof.model import checkpoint
+    from backproof.model import saved_model
 
     with pytest.raises(ValueError, match="numbers to predict of shapes"):
-        checkpoint._assembled(model.W, model.b, described)
+        saved_model.assembled(model.W, model.b, described)
     assert replace(model, answers=None).answers is None

@@ -13,18 +13,11 @@ from safetensors.numpy import save_file
 
 from backproof.model import folders
 from backproof.model import run as module
-from backproof.model.checkpoint import (
-    CHECKPOINT,
-    CONFIG,
-    MODEL,
-    SAMPLES,
-    load_config,
-    load_model,
-    load_state,
-)
+from backproof.model.checkpoint import CHECKPOINT, MODEL, SAMPLES, load_model, load_state
 from backproof.model.command_line import BadInput
 from backproof.model.configuration import resolve
 from backproof.model.run import resume_run, start_run
+from backproof.model.run_config import CONFIG, load_config
 
 ROOT = Path(__file__).parents[1]
 

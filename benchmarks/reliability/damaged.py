@@ -14,7 +14,8 @@ from PIL import Image
 
 from backproof import label
 from backproof.checks.__main__ import main as check
-from backproof.model.checkpoint import CHECKPOINT, CONFIG, MODEL
+from backproof.model.checkpoint import CHECKPOINT, MODEL
+from backproof.model.run_config import CONFIG
 from benchmarks.reliability.counted import CODES, Count, Extent, judged
 from benchmarks.reliability.trained import digest, digest_or_reason, table, training
 from benchmarks.reliability.trials import Done, scratch, tried

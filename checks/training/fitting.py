@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backproof.checks.training.labelling import Overflow, probabilities
-from backproof.model.checkpoint import SavedModel, load_model
+from backproof.model.checkpoint import load_model
 from backproof.model.command_line import BadInput
 from backproof.model.files.tables import all_numbers
+from backproof.model.saved_model import SavedModel
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Shaped

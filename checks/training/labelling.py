@@ -11,8 +11,8 @@ import numpy as np
 from backproof.checks import by_hand
 from backproof.checks.activations import SIGMOID, Activation, named
 from backproof.checks.heads import Head
-from backproof.model.checkpoint import SavedModel
 from backproof.model.command_line import BadInput
+from backproof.model.saved_model import SavedModel
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Real

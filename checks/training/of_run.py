@@ -12,8 +12,9 @@ from backproof.checks.learning.finding import Symptom
 from backproof.checks.learning.symptoms import look
 from backproof.checks.problem import Problem
 from backproof.checks.training.labelling import head_of, hidden_of
-from backproof.model.checkpoint import SavedModel, load_run
+from backproof.model.checkpoint import load_run
 from backproof.model.data import load
+from backproof.model.saved_model import SavedModel
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact
