@@ -16,11 +16,12 @@ import torch
 
 from backproof.checks import by_hand
 from backproof.checks.heads import CLASSIC, Head
-from backproof.checks.learning import descent
-from backproof.checks.learning import vital_signs as vital_signs_module
+from backproof.checks.learning import copies, descent
+from backproof.checks.learning.copies import distinct_units
 from backproof.checks.learning.finding import NAMES, Progress
+from backproof.checks.learning.related import agreement
 from backproof.checks.learning.symptoms import look, measures
-from backproof.checks.learning.vital_signs import agreement, distinct_units, prior_loss, vital_signs
+from backproof.checks.learning.vital_signs import prior_loss, vital_signs
 from backproof.checks.problem import draw
 from backproof.model.data import load
 from backproof.model.network import MLP
@@ -328,7 +329,7 @@ def test_wide_layers_are_counted_without_a_table_of_pairs(monkeypatch):
     b = random.normal(size=40)[group]
     W_out = random.normal(size=(2, 40))[:, group]
     assert distinct_units(W_in, b, W_out) == 40
-    monkeypatch.setattr(vital_signs_module, "MOST_PAIRED", 10)
+    monkeypatch.setattr(copies, "MOST_PAIRED", 10)
     assert distinct_units(W_in, b, W_out) == 40
     wide = random.normal(size=(100_000, 8))
     assert distinct_units(wide, wide[:, 0], wide.T) == 100_000

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backproof.checks.learning.finding import Symptom
-from backproof.checks.learning.vital_signs import LayerSigns, VitalSigns
+from backproof.checks.learning.layer_signs import LayerSigns
+from backproof.checks.learning.vital_signs import VitalSigns
 
 # of the last layer's gradient: a sigmoid passes on a fourth of what comes at best, so five of them
 # leave two thirds of this, and three, which learn with patience, ten times as much

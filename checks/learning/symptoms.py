@@ -20,7 +20,8 @@ from backproof.checks.learning.activations import flat_sides
 from backproof.checks.learning.course import diverged, too_few_steps, unlearnable_labels
 from backproof.checks.learning.finding import Progress, Symptom
 from backproof.checks.learning.flow import dead_units, exploding, overflow, vanishing
-from backproof.checks.learning.vital_signs import FLAT, LayerSigns, VitalSigns, vital_signs
+from backproof.checks.learning.layer_signs import FLAT, LayerSigns
+from backproof.checks.learning.vital_signs import VitalSigns, vital_signs
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Inexact, Integer

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from backproof.checks.learning.finding import Progress, Symptom
+from backproof.checks.learning.layer_signs import Reads
 from backproof.checks.learning.symptoms import dashboard, judge
-from backproof.checks.learning.vital_signs import Reads, VitalSigns, evenly, vital_signs
+from backproof.checks.learning.vital_signs import VitalSigns, evenly, vital_signs
 from backproof.model.training import Record, Training
 
 
