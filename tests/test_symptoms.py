@@ -26,7 +26,8 @@ from backproof.checks.problem import draw
 from backproof.model.data import load
 from backproof.model.network import MLP
 from benchmarks.spread import spread
-from benchmarks.symptoms import PROVOKED, healthy, network, provoke
+from benchmarks.symptoms import provoke
+from benchmarks.symptoms_of_runs import PROVOKED, healthy, network
 
 HEADS = [(head.output, head.cost) for head in CLASSIC]
 
