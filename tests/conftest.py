@@ -3,6 +3,7 @@ or checks is imported."""
 
 import os
 import pkgutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,3 +78,11 @@ def without_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A diagnosis that looks for no two bugs at once, which takes it most of its time; that pairs
     name nothing that is neither of them is benchmarks/diagnosis.py's to count."""
     monkeypatch.setattr("backproof.checks.diagnosis.choice.Search.pairs", lambda search: iter(()))
+
+
+@pytest.fixture
+def hangup_ends() -> Iterator[None]:
+    """Let what a test starts die of a hang-up, even where the tests were started by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -121,6 +121,7 @@ def test_whatever_escapes_has_an_exit_code_that_is_not_wrong(error):
     assert line in done.stderr.decode()
 
 
+@pytest.mark.usefixtures("hangup_ends")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_signal_cleans_up_and_then_ends_the_process(tmp_path, name):
     number = getattr(signal, name)

@@ -15,9 +15,10 @@ from backproof.checks.grading import feedback
 from backproof.checks.grading.conclude import Settings, conclude
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.own_data import why_not
+from backproof.checks.grading.scripts import is_script
 from backproof.checks.grading.side_effects import beside, by_libraries
 from backproof.checks.grading.trying import with_tried_fix
-from backproof.checks.grading.watching import is_script, watch
+from backproof.checks.grading.watching import watch
 from backproof.checks.recording.listing import cell_by_cell
 from backproof.model.command_line import BadInput
 
@@ -137,6 +138,12 @@ def _ask(path: Path, sandbox: Sandbox, settings: Settings, start: float) -> Feed
             told_beside.append(unusable)
         except ValueError as error:  # it does not answer there
             told_beside.append(str(error))
+    elif settings.tries:
+        unusable = (
+            f"--try: expected --data beside it for {path.name}, which is asked and does not train "
+            "by itself. Add it."
+        )
+        told_beside.append(unusable)
     return replace(
         all_of_it,
         learning=learning,

@@ -58,7 +58,8 @@ def _of_not_learning(parser: ArgumentParser) -> None:
         "--try",
         action="store_true",
         dest="tries",
-        help="try what each finding asks for on that data, and say what it did",
+        help="try what each finding asks for on that data, or on those of a script that is run "
+        "and watched, and say what it did",
     )
 
 
@@ -98,6 +99,7 @@ def refused(args: Namespace) -> str | None:
         "--definitions-only": args.definitions_only,
         "--forbid-libraries": args.forbid_libraries,
         "--data": args.data,
+        "--try": args.tries,
         "--listing": args.listing,
         "--html": args.html,
         "--gradescope": args.gradescope,
@@ -108,8 +110,6 @@ def refused(args: Namespace) -> str | None:
             return f"{name}: expected a candidate beside it, got none. Name a file."
     if args.candidates and args.cost and args.cost not in COSTS:
         return f"--cost: expected one of {', '.join(COSTS)}, got {args.cost!r}."
-    if args.tries and not args.data:
-        return "--try: expected --data beside it, on which remedies are tried. Add it."
     if args.points and not args.gradescope:
         return "--points: expected --gradescope beside it, whose tests they are for. Add it."
     args.time_limit = args.time_limit or 10.0

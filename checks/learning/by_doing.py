@@ -190,7 +190,7 @@ def first_call(step: Step, given: Given, rate: float, limit_s: float) -> float:
     Raises: StepFailed for a step that takes too long, fails, or changes nothing though there is a
         gradient.
     """
-    rows = batches(len(given.x), 0)[0]
+    rows = batches(given, 0)[0]
     found: list[Any] = []
 
     def call() -> None:
@@ -225,18 +225,23 @@ def first_call(step: Step, given: Given, rate: float, limit_s: float) -> float:
     return seconds
 
 
-def batches(N: int, seed: int) -> list[np.ndarray]:
+def batches(given: Given, seed: int) -> list[np.ndarray]:
     """The rows of each step of an epoch: all of them, or shuffled batches where there are many."""
-    if N <= FULL_BATCH:
+    N = len(given.x)
+    size = given.batch
+    if size is None:
+        size = N if N <= FULL_BATCH else BATCH
+    if size >= N:
         return [np.arange(N)]
     order = np.random.default_rng(seed).permutation(N)
-    return [order[at : at + BATCH] for at in range(0, N - BATCH + 1, BATCH)]
+    return [order[at : at + size] for at in range(0, N - size + 1, size)]
 
 
-def _rows(N: int) -> Iterator[np.ndarray]:
+def each_batch(given: Given) -> Iterator[np.ndarray]:
+    """The rows of one step after the other, without an end."""
     seed = 0
     while True:
-        yield from batches(N, seed)
+        yield from batches(given, seed)
         seed += 1
 
 
@@ -268,7 +273,7 @@ def watch(
         some = np.linspace(0, len(given.x) - 1, MOST_LOOKED_AT).astype(np.int64)
         looked = given.x[some], given.Y[some]
     prior = passes.constant_loss(looked[1], given.shape)
-    rows = _rows(len(given.x))
+    rows = each_batch(given)
     over = "steps"
     with np.errstate(all="ignore"):
         glances = [_glance(0, W, b, *looked, given, None, 1)]
@@ -292,7 +297,7 @@ def watch(
             if over != "steps":
                 break
     said = tuple(dict.fromkeys(_said(one) for one in caught if one.category is RuntimeWarning))
-    size = len(batches(len(given.x), 0)[0])
+    size = len(batches(given, 0)[0])
     seconds = time.perf_counter() - start
     return Course(tuple(glances), rate, size, prior, said[:4], W, b, seconds, over)
 
@@ -300,7 +305,7 @@ def watch(
 def effective_rate(given: Given, step: Step) -> float:
     """The learning rate inside a step that takes none: how far it goes along the gradient, in units
     of the gradient."""
-    rows = batches(len(given.x), 0)[0]
+    rows = batches(given, 0)[0]
     with np.errstate(all="ignore"):
         W, _ = step(given.W, given.b, rows, math.nan)
         back = passes.run(given.x[rows], given.Y[rows], given.W, given.b, given.shape)

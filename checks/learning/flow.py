@@ -29,6 +29,8 @@ LARGEST_EXPONENT = 709.0
 SMALL = 0.3
 # of the last layer's gradient, where the training was run and the network knows nothing after it
 STARVED_IN_VAIN = 0.05
+# the same where a larger rate moves it: three layers that learn with patience have more
+STARVED_IF_SLOW = 0.012
 
 
 def overflow(signs: VitalSigns) -> Iterator[Symptom]:

@@ -78,6 +78,7 @@ class Given:
         form: of their weights and biases.
         notes: what was assumed.
         off_by: what had to be taken off their labels so that they number the outputs.
+        batch: samples that a step takes, where that is known; else all of few, and some of many.
     """
 
     W: Layers
@@ -90,6 +91,7 @@ class Given:
     form: Form
     notes: tuple[str, ...] = field(default=())
     off_by: int = 0
+    batch: int | None = None
 
     @property
     def K(self) -> int:

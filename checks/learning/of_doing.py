@@ -134,18 +134,21 @@ def poor_minimum(
 
 
 def rests(given: Given, signs: VitalSigns, course: Course | None) -> bool:
-    """Whether more of the same training helps: known from its course, from gradients that cancel,
-    or by going on for a while."""
-    if course is not None:
-        return came_to_rest(course)
-    if signs.pull < CANCELLED:
+    """Whether more of the same training helps: known from gradients that cancel, or from its course
+    and from going on for a while at a rate that suits where it stands.
+
+    A plateau looks like rest to few steps, and a larger rate leaves it.
+    """
+    if course is not None and not came_to_rest(course):
+        return False
+    if course is None and signs.pull < CANCELLED:
         return True
     step = our_step(given)
     best = range_test(given, step, limit_s=1.0).best
     if not math.isfinite(best):
         return True
-    course = watch(given, step, best / 3, limit_s=2.0, steps=3000, learnt=WRONG_SOMEWHERE)
-    return came_to_rest(course)
+    on = watch(given, step, best / 3, limit_s=2.0, steps=3000, learnt=WRONG_SOMEWHERE)
+    return came_to_rest(on)
 
 
 def came_to_rest(course: Course) -> bool:

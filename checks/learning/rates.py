@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from backproof.checks.learning import passes
-from backproof.checks.learning.by_doing import Step, _rows
+from backproof.checks.learning.by_doing import Step, each_batch
 from backproof.checks.learning.given import Given
 
 FEWEST = 6  # at each rate, where steps are slow
 STEPS = (
     24  # at each rate: enough to tell a rate that throws the weights away from one that does not
 )
+# where those show no rate that lowers the loss: XOR is on its plateau for hundreds at the best one
+PATIENT = 3000
 NEARLY = 0.8  # of what the best rate gains
 # half a power of ten apart, over all that people write
 RATES = tuple(float(10 ** (power / 2)) for power in range(-16, 7))
@@ -51,6 +53,11 @@ class RangeTest:
             return math.nan
         return min(rate for rate in self.losses if self.fall(rate) >= NEARLY * most)
 
+    @property
+    def gain(self) -> float:
+        """By how much the loss falls at the rate at which it falls most; 0 if at none."""
+        return max(0.0, *(self.start - loss for loss in self.losses.values()))
+
     def fall(self, rate: float) -> float:
         """By how much the loss falls at the tested rate that is nearest."""
         nearest = min(self.losses, key=lambda tested: abs(math.log(tested / rate)))
@@ -58,7 +65,12 @@ class RangeTest:
 
 
 def range_test(
-    given: Given, step: Step, *, around: float | None = None, limit_s: float = 3.0
+    given: Given,
+    step: Step,
+    *,
+    around: float | None = None,
+    limit_s: float = 3.0,
+    most: int = STEPS,
 ) -> RangeTest:
     """Try many rates.
 
@@ -67,6 +79,7 @@ def range_test(
         step: what one step does.
         around: a rate that is to be among those tested.
         limit_s: seconds, about: slow steps are fewer, and only whole powers of ten are tried.
+        most: steps at each rate, if the time allows them.
     Returns: the loss after each.
     """
     start = time.perf_counter()
@@ -83,15 +96,15 @@ def range_test(
         losses[rate] = _after(given, step, rate, steps)
         if len(losses) == 1:
             each = (time.perf_counter() - start) / STEPS
-            steps = max(FEWEST, min(STEPS, int(limit_s / (len(rates) * each))))
-            losses = {rate: _after(given, step, rate, steps)} if steps < STEPS else losses
+            steps = max(FEWEST, min(most, int(limit_s / (len(rates) * each))))
+            losses = {rate: _after(given, step, rate, steps)} if steps != STEPS else losses
     return RangeTest(before, dict(sorted(losses.items())), steps)
 
 
 def _after(given: Given, step: Step, rate: float, steps: int) -> float:
     W = given.W
     b = given.b
-    rows = _rows(len(given.x))
+    rows = each_batch(given)
     with np.errstate(all="ignore"):
         for _ in range(steps):
             W, b = step(W, b, next(rows), rate)

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from backproof.checks.learning import by_doing, of_data, of_doing
+from backproof.checks.learning import by_doing, of_data, of_doing, rates
 from backproof.checks.learning import given as handed_over
 from backproof.checks.learning.answer import Answer
 from backproof.checks.learning.by_doing import Course, StepFailed, our_step, their_step
 from backproof.checks.learning.course import of_losses
 from backproof.checks.learning.data_signs import DataSigns
 from backproof.checks.learning.finding import Progress, Symptom
-from backproof.checks.learning.flow import STARVED_IN_VAIN, vanishing
+from backproof.checks.learning.flow import STARVED_IF_SLOW, STARVED_IN_VAIN, vanishing
 from backproof.checks.learning.given import Arrays, Given
 from backproof.checks.learning.history import read_history
 from backproof.checks.learning.passes import run
@@ -123,6 +123,7 @@ class Door:
         rate: their learning rate, if it was told.
         limit_s: seconds for watching.
         inside: whether the learning rate is inside their step, which then takes none.
+        finds_rate: the step by which a rate is looked for where none was told.
         remarks: to be told among the notes.
     """
 
@@ -131,6 +132,7 @@ class Door:
     rate: float | None
     limit_s: float
     inside: bool = False
+    finds_rate: MakeStep = our_step
     remarks: list[str] = field(default_factory=list)
 
     def answer(self, history: Sequence[Any] | None, tries: bool) -> Answer:
@@ -251,7 +253,7 @@ class Door:
         if math.isfinite(signs.loss):
             found += judge(signs, now.x, self._labels())
             if course.knows > UNLEARNED and course.last.step >= of_doing.ENOUGH_STEPS:
-                found += vanishing(signs, STARVED_IN_VAIN)
+                found += vanishing(signs, STARVED_IF_SLOW if slow else STARVED_IN_VAIN)
             if not slow:
                 found += of_doing.poor_minimum(now, signs, data, self._right(now), course)
         else:
@@ -271,7 +273,8 @@ class Door:
             return self.rate, False
         if self.rate is not None:
             return self.rate, False
-        best = range_test(self.given, our_step(self.given), limit_s=self.limit_s / 2).best
+        finder = self.finds_rate(self.given)
+        best = range_test(self.given, finder, limit_s=self.limit_s / 2).best
         rate = best if math.isfinite(best) else 0.1
         notes.append(f"no learning rate was told: {rate:.2g} was found by a short test")
         return rate, True
@@ -279,8 +282,14 @@ class Door:
     def _range(self, step: by_doing.Step, course: Course, chosen: bool) -> RangeTest | None:
         if chosen or not course.rate > 0 or not math.isfinite(course.rate):
             return None
-        tested = our_step(self.given) if self.inside else step
-        return range_test(self.given, tested, around=course.rate, limit_s=self.limit_s)
+        tried = our_step(self.given) if self.inside else step
+        tested = range_test(self.given, tried, around=course.rate, limit_s=self.limit_s)
+        if tested.gain < of_doing.BETTER * course.prior and course.knows > UNLEARNED:
+            limit_s = 2 * self.limit_s  # a few steps are not enough to leave where it stands
+            return range_test(
+                self.given, tried, around=course.rate, limit_s=limit_s, most=rates.PATIENT
+            )
+        return tested
 
     def _now(self, course: Course | None) -> Given:
         if course is None:

@@ -119,7 +119,13 @@ def output_of(output: str, z: np.ndarray) -> np.ndarray:
     return named(output).h(z)
 
 
-def steps(network: Network, archive: Archive, inputs: Inputs, last: int) -> list[Step]:
+def steps(
+    network: Network,
+    archive: Archive,
+    inputs: Inputs,
+    last: int,
+    place: tuple[str, bool] | None = None,
+) -> list[Step]:
     """The first updates that follow a pass.
 
     Args:
@@ -127,6 +133,7 @@ def steps(network: Network, archive: Archive, inputs: Inputs, last: int) -> list
         archive: all arrays.
         inputs: those that may go in.
         last: when the recording ended.
+        place: where alone an input is looked for, if that is known.
     """
     changes = network.change_times()
     starts = [time for time in (network.start(), *changes) if time >= network.start()]
@@ -135,6 +142,7 @@ def steps(network: Network, archive: Archive, inputs: Inputs, last: int) -> list
     known: list[Input] = []
     for since, until in windows[:MOST_WINDOWS]:
         some = _fitting(network, inputs, since, until)
+        some = [one for one in some if place in (None, one.place)]
         if found:  # what went in before may go in again, another element, and what is new since
             places = {one.place for one in known}
             since_then = found[-1][0]

@@ -153,7 +153,10 @@ def _with_biases(
             below = [
                 Network((*layers, one), hidden[: len(layers) + 1], "linear") for one in choices
             ]
-            counts = [len(steps(one, archive, inputs, end)) for one in below]
+            place = chain[0].input.place
+            counts = [len(steps(one, archive, inputs, end, place)) for one in below]
+            if not any(counts):
+                counts = [len(steps(one, archive, inputs, end)) for one in below]
             choices = [choices[counts.index(max(counts))]]
         layers = (*layers, choices[0])
     return layers

@@ -43,7 +43,7 @@ def candidates(found: Recognised, passes: Sequence[Pass], until: int) -> list[Ta
     labels: list[Targets] = []
     values: list[Targets] = []
     for made, array in _arrays(found, passes, rows, until):
-        for Y in _as_targets(array, len(rows), passes[0].p.shape[1]):
+        for Y in as_targets(array, len(rows), passes[0].p.shape[1]):
             if Y.tobytes() in known:
                 continue
             known.add(Y.tobytes())
@@ -129,7 +129,9 @@ def _rows_of(value: np.ndarray, parts: Sequence[tuple[int, list[int]]]) -> Itera
             yield value[:, picked].T
 
 
-def _as_targets(value: np.ndarray, N: int, K: int) -> Iterator[np.ndarray]:
+def as_targets(value: np.ndarray, N: int, K: int) -> Iterator[np.ndarray]:
+    """An array as targets of N samples and K outputs, a row each: values, one-hot rows, or the
+    numbers of classes; nothing where it cannot be that."""
     array = np.squeeze(value)
     wanted = tuple(n for n in (N, K) if n != 1)
     for turned in (array, array.T)[: max(1, array.ndim)]:
