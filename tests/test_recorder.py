@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backproof.checks.candidates.inside.plain import LARGEST_ARRAY
 from backproof.checks.candidates.inside.recorder import Recorder
 from backproof.checks.candidates.inside.recording import Recording, of, pack, unpack
-from backproof.checks.candidates.inside.values import LARGEST_ARRAY
 
 ROOM = Path(__file__).resolve().parent.parent / "checks" / "candidates" / "inside"
 
@@ -274,11 +274,12 @@ def test_recording_crosses_the_pipe_unchanged_and_nothing_else_passes_for_one() 
 
 
 def test_what_runs_beside_a_candidate_needs_numpy_and_python_alone() -> None:
-    for name in ("recorder.py", "values.py", "recording.py"):
+    own = ("recorder", "values", "gathered", "plain")
+    for name in (*(f"{module}.py" for module in own), "recording.py"):
         imported = {
             line.split()[1]
             for line in (ROOM / name).read_text().splitlines()
             if line.startswith(("from backproof", "import backproof"))
         }
         assert {".".join(module.split(".")[2:4]) for module in imported} <= {"candidates.inside"}
-        assert {module.split(".")[4] for module in imported} <= {"recorder", "values"}
+        assert {module.split(".")[4] for module in imported} <= set(own)

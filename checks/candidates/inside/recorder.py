@@ -225,12 +225,17 @@ class Recorder:
             known = places.get(found.slot)
             if known is None or len(found.name) < len(known.name):
                 places[found.slot] = found  # under the shortest of its names
-        for found in places.values():
-            if self._note(found):
-                edited = found.identity and call.given.get(found.name) == found.identity
-                kind = "edit" if edited else "value"
-                where = Site(call.file, call.line, call.function, found.name, kind)
-                self._keep(where, found.value, call.caller, self._slot(found.slot))
+        changed = [found for found in places.values() if self._note(found)]
+        for found in changed:
+            edited = found.identity and call.given.get(found.name) == found.identity
+            kind = "edit" if edited else "value"
+            where = Site(call.file, call.line, call.function, found.name, kind)
+            self._keep(where, found.value, call.caller, self._slot(found.slot))
+        for found in changed:
+            for whole in self._reader.wholes_of(found.slot):
+                if self._note(whole):  # the line mentions a part of it alone
+                    where = Site(call.file, call.line, call.function, found.name, "value")
+                    self._keep(where, whole.value, call.caller, self._slot(whole.slot))
 
     def _slot(self, slot: Slot) -> int:
         return self._slot_of.setdefault(slot, len(self._slot_of))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,6 +45,7 @@ class _Table:
     products: np.ndarray
     norms: np.ndarray
     near: np.ndarray
+    in_order: np.ndarray
 
     @staticmethod
     def of(made: list[Made]) -> _Table:
@@ -59,7 +61,16 @@ class _Table:
         times = [one.time for one in made]
         reach = float(np.abs(direction).sum())
         near = np.array([closeness(one.eps) for one in made])
-        return _Table(made, times, direction, reach, pairs[:, 0], pairs[:, 1], near)
+        in_order = np.sort(pairs[:, 0])
+        return _Table(made, times, direction, reach, pairs[:, 0], pairs[:, 1], near, in_order)
+
+    def may_have(self, wanted: np.ndarray) -> np.ndarray:
+        """Of several arrays, one a row, which may be among them, at any time."""
+        products = wanted @ self.direction
+        off = float(self.near.max()) * self.reach * np.abs(wanted).max(axis=1)
+        begin = np.searchsorted(self.in_order, products - off, side="left")
+        end = np.searchsorted(self.in_order, products + off, side="right")
+        return np.asarray(end > begin)
 
     def equal(self, wanted: np.ndarray, since: int, until: int) -> Iterator[Made]:
         """Those that are this array, and were made in some time."""
@@ -119,8 +130,17 @@ class Archive:
 
     def numbers(self, since: int, until: int) -> np.ndarray:
         """The single numbers that were made in some time, without their signs."""
-        some = [one.value for one in self._made_of.get((), ()) if since <= one.time <= until]
-        return np.abs(np.array([float(value.reshape(-1)[0]) for value in some]))
+        times, numbers = self._numbers
+        begin = np.searchsorted(times, since, side="left")
+        end = np.searchsorted(times, until, side="right")
+        return numbers[begin:end]
+
+    @cached_property
+    def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """When each single number was made, and how large it is."""
+        some = self._made_of.get((), ())
+        times = np.array([one.time for one in some], dtype=np.int64)
+        return times, np.abs(np.array([float(one.value.reshape(-1)[0]) for one in some]))
 
     def _times_of(self, shape: tuple[int, ...]) -> list[int]:
         if shape not in self._times:
@@ -130,11 +150,28 @@ class Archive:
     def _of(self, array: np.ndarray) -> Iterator[tuple[_Table, np.ndarray]]:
         """The tables in which an array may be, as it is and transposed."""
         for turned in (array, array.T)[: max(array.ndim, 1)]:
-            shape = turned.shape
-            if shape in self._made_of and shape not in self._tables:
-                self._tables[shape] = _Table.of(self._made_of[shape])
-            if shape in self._tables:
-                yield self._tables[shape], turned
+            table = self._table(turned.shape)
+            if table is not None:
+                yield table, turned
+
+    def _table(self, shape: tuple[int, ...]) -> _Table | None:
+        if shape in self._made_of and shape not in self._tables:
+            self._tables[shape] = _Table.of(self._made_of[shape])
+        return self._tables.get(shape)
+
+    def may_have(self, wanted: np.ndarray) -> np.ndarray:
+        """Of several arrays, one after the other along the first axis, which may have been made: a
+        quick look at all of them, before each is searched for."""
+        count = len(wanted)
+        found = np.zeros(count, bool)
+        shape = tuple(n for n in wanted.shape[1:] if n != 1)
+        stack = wanted.reshape(count, *shape)
+        with np.errstate(all="ignore"):
+            for turned in [stack, stack.swapaxes(1, -1)] if len(shape) > 1 else [stack]:
+                table = self._table(turned.shape[1:])
+                if table is not None:
+                    found |= table.may_have(turned.reshape(count, -1))
+        return found
 
     def places(self, wanted: np.ndarray, since: int, until: int) -> Iterator[Made]:
         """Where an array is among those that were made in some time, the first first."""

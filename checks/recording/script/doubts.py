@@ -25,9 +25,15 @@ def unseen(best: Reading) -> str:
     return next((str(quantity) for quantity in wanted if quantity not in shown), "")
 
 
-def undecided(best: Reading, tried: Sequence[Reading]) -> str:
+def undecided(best: Reading, tried: Sequence[Reading], later: Sequence[Reading]) -> str:
     """Why what is no gradient of the cost need not be wrong; "" where it is right, or wrong for
-    every loss, or for the one that the script computes itself."""
+    every loss, or for the one that the script computes itself.
+
+    Args:
+        best: how the first step is read.
+        tried: all readings of it.
+        later: of the steps after it.
+    """
     if best.is_off:
         return ""
     if not best.top:
@@ -38,6 +44,12 @@ def undecided(best: Reading, tried: Sequence[Reading]) -> str:
             return (
                 f"none of {', '.join(names[:6])} fits as the targets of what is taken off "
                 f"{best.found.names[-1]}"
+            )
+        distinct = len({one.input.rows.tobytes() for one in best.step.passes})
+        if len(best.passes) < distinct and not (best.is_alike or best.shows_delta):
+            return (
+                f"{distinct} passes were seen before the first update, and no array that could be "
+                f"the targets of all"
             )
         shows = best.is_alike or best.shows_error or best.shows_delta or any(best.seen.values())
         if not shows:
@@ -54,7 +66,7 @@ def undecided(best: Reading, tried: Sequence[Reading]) -> str:
                 f"what {name} loses is not the gradient of the "
                 f"{best.head.cost} against {best.targets.name}, and {explained}"
             )
-    return _unknown_cost(best, tried)
+    return _unknown_cost(best, [*tried, *later])
 
 
 def _explained(best: Reading, quantity: Quantity) -> str:
@@ -88,7 +100,7 @@ def _unknown_cost(best: Reading, tried: Sequence[Reading]) -> str:
         return ""
     same = [one for one in tried if one.targets.Y.tobytes() == best.targets.Y.tobytes()]
     if any(one.shows_cost for one in same):
-        return ""
+        return ""  # of what came out before the update, or behind it
     return (
         f"what {best.found.names[-1]} loses is the gradient of no cost that is known here against "
         f"{best.targets.name}, and no number was seen to be such a cost either"

@@ -18,6 +18,7 @@ MOST_WEIGHTS = 40  # variables, those that were there first
 MOST_EDGES = 8  # of one orientation of one version of the weights
 MOST_INPUTS = 300  # different arrays that are tried as an input
 MOST_BIASES = 12
+LARGEST_STACK = 2_000_000  # entries of inputs that are looked at together
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Layer:
         b: the bias; None where there is none, or where it is a column of W.
         turned: whether W is (n_in, n_out).
         ones: which column of W, as (n_out, n_in), is multiplied by 1: 0 or -1; None for none.
+        is_fixed: whether b is a number that is never meant to change.
     """
 
     W: Variable
     b: Variable | None
     turned: bool
     ones: int | None = None
+    is_fixed: bool = False
 
     @property
     def key(self) -> int:
@@ -43,8 +46,8 @@ class Layer:
 
     @property
     def has_bias(self) -> bool:
-        """Whether anything is added to the product."""
-        return self.b is not None or self.ones is not None
+        """Whether anything that is meant to change is added to the product."""
+        return (self.b is not None and not self.is_fixed) or self.ones is not None
 
     def numbers(self, time: int) -> tuple[np.ndarray, np.ndarray]:
         """W as (n_out, n_in), and the bias, at a time."""
@@ -74,6 +77,7 @@ class Edge:
         found: where z, or what an activation makes of it, was seen: by the activation's name.
         until: when its weights changed.
         rivals: other variables that may be the bias, as all of them are zero so far.
+        alike: other variables that hold the very bias at that time.
     """
 
     layer: Layer
@@ -84,6 +88,7 @@ class Edge:
     found: dict[str, Made]
     until: int
     rivals: tuple[Variable, ...] = ()
+    alike: tuple[Variable, ...] = ()
 
     @property
     def x(self) -> np.ndarray:
@@ -107,6 +112,7 @@ class _Bias:
     numbers: np.ndarray
     since: int = 0
     rivals: tuple[Variable, ...] = ()
+    alike: tuple[Variable, ...] = ()
 
 
 class Finder:
@@ -142,22 +148,46 @@ class Finder:
         biases = list(self._biases(len(M), version.time, until))
         if layer.ones is not None:
             biases = [_Bias(None, column)]
-        for one in self.inputs.of(M.shape[1], layer.ones, until)[:MOST_INPUTS]:
-            if not one.rows.any() or not self.archive.has(
-                (len(one.rows), len(M)), version.time, until
-            ):
-                continue
+        some = [
+            one
+            for one in self.inputs.of(M.shape[1], layer.ones, until)[:MOST_INPUTS]
+            if one.rows.any() and self.archive.has((len(one.rows), len(M)), version.time, until)
+        ]
+        likely = [self._likely(some, M, bias) for bias in biases]
+        for index, one in enumerate(some):
             product = one.rows @ M.T
-            for bias in biases:
+            for bias, may_be in zip(biases, likely, strict=True):
+                if not may_be[index]:
+                    continue
                 z = product + bias.numbers
                 found = self._seen(z, max(version.time, bias.since), until)
                 if found:
                     whole = Layer(layer.W, bias.variable, layer.turned, layer.ones)
-                    yield Edge(whole, one, M, bias.numbers, z, found, until, bias.rivals)
+                    yield Edge(
+                        whole, one, M, bias.numbers, z, found, until, bias.rivals, bias.alike
+                    )
                     count += 1
                     break
             if count >= MOST_EDGES:
                 return
+
+    def _likely(self, some: Sequence[Input], M: np.ndarray, bias: _Bias) -> np.ndarray:
+        """Which inputs may have a product that was seen, or what is commonly made of it."""
+        found = np.zeros(len(some), bool)
+        by_count: dict[int, list[int]] = {}
+        for index, one in enumerate(some):
+            by_count.setdefault(len(one.rows), []).append(index)
+        for count, indices in by_count.items():
+            share = max(1, LARGEST_STACK // (count * max(M.shape)))
+            for begin in range(0, len(indices), share):
+                part = indices[begin : begin + share]
+                z = np.concatenate([some[index].rows for index in part]) @ M.T + bias.numbers
+                with np.errstate(all="ignore"):
+                    for name, make in functions(len(M)).items():
+                        if name in COMMON or name == "identity":
+                            made = make(z).reshape(len(part), count, len(M))
+                            found[part] |= self.archive.may_have(made)
+        return found
 
     def _biases(self, n: int, since: int, until: int) -> Iterator[_Bias]:
         """Whatever has as many entries as the layer has units; and zeros."""
@@ -170,7 +200,8 @@ class Finder:
                 fresh = id(made.value) not in known and len(known) < MOST_BIASES
                 if made.time <= until and fresh and made.value.any():
                     known.add(id(made.value))
-                    yield _Bias(one, made.value.reshape(-1), made.time)
+                    alike = tuple(_holding(made.value, fitting))
+                    yield _Bias(one, made.value.reshape(-1), made.time, alike=alike)
         zeros = [one for one in fitting if not one.at(since).any() and len(one.versions) > 1]
         moving = [one for one in zeros if one.moves]
         # a wrong gradient may throw it far at the first step: then it must be the only one
@@ -193,6 +224,13 @@ class Finder:
                     if made is not None:
                         found.setdefault(name, made)
         return found
+
+
+def _holding(value: np.ndarray, some: Sequence[Variable]) -> Iterator[Variable]:
+    """The variables that hold an array first."""
+    for one in some:
+        if one.versions[0].value is value:
+            yield one
 
 
 def _is_weights(value: np.ndarray) -> bool:

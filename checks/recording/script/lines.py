@@ -43,9 +43,25 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
         steps = [Quantity("da", first.layer), *steps]
     for step in steps:
         found = locate(own, step, sources)
-        if found is not None and sources.computes(found.file, found.line):
+        if found is None or not sources.computes(found.file, found.line):
+            continue
+        if _works_since(best.passes[0].began, found, recording):
             return found
     return None
+
+
+def _works_since(time: int, found: Found, recording: Recording) -> bool:
+    """Whether a line makes anything from a time on: one that merely had such numbers before the
+    first pass, as the line that draws the weights, makes no gradient."""
+    times = [made.time for made in recording.made if _is_at(found, made.site)]
+    for series in recording.series:
+        if _is_at(found, series.site):
+            times.append(int(series.times.max()))
+    return max(times, default=0) >= time
+
+
+def _is_at(found: Found, site: Site) -> bool:
+    return (site.file, site.line) == (found.file, found.line)
 
 
 def _own(best: Reading, first: Quantity, recording: Recording) -> Own | None:

@@ -18,6 +18,7 @@ from backproof.checks.recording.page import Page, ratio
 
 FITS = 1e-7  # of what is left of a difference of weights, relative to its largest entry
 LEAST = 1e-6  # share that a part must have, of the largest: less is rounding
+FEWEST = 2  # outputs, which two numbers always explain
 AS_LARGE = 1e-6  # relative, of entries that were cut off at one size
 
 
@@ -36,7 +37,7 @@ def unusual(lost: np.ndarray, M: np.ndarray, page: Page, layer: int) -> str:
         return "weights of the classes with weight decay would explain it"
     Y = page.problem.Y
     K = max(Y.shape[1], 2)
-    if is_sum_of(lost, [right, (Y - 1 / K).T @ _input(page)], [True, True]):
+    if Y.size > FEWEST and is_sum_of(lost, [right, (Y - 1 / K).T @ _input(page)], [True, True]):
         return "smoothed labels would explain it"
     return ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -125,6 +125,7 @@ def steps(
     inputs: Inputs,
     last: int,
     place: tuple[str, bool] | None = None,
+    seen_at: Collection[tuple[str, bool]] = (),
 ) -> list[Step]:
     """The first updates that follow a pass.
 
@@ -134,6 +135,7 @@ def steps(
         inputs: those that may go in.
         last: when the recording ended.
         place: where alone an input is looked for, if that is known.
+        seen_at: where inputs of the first layer were seen.
     """
     changes = network.change_times()
     starts = [time for time in (network.start(), *changes) if time >= network.start()]
@@ -141,7 +143,7 @@ def steps(
     found: list[tuple[int, int, tuple[Pass, ...]]] = []
     known: list[Input] = []
     for since, until in windows[:MOST_WINDOWS]:
-        some = _fitting(network, inputs, since, until)
+        some = _fitting(network, inputs, since, until, seen_at)
         some = [one for one in some if place in (None, one.place)]
         if found:  # what went in before may go in again, another element, and what is new since
             places = {one.place for one in known}
@@ -182,11 +184,19 @@ def _when_settled(network: Network, until: int, last: int) -> int:
     return max(ends, default=last)
 
 
-def _fitting(network: Network, inputs: Inputs, since: int, until: int) -> list[Input]:
-    """What is as wide as the first layer."""
+def _fitting(
+    network: Network,
+    inputs: Inputs,
+    since: int,
+    until: int,
+    seen_at: Collection[tuple[str, bool]],
+) -> list[Input]:
+    """What is as wide as the first layer: what came last, and what lies where an input was seen."""
     first = network.layers[0]
     width = first.numbers(since)[0].shape[1]
-    return inputs.of(width, first.ones, until)[-MOST_INPUTS:]
+    some = inputs.of(width, first.ones, until)
+    before = [one for one in some[:-MOST_INPUTS] if one.place in seen_at]
+    return before[-MOST_INPUTS:] + some[-MOST_INPUTS:]
 
 
 def _passes(

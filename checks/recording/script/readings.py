@@ -18,6 +18,7 @@ from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.page import Page
 from backproof.checks.recording.script import costs
+from backproof.checks.recording.script.archive import CLOSE
 from backproof.checks.recording.script.changes import (
     Change,
     by_factor,
@@ -34,6 +35,7 @@ from backproof.checks.recording.script.written import Written, conventional
 
 ROUNDINGS = 200.0  # that a sample's share of a gradient may be off by, in its type's
 ALIKE = 1e-4  # relative: magnitudes that are one number
+MOST_NUMBERS = 1_000  # of a pass, that are looked for one by one
 FUZZY = 0.02  # of a change: what is known no better says nothing of a gradient
 
 
@@ -125,12 +127,24 @@ class Reading:
         begin = 0
         for one in self.passes:
             end = begin + len(one.p)
-            error = self.page.problem.Y[begin:end] - one.p
-            some = self.found.archive.multiples(error, self.step.until)
-            if not any(each.made.time >= one.ended for each in some):
+            Y = self.page.problem.Y[begin:end]
+            some = self.found.archive.multiples(Y - one.p, self.step.until)
+            seen = any(each.made.time >= one.ended for each in some)
+            if not seen and not self._has_numbers(Y - one.p, Y, one.ended):
                 return False
             begin = end
         return True
+
+    def _has_numbers(self, error: np.ndarray, Y: np.ndarray, since: int) -> bool:
+        """Whether lines make every entry of an error as a single number; where all targets are 0
+        the outputs themselves would do."""
+        if not Y.any() or error.size > MOST_NUMBERS:
+            return False
+        numbers = np.sort(self.found.archive.numbers(since, self.step.until))
+        sizes = np.abs(error).reshape(-1)
+        begin = np.searchsorted(numbers, sizes * (1 - CLOSE))
+        end = np.searchsorted(numbers, sizes * (1 + CLOSE), side="right")
+        return bool((end > begin).all())
 
     @cached_property
     def shows_cost(self) -> bool:
@@ -206,8 +220,8 @@ class Reading:
         found = set()
         for number, layer in enumerate(self.found.layers, start=1):
             quantity = Quantity("db", number)
-            fixed = layer.b is not None and not layer.b.ever_differs
-            if fixed and not self.hides(quantity):
+            stays = layer.has_bias and layer.b is not None and not layer.b.ever_differs
+            if stays and not self.hides(quantity):
                 found.add(quantity)
         return frozenset(found)
 

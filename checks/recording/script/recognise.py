@@ -18,7 +18,7 @@ from backproof.checks.recording.script.archive import Archive
 from backproof.checks.recording.script.chains import Chain, Chains
 from backproof.checks.recording.script.functions import OUTPUTS
 from backproof.checks.recording.script.inputs import Inputs
-from backproof.checks.recording.script.layers import Finder, Layer
+from backproof.checks.recording.script.layers import Edge, Finder, Layer
 from backproof.checks.recording.script.passes import Network, steps
 from backproof.checks.recording.script.plainer import numbers, vectors, with_rows
 from backproof.checks.recording.script.recognised import NotRecognised, Recognised
@@ -29,7 +29,7 @@ from backproof.checks.recording.script.refusals import (
     refuse_unseen,
     refuse_unused,
 )
-from backproof.checks.recording.script.still import with_still_biases
+from backproof.checks.recording.script.still import with_fixed_biases, with_still_biases
 from backproof.checks.recording.script.updates import updates_itself
 from backproof.checks.recording.script.variables import Variable, variables
 from backproof.checks.recording.source import Sources
@@ -56,6 +56,7 @@ def recognise(recording: Recording) -> Recognised:
     refuse_frozen(found, held)
     refuse_unused(found, held)
     layers = with_still_biases(found.layers, best, recording.made, held, sources)
+    layers = with_fixed_biases(layers, recording.series)
     return replace(found, network=replace(found.network, layers=layers))
 
 
@@ -128,7 +129,8 @@ def _at_work(chains: Chains, chain: Chain, archive: Archive, inputs: Inputs) -> 
     output = next((name for name in OUTPUTS if name in last.found), "linear")
     layers = _with_biases(chain, tuple(hidden), archive, inputs)
     network = Network(layers, tuple(hidden), output)
-    found = steps(network, archive, inputs, archive.made[-1].time)
+    places = {edge.input.place for edge in chains.edges if edge.key == chain[0].key}
+    found = steps(network, archive, inputs, archive.made[-1].time, seen_at=places)
     if not found:
         names = [edge.layer.W.name for edge in chain]
         raise NotRecognised(
@@ -143,7 +145,7 @@ def _with_biases(
     """The layers, each with the bias that reproduces what it makes once that is no longer zero."""
     end = archive.made[-1].time
     layers: tuple[Layer, ...] = ()
-    for edge in chain:
+    for edge in _with_own_biases(chain):
         taken = [id(layer.b) for layer in layers]
         rivals = [one for one in edge.rivals if id(one) not in taken][:MOST_RIVALS]
         choices = [replace(edge.layer, b=rival) for rival in rivals]
@@ -160,3 +162,15 @@ def _with_biases(
             choices = [choices[counts.index(max(counts))]]
         layers = (*layers, choices[0])
     return layers
+
+
+def _with_own_biases(chain: Chain) -> Iterator[Edge]:
+    """The layers; where several take one bias, which is a name that holds each of theirs in turn,
+    with the place that holds it alone."""
+    biases = [id(edge.layer.b) for edge in chain if edge.layer.b is not None]
+    for edge in chain:
+        own = [one for one in edge.alike if one.stays]
+        if biases.count(id(edge.layer.b)) > 1 and own:
+            yield replace(edge, layer=replace(edge.layer, b=own[0]))
+        else:
+            yield edge

@@ -28,7 +28,7 @@ class NotRecognised(Exception):
 
 @dataclass(frozen=True)
 class Held:
-    """Arrays that one name held, in the order of time."""
+    """Arrays of one shape that one name held, in the order of time."""
 
     made: list[Made]
 
@@ -69,15 +69,16 @@ class Recognised:
     inputs: Inputs
 
     @cached_property
-    def _held(self) -> dict[str, Held]:
-        found: dict[str, list[Made]] = {}
+    def _held(self) -> list[Held]:
+        found: dict[tuple[str, tuple[int, ...]], list[Made]] = {}
         for made in self.archive.made:
-            found.setdefault(made.site.name, []).append(made)
-        return {name: Held(some) for name, some in found.items()}
+            shape = np.squeeze(made.value).shape  # two functions may give one name to two things
+            found.setdefault((made.site.name, shape), []).append(made)
+        return [Held(some) for some in found.values()]
 
     def held_between(self, since: int, until: int) -> list[Held]:
         """What every name held that was given something new in some time."""
-        return [held for held in self._held.values() if held.was_given(since, until)]
+        return [held for held in self._held if held.was_given(since, until)]
 
     def with_output(self, output: str) -> Recognised:
         """The same with another output, which no line was seen to hold."""

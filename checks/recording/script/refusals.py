@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from backproof.checks.candidates.inside.plain import LARGEST_ARRAY
 from backproof.checks.candidates.inside.recording import Made, Recording
-from backproof.checks.candidates.inside.values import LARGEST_ARRAY
 from backproof.checks.recording.script.chains import Chain, Chains
 from backproof.checks.recording.script.frozen import layer_before
 from backproof.checks.recording.script.layers import Edge

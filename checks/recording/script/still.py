@@ -1,5 +1,6 @@
 """Biases that a forward pass adds and nothing ever changes: zero at first, they cannot be told from
-none by numbers, and the line that adds them names them."""
+none by numbers, and the line that adds them names them. Where all layers add a number, the same to
+each of their units, it is none that is meant to change."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backproof.checks.candidates.inside.recording import Made
+from backproof.checks.candidates.inside.recording import Made, Series
 from backproof.checks.recording.script.chains import Chain
 from backproof.checks.recording.script.layers import Edge, Layer
 from backproof.checks.recording.script.variables import Variable
@@ -40,6 +41,27 @@ def with_still_biases(
             whole = replace(layer, b=b)
         found.append(whole)
     return tuple(found)
+
+
+def with_fixed_biases(layers: Sequence[Layer], series: Sequence[Series]) -> tuple[Layer, ...]:
+    """The layers, their biases as fixed where each adds one number that never changes.
+
+    Args:
+        layers: of the network.
+        series: all single numbers that were recorded.
+    """
+    if all(_is_number(layer.b, series) for layer in layers):
+        return tuple(replace(layer, is_fixed=True) for layer in layers)
+    return tuple(layers)
+
+
+def _is_number(b: Variable | None, series: Sequence[Series]) -> bool:
+    """Whether a bias is one number, held as such, that is added to all units and stays."""
+    if b is None or b.ever_differs:
+        return False
+    value = float(b.versions[0].value.reshape(-1)[0])
+    alike = bool((b.versions[0].value == value).all())
+    return value != 0 and alike and any(bool((one.values == value).any()) for one in series)
 
 
 def _still(

@@ -49,12 +49,22 @@ def candidates(found: Recognised, passes: Sequence[Pass], until: int) -> list[Ta
             known.add(Y.tobytes())
             if Y.shape[1] > 1 and not Y.any():
                 continue  # zeros that something is gathered in, and no class
-            one = Targets(made.site.name or "what a line returns", Y, _are_labels(Y))
+            one = Targets(_name(made, found, passes), Y, _are_labels(Y))
             if one.are_labels:
                 labels.append(one)
             elif made.time <= passes[-1].began and len(values) < MOST_VALUES:
                 values.append(one)
     return labels + values
+
+
+def _name(made: Made, found: Recognised, passes: Sequence[Pass]) -> str:
+    """What the script calls an array; of one that a line returned first, what held it last."""
+    if made.site.kind == "return":
+        for one in reversed(found.archive.made):
+            is_named = one.site.kind != "return" and one.site.name
+            if one.value is made.value and is_named and one.time <= passes[-1].ended:
+                return one.site.name
+    return made.site.name or "what a line returns"
 
 
 def _outputs(found: Recognised, passes: Sequence[Pass]) -> Iterator[bytes]:

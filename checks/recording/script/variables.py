@@ -18,9 +18,9 @@ LARGEST_MOVE = 3.0  # times the largest entry, in the first update
 BURST = 4.0  # times the usual time between two changes: more is a pause
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Variable:
-    """One place and what it held.
+    """One place and what it held; no two are equal.
 
     Attributes:
         name: as the script writes it.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -87,11 +88,13 @@ class Watched:
         where = f"line {first}" if first == last else f"lines {first} to {last}"
         samples = "single samples" if self.page.N == 1 else f"batches of {self.page.N}"
         sizes = "-".join(map(str, self.network.sizes))
+        fixed = all(layer.is_fixed for layer in self.network.layers)
+        biases = ", biases that never change" if fixed else ""
+        compared = f"{head.cost} against {self.reading.targets.name}"
         return (
             f"I saw a {sizes} network: {', '.join(self.network.names)} "
-            f"({self.layout.replace(',', ', ')}), {hidden or 'no hidden layer'}, {head.output} "
-            f"output, {head.cost} against {self.reading.targets.name}, {samples} in {place}{step}, "
-            f"updated on {where}."
+            f"({self.layout.replace(',', ', ')}){biases}, {hidden or 'no hidden layer'}, "
+            f"{head.output} output, {compared}, {samples} in {place}{step}, updated on {where}."
         )
 
     def _lines(self) -> tuple[int, int]:
@@ -160,9 +163,9 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         raise NotRecognised(
             f"what the first step takes off the parameter of {missing} was not seen", network.names
         )
-    later = _later(best, network, written) if best.page.N == 1 else ()
+    later = _later(best, network, written) if best.page.N == 1 or not best.top else ()
     best = _rescaled(best, later)
-    reason = undecided(best, tried) or left_out(best)
+    reason = undecided(best, tried, list(chain.from_iterable(later))) or left_out(best)
     if not reason and cost is None:
         reason = contradiction(best, tried)
     if reason:
@@ -171,7 +174,8 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         best = _shown(best, network, written)
     if all(best.seen.values()):
         best = carried_over(best, network, written) or best
-    return replace(concluded(best, recording), rivals=_rivals(best, tried), later=later)
+    alone = later if best.page.N == 1 else ()
+    return replace(concluded(best, recording), rivals=_rivals(best, tried), later=alone)
 
 
 def _shown(best: Reading, network: Recognised, written: Written) -> Reading:
