@@ -62,6 +62,34 @@ def test_attributes_elements_and_dictionaries_are_told_by_their_names() -> None:
     )
 
 
+def test_equal_arrays_of_a_list_are_several_and_those_that_moved_are_not_made_anew() -> None:
+    _, recording = run(
+        """\
+        import numpy as np
+
+        def work(x):
+            b = []
+            b.append(np.zeros(3))
+            b.append(np.zeros(3))
+            deltas = [x + 1, x + 2]
+            deltas.reverse()
+            cache = {}
+            cache["b1"] = np.zeros(3)
+            cache["b2"] = np.zeros(3)
+        """,
+        np.arange(3.0),
+    )
+    elements = [name for name in made(recording) if "[" in name[1]]
+    assert sorted(elements) == [
+        (5, "b[0]", "value"),
+        (6, "b[1]", "value"),
+        (7, "deltas[0]", "value"),
+        (7, "deltas[1]", "value"),
+        (10, "cache['b1']", "value"),
+        (11, "cache['b2']", "value"),
+    ]
+
+
 def test_argument_is_made_on_the_line_of_the_call() -> None:
     _, recording = run(
         """\

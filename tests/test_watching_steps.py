@@ -183,7 +183,7 @@ def test_a_gradient_that_cancels_in_every_step_shows_nothing(
 ) -> None:
     found = told["averaged_of_an_odd_function"]
     assert found["verdict"] == "untested"
-    assert "db[2], db[1] come to nothing but rounding" in found["diagnosis"]["findings"][0]
+    assert "db[2], db[1] come to nothing but rounding" in found["diagnosis"]["statement"]
 
 
 def test_a_slip_behind_an_output_whose_weights_are_a_vector_is_named(

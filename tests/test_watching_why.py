@@ -66,10 +66,11 @@ TANH = {"hidden": "np.tanh(z)", "slope": "(1 - a[i] ** 2)"}
 # what is changed, and the finding that is due; None where it learns
 CASES: dict[str, tuple[dict[str, str], str | None]] = {
     "healthy": ({}, None),
-    "healthy_relu": ({**RELU, "rate": "0.1"}, None),
     "healthy_in_batches": ({"batches": IN_BATCHES}, None),
     "healthy_xor": ({**XOR, **TANH, "scale": "1.0", "rate": "1.0"}, None),
     "tiny_weights": ({**XOR, "scale": "0.01"}, "stuck-at-prior"),
+    "equal_weights": ({"scale": "0 + 0.5"}, "symmetric-units"),
+    "zero_weights": ({"scale": "0"}, "symmetric-units"),
     "deep": ({"sizes": "[5, 9, 9, 9, 9, 9, 3]", "scale": "0.15"}, "vanishing"),
     "tiny_rate": ({"rate": "1e-6"}, "rate-too-small"),
     "large_rate": ({**RELU, "rate": "30.0"}, "rate-too-large"),
@@ -77,7 +78,6 @@ CASES: dict[str, tuple[dict[str, str], str | None]] = {
         {"data": f"{BLOBS}\nxs = xs * [1, 1e3, 1e4, 1, 50]", **RELU, "rate": "0.1"},
         "inputs-unscaled",
     ),
-    "shuffled": ({"data": f"{BLOBS}\nrng.shuffle(xs)"}, "labels-shuffled"),
     "shuffled_in_batches": (
         {"data": f"{BLOBS}\nrng.shuffle(xs)", "batches": IN_BATCHES},
         "labels-shuffled",
@@ -109,7 +109,8 @@ def test_right_script_is_told_why_it_does_not_learn(
 ) -> None:
     due = CASES[name][1]
     names = [symptom["name"] for symptom in told[name]["symptoms"]]
-    assert told[name]["verdict"] == "pass"
+    # with weights of zero, and as many samples of each class, gradients are nothing but rounding
+    assert told[name]["verdict"] == ("untested" if name == "zero_weights" else "pass")
     assert (due in names) if due else not names, names
 
 

@@ -54,7 +54,7 @@ def why_watched(found: Watched, *, tries: bool, limit_s: float) -> Answer | None
         door = Door(given, our_step, found.step.rate, limit_s)
     else:
         door = Door(given, adam_step, None, limit_s, finds_rate=adam_step)
-        door.remarks.append("its update is no plain descent: Adam stood in for it")
+        door.remarks.append("its update was not seen to be plain descent: Adam stood in for it")
     if seen.are_all:
         return door.answer(None, tries)
     door.remarks.append(

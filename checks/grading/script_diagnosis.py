@@ -23,6 +23,9 @@ def diagnosis_of(found: Watched, known: Diagnosis | None, lists: bool) -> Diagno
     """
     problem = found.page.problem
     outcome = "fail" if found.wrong else "pass"
+    if found.hidden and not found.wrong:
+        outcome = "untested"
+    hidden = [str(quantity) for quantity in found.hidden]
     step = None
     first = found.first_wrong
     if found.found is not None and found.found.quantity in found.page.values:
@@ -48,13 +51,18 @@ def diagnosis_of(found: Watched, known: Diagnosis | None, lists: bool) -> Diagno
     statement = "Every gradient of the first step is right."
     if found.reading.before is not None:
         statement = f"{', '.join(found.wrong)} are wrong from the second step on."
+    elif outcome == "untested":
+        statement = (
+            f"{', '.join(hidden)} come to nothing but rounding on its own data in every step that "
+            "was seen, so that nothing shows whether they are right."
+        )
     elif found.wrong:
         statement = f"{', '.join(found.wrong)} are wrong; the first wrong step is {step}."
     gradients = [*problem.W.values(), *problem.b.values()]
     return Diagnosis(
         outcome,
         f"{found.sentence} {statement}",
-        correct=list(found.right),
+        correct=[name for name in found.right if name not in hidden],
         wrong=list(found.wrong),
         first_step=step,
         line=line,

@@ -4,13 +4,14 @@ a library trains in it."""
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 from backproof.checks.candidates.source import Source
 
 # of arguments, where somebody means the checker's function and not one of their own
 PROTOCOLS = {"gradients": 4, "step": 5, "make": 2}
-LIBRARIES = ("sklearn", "tensorflow", "keras", "jax", "autograd", "tinygrad", "mxnet")
+LIBRARIES = ("tensorflow", "keras", "jax", "autograd", "tinygrad", "mxnet")
+DATA = {"datasets", "utils", "preprocessing"}  # modules of theirs that take no derivatives
+TRAINS = {"sklearn": "fit", "torch": "backward"}  # which method trains, or takes derivatives
 
 
 def is_script(source: Source) -> bool:
@@ -34,24 +35,37 @@ def _is_meant(node: ast.stmt) -> bool:
     return bool(names & set(PROTOCOLS))
 
 
-def libraries(text: str) -> Iterator[str]:
-    """The libraries that train or take derivatives, as far as a script says so."""
+def library(text: str) -> str:
+    """The library that takes derivatives for a script, as far as its imports say so; "" for none. A
+    library's data sets and tools are none of that."""
+    for node in ast.walk(ast.parse(text)):
+        for module in _imported(node):
+            name, *rest = module.split(".")
+            if name in LIBRARIES and not DATA.intersection(rest):
+                return name
+    return ""
+
+
+def trainer(text: str) -> str:
+    """The library that may train in a script in which nothing by hand was recognised; "" for
+    none."""
     tree = ast.parse(text)
-    imported = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            imported.add((node.module or "").split(".")[0])
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    methods = {
-        node.func.attr
-        for node in calls
-        if isinstance(node.func, ast.Attribute) and not node.args and not node.keywords
-    }
-    if "sklearn" in imported:
-        fits = any(isinstance(c.func, ast.Attribute) and c.func.attr == "fit" for c in calls)
-        yield from ["sklearn"] * fits
-    yield from sorted((imported & set(LIBRARIES)) - {"sklearn"})
-    if "torch" in imported and "backward" in methods:
-        yield "torch"
+    nodes = list(ast.walk(tree))
+    imported: set[str] = set()
+    for node in nodes:
+        imported |= {module.split(".")[0] for module in _imported(node)}
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    methods = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
+    for name, method in TRAINS.items():
+        if name in imported and method in methods:
+            return name
+    return ""
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """The modules that a statement imports, and what of them: such as "keras.datasets.mnist"."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module or ''}.{alias.name}" for alias in node.names]
+    return []

@@ -21,13 +21,15 @@ from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.known_bugs import explained
 from backproof.checks.grading.own_script import why_watched
 from backproof.checks.grading.script_diagnosis import diagnosis_of
-from backproof.checks.grading.scripts import libraries
+from backproof.checks.grading.scripts import library, trainer
+from backproof.checks.grading.side_effects import beside
 from backproof.checks.learning.answer import Answer
 from backproof.checks.recording.script.recognise import recognise
 from backproof.checks.recording.script.recognised import NotRecognised
 from backproof.checks.recording.script.watched import Watched, judged
 
 WRITE = "Write gradients(W, b, x, y) or step(W, b, x, y, learning_rate) around it."
+BY_LIBRARY = "its gradients are {}'s, so there is nothing by hand"
 LOOKED_S = 2.0  # at a right script, for what keeps it from learning
 TO_WRITE = "the adapter to write, in this file or in one that imports from it:"
 
@@ -39,9 +41,8 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
     if settings.data is not None:
         notes.append("it is judged on its own data: --data was not read, and needs an adapter.")
     manner: list[str] = []
-    if library := next(libraries(source.text), ""):
-        reason = f"its gradients are {library}'s, so there is nothing by hand"
-        return _not_recognised(path, reason, 0.0, notes, manner)
+    if name := library(source.text):
+        return _not_recognised(path, BY_LIBRARY.format(name), 0.0, notes, manner)
     try:
         header, arrays = _run(source, settings, notes, manner)
         recording = unpack(header.get("recorded"), arrays)
@@ -49,12 +50,16 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
             found = judged(recognise(recording), recording, _cost(settings))
         except NotRecognised as error:
             said = _how_it_ended(header)
+            name = trainer(source.text)
+            if name and not said:
+                raise NotRecognised(BY_LIBRARY.format(name)) from error
             reason = f"{error}; it {said}" if said else str(error)
             raise NotRecognised(reason, error.names) from error
     except (NotRecognised, Ended) as error:
+        elapsed_s = time.perf_counter() - start
         names = error.names if isinstance(error, NotRecognised) else []
         notes.append(f"{TO_WRITE}\n{adapter(source.text, names)}")
-        return _not_recognised(path, str(error), time.perf_counter() - start, notes, manner)
+        return _not_recognised(path, str(error), elapsed_s, notes, manner)
     if header.get("asked"):
         notes.append(f"it {header['asked']}, and was told that there is none.")
     known = explained(found)
@@ -103,8 +108,8 @@ def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
 
 
 def _learning(found: Watched, diagnosis: Diagnosis, settings: Settings) -> Answer | None:
-    """Why a script does not learn whose gradients are right."""
-    if diagnosis.outcome != "pass":
+    """Why a script does not learn whose gradients are right, or do not show."""
+    if diagnosis.outcome == "fail":
         return None
     limit_s = min(settings.call_s, LOOKED_S)
     return why_watched(found, tries=settings.tries, limit_s=limit_s)
@@ -115,13 +120,14 @@ def _run(
 ) -> tuple[Header, Arrays]:
     """What its lines made, run in a copy of its folder; adds what is worth knowing about that."""
     alone = settings.manner.alone
-    beside = tuple(imported(source)) if alone else ()
-    with Scratch(source, alone, beside) as scratch:
+    modules = tuple(imported(source)) if alone else ()
+    with Scratch(source, alone, modules) as scratch:
         how = replace(settings.manner, watch=True, scratch=scratch)
         notes += [scratch.note] * bool(scratch.note)
         with Sandbox(source, Limits(call_s=settings.call_s), how) as sandbox:
             manner += [sandbox.isolation.note] * bool(sandbox.isolation.note)
             header, arrays = sandbox.watched()
+            notes += beside(sandbox)
             if header.get("exited") == "":
                 lines = sandbox.err.tail.decode(errors="replace").strip().splitlines()
                 header["exited"] = lines[-1][:200] if lines else ""

@@ -66,6 +66,14 @@ class Source:
                 found = node
         return found
 
+    def statements(self, number: int) -> list[ast.stmt]:
+        """The innermost statements on a line: several where they are parted by semicolons."""
+        last = self.statement(number)
+        covering = [
+            node for node in self._statements if node.lineno <= number <= (node.end_lineno or 0)
+        ]
+        return [node for node in covering if last is not None and node.lineno == last.lineno]
+
     @cached_property
     def _statements(self) -> list[ast.stmt]:
         nodes = ast.walk(self._tree) if self._tree is not None else ()
@@ -134,27 +142,24 @@ class Source:
         return min(inside, default=None)
 
     def updates(self, number: int, name: str) -> bool:
-        """Whether the statement on a line takes off or adds to a name, or binds it to something
-        that mentions it, or an element of it."""
-        statement = self.statement(number)
-        if isinstance(statement, ast.AugAssign):
-            return True
-        parts = _own_parts(statement) if statement is not None else []
-        places = [place for part in parts for place in _places(part)]
-        return sum(_may_be(place, name) for place in places) > 1
+        """Whether a statement on a line takes off or adds to a name, or binds it to something that
+        mentions it, or an element of it."""
+        some = self.statements(number)
+        if len(some) == 1 and isinstance(some[0], ast.AugAssign):
+            return True  # of whatever the line changes
+        return any(_updates(statement, name) for statement in some)
 
     def computes(self, number: int) -> bool:
-        """Whether the statement on a line can make new numbers, rather than hand them on; a line
-        that cannot be read might."""
-        statement = self.statement(number)
-        if statement is None:
-            return True
-        return _puts(statement) or any(_computes(node) for node in _nodes(statement))
+        """Whether a statement on a line can make new numbers, rather than hand them on; a line that
+        cannot be read might."""
+        some = self.statements(number)
+        puts = any(_puts(statement) for statement in some)
+        return not some or puts or any(_computes(node) for node in self._nodes(number))
 
     def adds(self, number: int, name: str) -> bool:
-        """Whether the statement on a line adds what a name holds, or an element of it, to
+        """Whether a statement on a line adds what a name holds, or an element of it, to
         something."""
-        for node in _nodes(self.statement(number)):
+        for node in self._nodes(number):
             sides: list[ast.expr] = []
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
                 sides = [node.left, node.right]
@@ -166,12 +171,17 @@ class Source:
         return False
 
     def multiplies(self, number: int) -> bool:
-        """Whether the statement on a line has a product, entry by entry, in it."""
-        statement = self.statement(number)
+        """Whether a statement on a line has a product, entry by entry, in it."""
         return any(
             isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Mult)
-            for node in _nodes(statement)
+            for node in self._nodes(number)
         )
+
+    def _nodes(self, number: int) -> Iterator[ast.AST]:
+        """Every node of the statements on a line, but for the statements in them."""
+        for statement in self.statements(number):
+            for part in _own_parts(statement):
+                yield from ast.walk(part)
 
 
 class Sources:
@@ -193,10 +203,11 @@ class Sources:
         return self.of(path).multiplies(number)
 
 
-def _nodes(statement: ast.stmt | None) -> Iterator[ast.AST]:
-    """Every node of a statement, but for the statements in it."""
-    for part in _own_parts(statement) if statement is not None else ():
-        yield from ast.walk(part)
+def _updates(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement mentions a name, or an element of it, on both sides."""
+    places = [place for part in _own_parts(statement) for place in _places(part)]
+    named = sum(_may_be(place, name) for place in places)
+    return named > 1 or (isinstance(statement, ast.AugAssign) and named > 0)
 
 
 def _own_parts(statement: ast.stmt) -> list[ast.AST]:

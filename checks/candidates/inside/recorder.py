@@ -11,7 +11,7 @@ from __future__ import annotations
 import dis
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any
@@ -24,6 +24,7 @@ MOST_LINES = 200_000  # executed; what comes after them is not looked at
 MOST_ENTRIES = 20_000  # arrays that are kept
 MOST_BYTES = 2**26
 MOST_SCALARS = 200_000
+NOWHERE: Mapping[Slot, Found] = {}
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 GENERATOR = 0x20  # of the flags of a code object
 
@@ -225,7 +226,7 @@ class Recorder:
             known = places.get(found.slot)
             if known is None or len(found.name) < len(known.name):
                 places[found.slot] = found  # under the shortest of its names
-        changed = [found for found in places.values() if self._note(found)]
+        changed = [found for found in places.values() if self._note(found, places)]
         for found in changed:
             edited = found.identity and call.given.get(found.name) == found.identity
             kind = "edit" if edited else "value"
@@ -272,9 +273,10 @@ class Recorder:
                 for found in self._reader.look(owner, name, value):
                     yield name, found
 
-    def _note(self, found: Found) -> bool:
+    def _note(self, found: Found, places: Mapping[Slot, Found] = NOWHERE) -> bool:
         """Whether this place holds something else than when it was last looked at; an element that
-        merely moved within its list does not count."""
+        merely moved within its list, and is not at another of these places, too, does not
+        count."""
         value = found.value
         mark: object = _digest(value)
         if found.slot in self._last and self._last[found.slot] == mark:
@@ -286,9 +288,11 @@ class Recorder:
         if mark not in inside:
             inside[mark] = self.time
             return True
-        # arrays that appear together are several, however alike, as biases are that are all zero at
-        # first; of single numbers there may be thousands
-        return inside[mark] == self.time and type(value) is not float
+        # arrays that are there together are several, however alike, as biases are that are all zero
+        # at first; of single numbers there may be thousands
+        if type(value) is float:
+            return False
+        return inside[mark] == self.time or _is_beside(found, places)
 
     def _keep(self, where: Site, value: Any, caller: int, slot: int = -1) -> None:
         site = self._site_of.setdefault(where, len(self.sites))
@@ -365,6 +369,16 @@ def is_in_folder(folder: str) -> Callable[[str], bool]:
         return inside and "site-packages" not in file and not file.startswith(sys.prefix)
 
     return is_own
+
+
+def _is_beside(found: Found, places: Mapping[Slot, Found]) -> bool:
+    """Whether an array is at another place of its list, too."""
+    for other in places.values():
+        if other.slot[0] == found.slot[0] and other.slot != found.slot:
+            same = type(other.value) is not float and other.value.shape == found.value.shape
+            if same and np.array_equal(other.value, found.value):
+                return True
+    return False
 
 
 def _digest(value: Any) -> object:

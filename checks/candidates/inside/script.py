@@ -28,7 +28,8 @@ def watched_script(path: str, pieces: Sequence[loading.Piece]) -> tuple[Header, 
     module = loading.module_named_after(path)
     module.__name__ = "__main__"
     sys.modules["__main__"] = module
-    sys.meta_path.append(StandIns())
+    standins = StandIns()
+    sys.meta_path.append(standins)
     unattended = Unattended(path)
     unattended.install()
     _import_slow_ones(loading.text_of(pieces))
@@ -47,6 +48,7 @@ def watched_script(path: str, pieces: Sequence[loading.Piece]) -> tuple[Header, 
         pass  # where it was is told in any case
     except BaseException as error:
         reply["complaint"] = syntax_error(error, path) or raised(error, path)
+    reply["replaced"] = list(standins.used)
     if unattended.asked:
         reply["asked"] = unattended.asked
     reply["recorded"], arrays = pack(recorder)

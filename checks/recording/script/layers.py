@@ -122,18 +122,26 @@ class Finder:
         archive: all arrays.
         inputs: those that may be an input.
         biases: variables that may be one.
+        flat: whether weights, and what they make, may be one and the same number over and over.
     """
 
-    def __init__(self, archive: Archive, inputs: Inputs, biases: Sequence[Variable]) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        inputs: Inputs,
+        biases: Sequence[Variable],
+        flat: bool = False,
+    ) -> None:
         self.archive = archive
         self.inputs = inputs
         self.biases = biases
+        self.flat = flat
 
     def edges(self, weights: Sequence[Variable]) -> Iterator[Edge]:
         """Every product of the first versions of some weights with an input that was seen."""
         for W in _first_to_change(weights):
             for version in W.settled[:3]:
-                if not W.changes_after(version.time) or not _is_weights(version.value):
+                if not W.changes_after(version.time) or not self._is_weights(version.value):
                     continue
                 until = W.next_change(version.time)
                 for turned in (False, True)[: version.value.ndim]:
@@ -171,6 +179,10 @@ class Finder:
             if count >= MOST_EDGES:
                 return
 
+    def _is_weights(self, value: np.ndarray) -> bool:
+        differs = float(np.ptp(value)) > 0 or (self.flat and value.size > 1)
+        return value.ndim in (1, 2) and bool(np.isfinite(value).all()) and differs
+
     def _likely(self, some: Sequence[Input], M: np.ndarray, bias: _Bias) -> np.ndarray:
         """Which inputs may have a product that was seen, or what is commonly made of it."""
         found = np.zeros(len(some), bool)
@@ -196,7 +208,7 @@ class Finder:
         fitting.sort(key=_rank)
         known: set[int] = set()
         for one in fitting:
-            for made in one.settled[:2]:
+            for made in (*one.settled[:2], one.made_at(since) or one.versions[0]):
                 fresh = id(made.value) not in known and len(known) < MOST_BIASES
                 if made.time <= until and fresh and made.value.any():
                     known.add(id(made.value))
@@ -212,7 +224,7 @@ class Finder:
     def _seen(self, z: np.ndarray, since: int, until: int) -> dict[str, Made]:
         """Where z, or what an activation makes of it, is among the recorded arrays."""
         found: dict[str, Made] = {}
-        if np.ptp(z) == 0 and z.size > 1:
+        if np.ptp(z) == 0 and z.size > 1 and not (self.flat and z.any()):
             return found
         with np.errstate(all="ignore"):
             itself = self.archive.place(z, since, until)
@@ -231,10 +243,6 @@ def _holding(value: np.ndarray, some: Sequence[Variable]) -> Iterator[Variable]:
     for one in some:
         if one.versions[0].value is value:
             yield one
-
-
-def _is_weights(value: np.ndarray) -> bool:
-    return value.ndim in (1, 2) and bool(np.isfinite(value).all()) and bool(np.ptp(value) > 0)
 
 
 def _rank(one: Variable) -> tuple[bool, bool, int, float]:

@@ -197,7 +197,10 @@ class Reading:
         return sizes.size > 1 and float(np.ptp(sizes)) > ALIKE * float(sizes.max())
 
     def hides(self, quantity: Quantity) -> bool:
-        """Whether a gradient is nothing but what rounding leaves of terms that cancel."""
+        """Whether a gradient is nothing but what rounding leaves of terms that cancel, or nothing
+        at all, and nothing was lost."""
+        if not self.page.values[quantity].any():
+            return not self.changes[quantity].lost.any()
         return self.changes[quantity].eps * ROUNDINGS * self._cancels(quantity) > FUZZY
 
     @property

@@ -77,6 +77,10 @@ def _chains(
         finder = Finder(archive, inputs, held)
         chains = Chains(list(finder.edges([one for one in weights if one.moves])))
     if chains.longest < 2:
+        finder = Finder(archive, inputs, held, flat=True)
+        flat = Chains(list(finder.edges(_matrices(held))))
+        if flat.longest > 1:
+            return flat, inputs
         some = [one for one in (*weights, *vectors(held)) if updates_itself(one, sources)]
         biases = [one for one in numbers(recording) if updates_itself(one, sources)]
         more = with_rows(recording.made, held)
@@ -95,7 +99,7 @@ def _chains(
 def _weights(held: Sequence[Variable]) -> list[Variable]:
     """What may be weights: matrices that change as weights do."""
     moving = [one for one in held if one.changes and len(one.shape) in (1, 2)]
-    matrices = [one for one in moving if one.versions[0].value.ndim == 2]
+    matrices = _matrices(held)
     # what is zero at first gathers something, unless there is nothing else
     weights = [one for one in matrices if one.versions[0].value.any()] or matrices
     if not moving:
@@ -106,6 +110,11 @@ def _weights(held: Sequence[Variable]) -> list[Variable]:
             f"{', '.join(dict.fromkeys(one.name for one in moving[:6]))}"
         )
     return weights
+
+
+def _matrices(held: Sequence[Variable]) -> list[Variable]:
+    """What changes and has rows and columns."""
+    return [one for one in held if one.changes and one.versions[0].value.ndim == 2]
 
 
 def _single(recording: Recording) -> Iterator[Made]:
@@ -147,7 +156,8 @@ def _with_biases(
     layers: tuple[Layer, ...] = ()
     for edge in _with_own_biases(chain):
         taken = [id(layer.b) for layer in layers]
-        rivals = [one for one in edge.rivals if id(one) not in taken][:MOST_RIVALS]
+        alike = edge.rivals or [one for one in edge.alike if one.stays]
+        rivals = [one for one in alike if id(one) not in taken][:MOST_RIVALS]
         choices = [replace(edge.layer, b=rival) for rival in rivals]
         if not choices:  # one bias belongs to one layer
             choices = [replace(edge.layer, b=None) if id(edge.layer.b) in taken else edge.layer]

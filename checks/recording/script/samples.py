@@ -37,10 +37,10 @@ class Samples:
 def samples(found: Watched) -> Samples:
     """The samples of a script whose network was recognised."""
     first = found.reading
-    later = _later(found)
+    others = _others(found)
     batch = found.page.N
-    x, Y = _distinct([first, *later])
-    if later and len(x) == batch > 1:  # each step takes all of them
+    x, Y = _distinct([first, *others])
+    if others and len(x) == batch > 1:  # each step takes all of them
         return Samples(x, Y, True, batch)
     for whole in _larger(found, len(x)):
         picked = _rows_in(whole.rows, x)
@@ -53,14 +53,12 @@ def samples(found: Watched) -> Samples:
     return Samples(x, Y, False, batch)
 
 
-def _later(found: Watched) -> list[Reading]:
-    """The steps after the first, as far as they are read in the same way."""
-    if found.later:
-        return list(_alike(found.later, found.reading))
+def _others(found: Watched) -> list[Reading]:
+    """The other steps that were seen, as far as they are read in the same way."""
     network = found.network
     written = Written(found.recorded)
-    later = [step for step in network.steps if step.since > found.reading.step.since]
-    return list(_alike((readings(network, step, written) for step in later), found.reading))
+    others = [step for step in network.steps if step is not found.reading.step]
+    return list(_alike((readings(network, step, written) for step in others), found.reading))
 
 
 def _alike(steps: Iterable[Sequence[Reading]], first: Reading) -> Iterator[Reading]:

@@ -15,6 +15,7 @@ from backproof.checks.candidates.inside.recording import Made
 
 MOST_SETTLED = 4  # versions that are looked at to recognise weights
 LARGEST_MOVE = 3.0  # times the largest entry, in the first update
+PART = 0.5  # of the entries: what changes more of them at once does not change entry by entry
 BURST = 4.0  # times the usual time between two changes: more is a pause
 
 
@@ -134,7 +135,7 @@ def _settled(made: Sequence[Made]) -> Iterator[Made]:
     times = np.array([one.time for one in made])
     gaps = np.diff(times)
     pauses = gaps > BURST * np.median(gaps) if len(gaps) > BURST else np.zeros(len(gaps), bool)
-    if not pauses.any():
+    if not pauses.any() or np.mean(made[0].value != made[1].value) > PART:
         yield from made
         return
     for one, is_last in zip(made, [*pauses.tolist(), True], strict=True):

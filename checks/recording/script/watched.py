@@ -31,6 +31,8 @@ from backproof.checks.recording.script.recognised import NotRecognised, Recognis
 from backproof.checks.recording.script.scale import divides_twice, wanders
 from backproof.checks.recording.script.written import Written
 
+SAME = 1e-9  # relative: outputs that are one number
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -45,6 +47,8 @@ class Watched:
         recorded: the same as it was recorded.
         rivals: readings by another cost that are as likely.
         later: of a step of one sample, the readings of each step after it.
+        hidden: gradients that come to nothing but rounding in every step that was seen, so that
+            nothing shows whether they are right.
     """
 
     reading: Reading
@@ -56,6 +60,7 @@ class Watched:
     recorded: Recording
     rivals: tuple[Reading, ...] = ()
     later: tuple[tuple[Reading, ...], ...] = ()
+    hidden: tuple[Quantity, ...] = ()
 
     @property
     def network(self) -> Recognised:
@@ -143,9 +148,7 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
     """
     written = Written(recording)
     tried: list[Reading] = []
-    steps = enumerate(network.steps)
-    telling = [index for index, step in steps if step.passes[-1].input.rows.any()]
-    for index in telling[:2] or [0]:
+    for index in _telling(network):
         for one in _outputs(network):
             some = readings(one, one.steps[index], written)
             if one is not network:  # then only what it explains speaks for it
@@ -170,20 +173,35 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         reason = contradiction(best, tried)
     if reason:
         raise NotRecognised(reason, network.names)
+    hidden: tuple[Quantity, ...] = ()
     if all(best.seen.values()):
-        best = _shown(best, network, written)
+        best, hidden = _shown(best, network, written)
     if all(best.seen.values()):
         best = carried_over(best, network, written) or best
     alone = later if best.page.N == 1 else ()
-    return replace(concluded(best, recording), rivals=_rivals(best, tried), later=alone)
+    rivals = _rivals(best, tried)
+    return replace(concluded(best, recording), rivals=rivals, later=alone, hidden=hidden)
 
 
-def _shown(best: Reading, network: Recognised, written: Written) -> Reading:
+def _telling(network: Recognised) -> list[int]:
+    """The steps that are looked at: two whose input is not zero, of those whose outputs differ
+    between samples, by which costs can be told apart, if there are any."""
+    steps = list(enumerate(network.steps))
+    some = [(index, step) for index, step in steps if step.passes[-1].input.rows.any()]
+    varied = [pair for pair in some if _varies(pair[1].passes[-1].p)]
+    return [index for index, _ in (varied or some)[:2]] or [0]
+
+
+def _varies(p: np.ndarray) -> bool:
+    """Whether samples, or steps of one sample, get answers of their own."""
+    return len(p) == 1 or float(np.ptp(p, axis=0).max()) > SAME * float(np.abs(p).max())
+
+
+def _shown(
+    best: Reading, network: Recognised, written: Written
+) -> tuple[Reading, tuple[Quantity, ...]]:
     """The same, where each gradient shows in a step that was seen; else the step in which one of
-    the others is wrong.
-
-    Raises: NotRecognised where one of them shows in none.
-    """
+    the others is wrong; and those that show in none."""
     left = best.unshown
     for step in network.steps if left else ():
         if step.since <= best.step.since:
@@ -192,16 +210,9 @@ def _shown(best: Reading, network: Recognised, written: Written) -> Reading:
         alike = [one for one in some if len(one.passes) == len(best.passes)]
         for one in alike[:1]:
             if any(not one.seen[quantity] for quantity in left):
-                return one
+                return one, ()
             left = [quantity for quantity in left if quantity in one.unshown]
-    if left:
-        names = ", ".join(map(str, left))
-        raise NotRecognised(
-            f"{names} come to nothing but rounding on its own data in every step that was seen, "
-            "so that nothing shows whether they are right",
-            network.names,
-        )
-    return best
+    return best, tuple(left)
 
 
 def _rivals(best: Reading, tried: list[Reading]) -> tuple[Reading, ...]:
