@@ -69,11 +69,11 @@ def shown_wrong(
     Returns: its quantity, "" where the numbers show nothing wrong; None where the layers apply no
         one function, or too little of it shows.
     """
-    if not conventions.bias or not all(is_alone(item) for pair in pairs for item in pair):
+    if not conventions.bias or not all(map(is_alone, itertools.chain(*pairs))):
         return None
     passes = [(_read(Single(near)), _read(Single(far))) for near, far in pairs]
     again = [_read(Single(item)) for item in evidence if is_alone(item)]
-    flat = [one for pair in passes for one in pair] + again
+    flat = [*itertools.chain(*passes), *again]
     if any(one.contradicts for one in flat):
         return None
     secants = [s for near, far in passes for s in _secants(near, far)]

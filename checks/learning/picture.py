@@ -3,6 +3,7 @@ far each layer moves in a step."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ def _panel(
     lines: Sequence[Sequence[float]],
     dashed: float | None,
 ) -> list[str]:
-    drawn = [value for line in lines for value in line if math.isfinite(value) and value > 0]
+    drawn = [value for value in itertools.chain(*lines) if math.isfinite(value) and value > 0]
     if dashed is not None and dashed > 0:
         drawn.append(dashed)
     if not drawn:

@@ -43,11 +43,8 @@ def directions(problem: Problem) -> list[Quantities]:
     """Random weights for every parameter, by the name of its gradient: magnitudes of 0.5 to 1.5,
     either sign."""
     random = np.random.default_rng([problem.L, *problem.sizes, len(problem.y)])
-    shapes = {
-        f"d{name}[{layer}]": value.shape
-        for name in "Wb"
-        for layer, value in getattr(problem, name).items()
-    }
+    shapes = {f"dW[{layer}]": W.shape for layer, W in problem.W.items()}
+    shapes |= {f"db[{layer}]": b.shape for layer, b in problem.b.items()}
     return [
         {
             name: random.uniform(0.5, 1.5, size=shape) * random.choice([-1.0, 1.0], size=shape)
@@ -115,11 +112,11 @@ def _differences(problem: Problem, u: Quantities, rounding: float, device: str) 
     network = network_of(problem, device=device)
     x, y = batch_of(problem, device=device)
     cost = cost_of(problem.output, problem.cost)
-    parameters = [
-        (f"d{name}[{layer}]", p) for name in "Wb" for layer, p in getattr(network, name).items()
-    ]
+    parameters = {f"dW[{layer}]": W for layer, W in network.W.items()}
+    parameters |= {f"db[{layer}]": b for layer, b in network.b.items()}
     moved = [
-        (p, p.detach().clone(), torch.as_tensor(u[name], device=device)) for name, p in parameters
+        (p, p.detach().clone(), torch.as_tensor(u[name], device=device))
+        for name, p in parameters.items()
     ]
 
     @torch.no_grad()
