@@ -58,15 +58,19 @@ def checks(*arguments: object, folder: Path = ROOT, **environment: str) -> Done:
 
 
 def told_of(
-    factory: pytest.TempPathFactory, worker: str, name: str, sources: dict[str, str]
+    factory: pytest.TempPathFactory,
+    worker: str,
+    name: str,
+    sources: dict[str, str],
+    *flags: str,
 ) -> dict[str, dict[str, Any]]:
-    """What the program says of files, given by their stems, in one call in a folder of that
-    name."""
+    """What the program says of files, given by their stems, in one call in a folder of that name,
+    with these flags."""
 
     def run(folder: Path) -> Done:
         for stem, source in sources.items():
             (folder / f"{stem}.py").write_text(source)
-        return checks(*(f"{stem}.py" for stem in sources), "--json", folder=folder)
+        return checks(*(f"{stem}.py" for stem in sources), "--json", *flags, folder=folder)
 
     found = once(factory, worker, name, run).objects
     return {Path(one["candidate"]).stem: one for one in found}

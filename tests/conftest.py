@@ -81,8 +81,12 @@ def without_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hangup_ends() -> Iterator[None]:
-    """Let what a test starts die of a hang-up, even where the tests were started by nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def as_in_a_terminal() -> Iterator[None]:
+    """Let what a test starts die of Ctrl-C and of a hang-up, even where the tests were started in
+    the background."""
+    before = {name: signal.getsignal(name) for name in (signal.SIGHUP, signal.SIGINT)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGHUP, before)
+    for name, handler in before.items():
+        signal.signal(name, handler)

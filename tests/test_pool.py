@@ -57,7 +57,7 @@ def is_there(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up there")
-@pytest.mark.usefixtures("hangup_ends")
+@pytest.mark.usefixtures("as_in_a_terminal")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
 def test_however_it_is_told_to_end_nobody_is_left_and_a_second_time_does_no_harm(
     tmp_path: Path, name: str

@@ -121,7 +121,7 @@ def test_whatever_escapes_has_an_exit_code_that_is_not_wrong(error):
     assert line in done.stderr.decode()
 
 
-@pytest.mark.usefixtures("hangup_ends")
+@pytest.mark.usefixtures("as_in_a_terminal")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_signal_cleans_up_and_then_ends_the_process(tmp_path, name):
     number = getattr(signal, name)
@@ -134,6 +134,7 @@ def test_a_signal_cleans_up_and_then_ends_the_process(tmp_path, name):
     assert (tmp_path / "cleaned").exists()
 
 
+@pytest.mark.usefixtures("as_in_a_terminal")
 def test_a_second_ctrl_c_does_no_harm_to_what_the_first_began(tmp_path):
     """It comes while the state is being saved."""
     done = small(
@@ -146,6 +147,7 @@ def test_a_second_ctrl_c_does_no_harm_to_what_the_first_began(tmp_path):
     assert (tmp_path / "saved").exists()
 
 
+@pytest.mark.usefixtures("as_in_a_terminal")
 def test_ctrl_c_in_an_import_is_one_line(tmp_path):
     (tmp_path / "slow_module.py").write_text(
         "import os, signal, time\n"

@@ -100,7 +100,7 @@ SOURCES = {name: SCRIPT.format(**HEALTHY | changed) for name, (changed, _) in CA
 def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
     assert len(set(SOURCES.values())) == len(SOURCES)
-    return told_of(tmp_path_factory, worker_id, "why", SOURCES)
+    return told_of(tmp_path_factory, worker_id, "why", SOURCES, "--time-limit", "1")
 
 
 @pytest.mark.parametrize("name", SOURCES)
