@@ -229,6 +229,36 @@ def test_watch_names_the_line_of_a_training_loop():
     assert watch(lambda: train(lambda h: h > 0)).outcome == "pass"
 
 
+TINY = {
+    "x": np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]),
+    "t": np.array([[0.0], [1], [1], [0]]),
+    "W1": np.random.default_rng(0).normal(size=(2, 3)) * 0.01,
+    "W2": np.random.default_rng(1).normal(size=(3, 1)) * 0.01,
+}
+given = TINY["x"]  # by its name alone, as in a cell above
+targets = TINY["t"]
+
+
+def test_watch_sees_what_was_there_before_and_says_why_a_right_training_does_not_learn():
+    def train_on_it():
+        W1 = TINY["W1"].copy()
+        W2 = TINY["W2"].copy()
+        for _ in range(6):
+            a = 1 / (1 + np.exp(-(given @ W1)))
+            p = 1 / (1 + np.exp(-(a @ W2)))
+            d = (p - targets) / 4
+            below = d @ W2.T * a * (1 - a)
+            W2 -= 0.5 * a.T @ d
+            W1 -= 0.5 * given.T @ below
+
+    report = watch(train_on_it, try_remedies=True)
+    assert report.outcome == "pass"
+    found = report.as_json()
+    assert "stuck-at-prior" in [one["name"] for one in found["symptoms"]]
+    assert any(one["helped"] for one in found["tried"])
+    assert report._repr_html_().count("<svg") == 1
+
+
 def test_watch_judges_nothing_that_it_does_not_recognise():
     report = watch(lambda: sum(range(10)))
     assert report.outcome == "untested"

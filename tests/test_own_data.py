@@ -52,8 +52,12 @@ def checked(folder, data, *flags, capsys):
 
 
 def test_right_gradients_that_do_not_learn_pass_with_the_symptom(tmp_path, capsys):
-    code, found = checked(tmp_path, saved(tmp_path), "--try", capsys=capsys)
+    page = tmp_path / "page.html"
+    flags = ["--try", "--html", str(page)]
+    code, found = checked(tmp_path, saved(tmp_path), *flags, capsys=capsys)
     assert code == 0
+    assert page.read_text().count("<svg") == 1
+    assert "<h3>stuck-at-prior</h3>" in page.read_text()
     assert found["verdict"] == "pass"
     assert "stuck-at-prior" in [symptom["name"] for symptom in found["symptoms"]]
     assert "weights drawn anew" in found["tried"][0]["change"]

@@ -111,7 +111,7 @@ def recorded(function: Function) -> tuple[Recording, str]:
     Raises: KeyboardInterrupt, which is the person's own.
     """
     process = LiveProcess({"watch": function})
-    recorder = Recorder(process.files.__contains__, WATCHED_LINES)
+    recorder = Recorder(process.files.__contains__, WATCHED_LINES, notes_given=True)
     complaint = ""
     try:
         with recorder:

@@ -38,6 +38,7 @@ class Checked:
         unreadable: why the path is no candidate at all, or "".
         unusable: why its gradients were checked, and the data that came with it could not be used,
             or "".
+        course: the training that was watched, as a picture and in a line of markup, or "".
     """
 
     found: dict[str, Any]
@@ -45,6 +46,7 @@ class Checked:
     manner: Sequence[str] = ()
     unreadable: str = ""
     unusable: str = ""
+    course: str = ""
 
 
 def check_file(path: Path, settings: Settings) -> Checked:
@@ -90,6 +92,7 @@ def told(found: Feedback, settings: Settings, unreadable: str = "") -> Checked:
         found.manner,
         unreadable,
         found.unusable,
+        found.learning.drawn if found.learning else "",
     )
 
 

@@ -90,7 +90,9 @@ class CheckReport:
             )
         colour = {"pass": "#1a7f37", "fail": "#cf222e"}.get(self.outcome, "#9a6700")
         head = f"<strong style='color:{colour}'>{html.escape(self.outcome)}</strong>"
-        return f"<div>{head}<table>{''.join(rows)}</table></div>"
+        learning = self.feedback.learning
+        course = learning.drawn if learning is not None else ""
+        return f"<div>{head}<table>{''.join(rows)}</table>{course}</div>"
 
 
 def labelled(lines: list[str]) -> list[tuple[str, str]]:
@@ -161,26 +163,30 @@ def check(
     return CheckReport(conclude(name, candidate, found, Settings(seed=seed), elapsed_s))
 
 
-def watch(function: Callable[[], Any], *, cost: str | None = None) -> CheckReport:
+def watch(
+    function: Callable[[], Any], *, cost: str | None = None, try_remedies: bool = False
+) -> CheckReport:
     """Call a function that trains a network of somebody's own, look at its first updates line by
     line, and say whether they go down the gradient.
 
         watch(lambda: train(X, Y, epochs=3))
 
     Nothing is declared: the network, its data, its cost and its rate are recognised by what the
-    lines compute, or the outcome is "untested". The function runs in this process, once and to its
+    lines compute, or the outcome is "untested". Where its gradients are right, it is looked at for
+    what keeps it from learning, as by `why`. The function runs in this process, once and to its
     end, and what it changes stays changed.
 
     Args:
         function: takes nothing.
         cost: what is minimised, such as "quadratic", where two costs would do.
+        try_remedies: whether to try what each finding asks for, where it does not learn.
     Returns: the report: print it, or let a notebook show it.
     Raises: TypeError for what cannot be called; ValueError for a cost that is none.
     """
     _expect_training(function)
     if cost is not None and cost not in COSTS:
         raise ValueError(f"watch: expected a cost of {', '.join(COSTS)}, got {cost!r}")
-    return CheckReport(watch_live(function, Settings(cost=cost)))
+    return CheckReport(watch_live(function, Settings(cost=cost, tries=try_remedies)))
 
 
 def _expect_training(given: object) -> None:

@@ -27,13 +27,15 @@ class Reports:
         self._args = args
         self._several = several
         self._found: list[dict[str, Any]] = []
+        self._courses: list[str] = []
         self._points = gradescope.Points()
         if args.points:
             self._points = gradescope.read_points(args.points)
 
-    def add(self, found: dict[str, Any]) -> None:
-        """One candidate's object; GitHub is told at once."""
+    def add(self, found: dict[str, Any], course: str = "") -> None:
+        """One candidate's object, and a picture of its training; GitHub is told at once."""
         self._found.append(found)
+        self._courses.append(course)
         if os.environ.get("GITHUB_ACTIONS") == "true" and not self._args.json:
             command = annotation(found)
             if command:
@@ -56,7 +58,7 @@ class Reports:
         """A page; or an index, and a folder beside it with a page for each."""
         equation = _nothing if self._args.no_fix else _equation
         if not self._several:
-            _write("--html", place, html.page(self._found[0], equation))
+            _write("--html", place, html.page(self._found[0], equation, self._courses[0]))
             return
         folder = page_of(place, 1, "").parent
         try:
@@ -64,9 +66,10 @@ class Reports:
         except OSError as error:
             raise _unwritable("--html", folder, error) from error
         rows = []
-        for number, found in enumerate(self._found, start=1):
+        pairs = zip(self._found, self._courses, strict=True)
+        for number, (found, course) in enumerate(pairs, start=1):
             page = page_of(place, number, found["candidate"])
-            _write("--html", page, html.page(found, equation))
+            _write("--html", page, html.page(found, equation, course))
             rows.append((found, f"{folder.name}/{page.name}"))
         _write("--html", place, html.index(rows))
 

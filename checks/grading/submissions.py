@@ -53,7 +53,7 @@ def check_all(args: Namespace, program: str) -> int:
         else:
             between = [""] if outcomes else []
             print("\n".join([*between, *checked.lines]), flush=True)
-        reports.add(checked.found)
+        reports.add(checked.found, checked.course)
         outcomes.append(checked.found["verdict"])
         notes |= dict.fromkeys(checked.manner)
         unchecked += bool(checked.unreadable or checked.unusable)

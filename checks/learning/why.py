@@ -243,7 +243,6 @@ class Door:
         slow = list(of_doing.rate_too_small(course, tested))
         if slow:  # a larger rate goes on from here: it has not come to rest
             found = [symptom for symptom in found if symptom.name != "poor-minimum"]
-        found += slow
         found += of_doing.overflowed(course)
         now = self._now(course)
         signs = self._signs(now)
@@ -258,6 +257,7 @@ class Door:
                 found += of_doing.poor_minimum(now, signs, data, self._right(now), course)
         else:
             found += judge(signs, now.x, self._labels())
+        found += slow  # behind what is in the weights, for which a larger rate makes up
         if not found and not course.learns:
             notes.append(
                 f"the loss went from {course.first.loss:.4g} to {course.last.loss:.4g} in "

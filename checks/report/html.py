@@ -22,13 +22,14 @@ WORDS = {
 }
 
 
-def page(found: Mapping[str, Any], equation: Equation) -> str:
+def page(found: Mapping[str, Any], equation: Equation, course: str = "") -> str:
     """One candidate: the verdict, what is right and wrong, the first wrong step, each bug with its
     evidence, its repair and its equation, and what else there is to say.
 
     Args:
         found: the JSON object of the candidate.
         equation: what to print beside a tag.
+        course: the training that was watched, as a picture and in a line of markup, or "".
     """
     told = found["diagnosis"]
     parts = [
@@ -36,6 +37,7 @@ def page(found: Mapping[str, Any], equation: Equation) -> str:
         _gradients(told),
         _first_wrong(told, equation),
         *(_bug(bug, equation) for bug in told["bugs"]),
+        _learning(found, course),
         _listing(found.get("listing")),
         _list("Write into your file", told["conventions"], code=True),
         _list("Findings", told["findings"]),
@@ -123,6 +125,30 @@ def _bug(bug: Mapping[str, Any], equation: Equation) -> str:
     if bug["fix"]:
         text += f"<h3>Fix</h3>{_code(bug['fix'])}"
     return _section(bug["id"], text + _derivation(bug["see"], equation))
+
+
+def _learning(found: Mapping[str, Any], course: str) -> str:
+    """What keeps it from learning, what to do, and what that did where it was tried."""
+    if not found["symptoms"] and not course:
+        return ""
+    text = "" if found["symptoms"] else "<p>It learns.</p>"
+    for one in found["symptoms"]:
+        text += (
+            f"<h3>{_text(one['name'])}</h3><p>{_text(one['where'])} {_text(one['meaning'])}.</p>"
+        )
+        text += f"<p>Because {_text(one['evidence'])}.</p><p>{_text(one['remedy'])}</p>"
+        tried = [trial for trial in found["tried"] if trial["symptom"] == one["name"]]
+        text += "".join(f"<p><em>Tried: {_text(_trial(trial))}.</em></p>" for trial in tried)
+    return _section("Does it learn?", text + course)
+
+
+def _trial(tried: Mapping[str, Any]) -> str:
+    """What a remedy did, in one sentence."""
+    word = "helps" if tried["helped"] else "does not help"
+    return (
+        f"with {tried['change']}, the loss is {tried['loss']:.4g} after the same {tried['steps']} "
+        f"steps, {tried['loss_before']:.4g} without: {word}"
+    )
 
 
 def _derivation(tag: str, equation: Equation) -> str:

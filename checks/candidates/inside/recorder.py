@@ -75,6 +75,8 @@ class Recorder:
     Attributes:
         is_own: whether a file is one of theirs, by its name.
         most_lines: of which more are executed, and not looked at.
+        notes_given: whether what a function finds in its surroundings, made before any line was
+            seen, counts as made where the function is entered.
         stops_after_s: seconds after which, or after `most_lines`, what runs is ended by Enough;
             None where it may go on.
         sites: every place where numbers were made.
@@ -91,6 +93,7 @@ class Recorder:
     is_own: Callable[[str], bool]
     most_lines: int = MOST_LINES
     stops_after_s: float | None = None
+    notes_given: bool = False
     sites: list[Site] = field(default_factory=list)
     entries: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     arrays: list[np.ndarray] = field(default_factory=list)
@@ -186,8 +189,11 @@ class Recorder:
             fresh = self._note(found)
             if found.identity and found.name in parameters:
                 call.given[found.name] = found.identity
-            if caller[1] is not None and fresh and name in parameters:
-                where = Site(*caller[1], found.name, "argument", code.co_qualname)
+            place = caller[1]
+            if place is None and self.notes_given:
+                place = code.co_filename, code.co_firstlineno, code.co_qualname
+            if place is not None and fresh and (name in parameters or self.notes_given):
+                where = Site(*place, found.name, "argument", code.co_qualname)
                 self._keep(where, found.value, call.caller)
         return call
 
