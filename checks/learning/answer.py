@@ -60,9 +60,8 @@ class Answer:
     @property
     def drawn(self) -> str:
         """The course as a picture, and the outcome in a line below it, as markup."""
-        drawn = picture(self.course) if self.course is not None else ""
         said = f"{self._found()}{self._scores()}"
-        return f"{drawn}<p>{html.escape(said[0].upper() + said[1:])}.</p>"
+        return f"{self._picture()}<p>{html.escape(said[0].upper() + said[1:])}.</p>"
 
     def print(self) -> None:
         """Write the answer to the screen."""
@@ -152,7 +151,10 @@ class Answer:
         )
         table = f"<table>{head}{rows}</table>" if rows else ""
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        return f"<div>{table}{notes}{self.drawn}</div>"
+        return f"<div>{table}{notes}{self._picture()}<p>{html.escape(self.last_line)}</p></div>"
+
+    def _picture(self) -> str:
+        return picture(self.course) if self.course is not None else ""
 
     def _tried_in_html(self, symptom: Symptom) -> str:
         said = [str(tried) for tried in self.tried if tried.symptom == symptom.name]
