@@ -258,8 +258,13 @@ def _places(node: ast.AST) -> Iterator[ast.expr]:
 def _may_be(place: ast.expr, name: str) -> bool:
     """Whether an expression is a place of some name, all of it, or any element of that."""
     text = ast.unparse(place)
-    if name == text or name.startswith((f"{text}[", f"{text}.")):
+    if _begins(name, text):
         return text != "self"
     if not isinstance(place, ast.Subscript) or isinstance(place.slice, ast.Constant):
         return False
-    return name.startswith(ast.unparse(place.value))
+    return _begins(name, ast.unparse(place.value))
+
+
+def _begins(name: str, text: str) -> bool:
+    """Whether a name is that of an expression, or of a part of what it holds."""
+    return name == text or name.startswith((f"{text}[", f"{text}."))

@@ -159,6 +159,12 @@ class Archive:
             self._tables[shape] = _Table.of(self._made_of[shape])
         return self._tables.get(shape)
 
+    def of_shape(self, shape: tuple[int, ...], until: int) -> Iterator[Made]:
+        """All arrays of a shape that were made up to some time."""
+        for one in self._made_of.get(tuple(n for n in shape if n != 1), ()):
+            if one.time <= until:
+                yield one
+
     def may_have(self, wanted: np.ndarray) -> np.ndarray:
         """Of several arrays, one after the other along the first axis, which may have been made: a
         quick look at all of them, before each is searched for."""

@@ -86,9 +86,10 @@ class Chains:
             return False
         return self.activation(edge, after) is not None
 
-    def likelihood(self, chain: Chain) -> tuple[int, int, int, int]:
+    def likelihood(self, chain: Chain) -> tuple[int, int, int, int, int]:
         """How likely it is that this is the network: long, with activations, with its bias in the
-        same way everywhere, at the first step."""
+        same way everywhere, with many of them, at the first step."""
         linear = self.linear(chain)
         ways = len({edge.layer.ones for edge in chain})
-        return len(chain) - linear, -linear, -ways, -chain[0].time
+        biases = sum(edge.layer.has_bias for edge in chain)
+        return len(chain) - linear, -linear, -ways, biases, -chain[0].time

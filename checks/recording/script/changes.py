@@ -81,6 +81,22 @@ def made_by_lines(
     return factors
 
 
+def made_beside(
+    found: Recognised, quantity: Quantity, right: np.ndarray, until: int
+) -> list[float]:
+    """The same where the bias is a column of the weights, and both gradients are one array."""
+    layer = found.layers[(quantity.layer or len(found.layers)) - 1]
+    shape = layer.W.versions[0].value.shape
+    factors = []
+    for one in found.archive.of_shape(shape, until) if layer.ones is not None else ():
+        dW, db = layer.split(one.value.reshape(shape), None)
+        part = dW if quantity.kind == "dW" else db
+        factor = ratio(part, right, closeness(one.eps)) if part.shape == right.shape else None
+        if factor is not None:
+            factors.append(factor)
+    return factors
+
+
 def by_factor(computed: dict[Quantity, list[float]]) -> dict[Quantity, bool]:
     """The gradients that lines make, all times one factor: that which most of them have."""
     count: dict[float, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from backproof.checks.recording.script.readings import Reading
 
 HALVES = (1.0, 0.5, 2.0)
+LARGEST_EPSILON = 1e-3  # that is added to a probability so that its logarithm is finite
 NEAR = 1e-9  # relative
 NEAR_SHORT = 1e-6  # of sums of four-byte numbers
 
@@ -18,10 +20,13 @@ NEAR_SHORT = 1e-6  # of sums of four-byte numbers
 def is_computed(reading: Reading) -> bool:
     """Whether a number that the script makes is the cost of a reading: the mean or the sum over
     samples, or of the last pass alone, over outputs or not, halved or not."""
-    losses = reading.page.problem.losses()
-    last = losses[-len(reading.passes[-1].p) :]
+    count = len(reading.passes[-1].p)
     K = float(reading.page.problem.sizes[-1])
-    totals = {float(losses.mean()), float(losses.sum()), float(last.mean()), float(last.sum())}
+    totals = set()
+    for losses in (reading.page.problem.losses(), *_with_epsilon(reading)):
+        last = losses[-count:]
+        totals |= {float(losses.mean()), float(losses.sum())}
+        totals |= {float(last.mean()), float(last.sum())}
     wanted = [
         abs(total) * share * half for total, share, half in product(totals, (1, 1 / K), HALVES)
     ]
@@ -30,6 +35,20 @@ def is_computed(reading: Reading) -> bool:
     eps = max(change.eps for change in reading.changes.values())
     near = NEAR if eps < 1e-12 else NEAR_SHORT
     return any((np.abs(numbers - one) <= near * one).any() for one in wanted if one > 0)
+
+
+def _with_epsilon(reading: Reading) -> Iterator[np.ndarray]:
+    """The cross-entropy of each sample, with a small number of the script's in its logarithms."""
+    if reading.head.cost != "cross-entropy" or reading.head.output not in ("softmax", "sigmoid"):
+        return
+    p = np.concatenate([one.p for one in reading.passes])
+    Y = reading.page.problem.Y
+    for epsilon in reading.written.literals:
+        if 0 < epsilon <= LARGEST_EPSILON:
+            each = Y * np.log(p + epsilon)
+            if not reading.head.is_softmax:
+                each = each + (1 - Y) * np.log(1 - p + epsilon)
+            yield -each.sum(axis=1)
 
 
 def _until(reading: Reading) -> int:

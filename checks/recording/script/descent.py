@@ -10,7 +10,6 @@ import numpy as np
 
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.page import ratio
-from backproof.checks.recording.script.recognised import NotRecognised
 
 CLOSE = 1e-7  # of a difference of weights, relative to its largest entry
 
@@ -64,15 +63,14 @@ def descent(
 
 def shared_descent(
     fits: Mapping[Quantity, Descent | None], is_written: Callable[[float], bool]
-) -> Descent:
+) -> Descent | None:
     """The rate that most parameters share, if no other is shared by as many, or the one that the
-    script holds under a name; with the weight decay that all of its W have in common.
+    script holds under a name; with the weight decay that all of its W have in common. None where
+    several rates would do.
 
     Args:
         fits: of every parameter; at least one is no None.
         is_written: whether the script holds a rate under a name.
-
-    Raises: NotRecognised where several rates would do.
     """
     some = [fit for fit in fits.values() if fit is not None]
     groups = {one: sum(share_rate(one, other) for other in some) for one in some}
@@ -85,7 +83,7 @@ def shared_descent(
     elif written:
         shared = [one for one in shared if one in written]
     if not all(share_rate(one, shared[0]) for one in shared):
-        raise NotRecognised("its layers go by several rates, and none of them is written in it")
+        return None
     of_weights = [
         fit
         for quantity, fit in fits.items()

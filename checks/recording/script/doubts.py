@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.script import losses
 from backproof.checks.recording.script.altered import Altered
+from backproof.checks.recording.script.descent import are_alike
+from backproof.checks.recording.script.handed import handed
 from backproof.checks.recording.script.readings import Reading
 
 SHRINKS = 1e-3  # relative: of two weight decays that are one
+NO_SUM = 1e-3  # of its largest entry, that a sum of zero is not off by
 NEAR = 1e-6  # relative to the largest: of entries or norms that were brought to one size
 
 
@@ -51,8 +56,8 @@ def undecided(best: Reading, tried: Sequence[Reading], later: Sequence[Reading])
                 f"{distinct} passes were seen before the first update, and no array that could be "
                 f"the targets of all"
             )
-        shows = best.is_alike or best.shows_error or best.shows_delta or any(best.seen.values())
-        if not shows:
+        shows = best.is_alike or best.shows_error or best.shows_delta or best.shows_mistake
+        if not shows and not any(best.seen.values()) and not _shows_gradients(best):
             return (
                 f"no line was seen to compute the error of its output against "
                 f"{best.targets.name}, which a gradient is made of"
@@ -67,6 +72,26 @@ def undecided(best: Reading, tried: Sequence[Reading], later: Sequence[Reading])
                 f"{best.head.cost} against {best.targets.name}, and {explained}"
             )
     return _unknown_cost(best, [*tried, *later])
+
+
+def _shows_gradients(best: Reading) -> bool:
+    """Whether the script computes the cost, and hands its gradients to what updates."""
+    last = best.changes[Quantity("dW", best.L)]
+    is_handed = not losses.is_adaptive(last.lost) or handed(best) is not None
+    return (best.shows_cost and is_handed) or _hands_no_gradient(best)
+
+
+def _hands_no_gradient(best: Reading) -> bool:
+    """Whether an optimizer is handed what is the gradient of no loss of a softmax, which does not
+    see what is added to all logits: its biases' do not sum to zero."""
+    last = Quantity("db", best.L)
+    if not best.head.is_softmax or last not in best.changes or best.changes[last].before.any():
+        return False  # a weight decay would be in it
+    made = handed(best)
+    if made is None:
+        return False
+    db = made.gradients[last]
+    return bool(abs(db.sum()) > NO_SUM * np.abs(db).max())
 
 
 def _explained(best: Reading, quantity: Quantity) -> str:
@@ -94,9 +119,11 @@ def _explained(best: Reading, quantity: Quantity) -> str:
 
 def _unknown_cost(best: Reading, tried: Sequence[Reading]) -> str:
     last = best.changes[Quantity("dW", best.L)]
-    if best.climbing or _is_recognised_cost(best) or not last.lost.any():
+    if best.climbing or best.shows_mistake or _is_recognised_cost(best) or not last.lost.any():
         return ""
-    if losses.is_wrong_for_every_loss(last.lost, last.before, best.page):
+    if losses.is_wrong_for_every_loss(last.lost, last.before, best.page) or _hands_no_gradient(
+        best
+    ):
         return ""
     same = [one for one in tried if one.targets.Y.tobytes() == best.targets.Y.tobytes()]
     if any(one.shows_cost for one in same):
@@ -128,6 +155,50 @@ def left_out(best: Reading) -> str:
         f"{N} samples were seen to go into its first step, and each counts for {eta:.6g} / "
         f"{N + 1}: one of them may be left out"
     )
+
+
+def divided(best: Reading) -> str:
+    """Why a step at several rates may have a division too few: some parameters lose as many times
+    more of their gradient as there are samples; "" where they do not."""
+    N = best.page.N
+    rates = best.rates
+    if best.descent is not None or not rates or N < 3 or not all(best.seen.values()):
+        return ""
+    if not are_alike(max(rates), N * min(rates)):
+        return ""
+    return (
+        f"some of its parameters go at a rate of {min(rates):.6g}, and others at {max(rates):.6g}, "
+        f"which is {N} times as much, as many as there are samples: a division by {N} may be left "
+        "out there, or too much elsewhere"
+    )
+
+
+def torn(best: Reading, later: Sequence[Reading]) -> str:
+    """Whether the samples no longer belong to their targets: their order is another one at a later
+    step, and that of the targets is the same; "" where it is not."""
+    x = best.page.problem.x
+    for one in later:
+        after = one.page.problem.x
+        stays = np.array_equal(one.page.problem.Y, best.page.problem.Y)
+        if not stays or x.shape != after.shape or np.array_equal(x, after):
+            continue
+        rows = sorted(row.tobytes() for row in x)
+        is_shuffled = rows == sorted(row.tobytes() for row in after)
+        if is_shuffled and len(set(rows)) == len(rows) and not _pairs_stay(best, one):
+            return (
+                f"{best.passes[-1].input.name} is put into another order from step to step, and "
+                f"{best.targets.name} is not: its samples no longer belong to their targets"
+            )
+    return ""
+
+
+def _pairs_stay(best: Reading, later: Reading) -> bool:
+    """Whether equal samples have equal targets in two steps."""
+    known = {
+        row.tobytes(): Y for row, Y in zip(best.page.problem.x, best.page.problem.Y, strict=True)
+    }
+    pairs = zip(later.page.problem.x, later.page.problem.Y, strict=True)
+    return all(np.array_equal(known[row.tobytes()], Y) for row, Y in pairs)
 
 
 def contradiction(best: Reading, tried: Sequence[Reading]) -> str:

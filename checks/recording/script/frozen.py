@@ -1,5 +1,6 @@
 """A layer that a script computes in each step, has a gradient of, it seems, and never changes: it
-stands before the network that was recognised, and whether its gradient is right, nothing shows."""
+stands before the network that was recognised, or behind it, and whether its gradient is right,
+nothing shows."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def layer_before(
     biases = [np.zeros(n), *_biases(held, n, input.made.time)]
     for W in held:
         value = W.versions[0].value
-        if W.ever_differs or value.ndim != 2 or np.ptp(value) == 0 or _is_same(value, x):
+        if W.ever_differs or not _is_matrix(value) or _is_same(value, x):
             continue
         if not any(_may_be_gradient(one, W) for one in held):
             continue  # a layer that is not meant to learn
@@ -48,6 +49,42 @@ def layer_before(
                 if len(below.rows) == len(x) and _makes(below, M, biases, input):
                     return W
     return None
+
+
+def layer_after(
+    network: Network, steps: Sequence[Step], archive: Archive, held: Sequence[Variable]
+) -> Variable | None:
+    """The matrix that takes what comes out of the network, and has a gradient, and never changes;
+    None where there is none.
+
+    Args:
+        network, steps: what was recognised, and its first updates.
+        archive: all that was recorded.
+        held: all variables.
+    """
+    step = steps[0]
+    p = step.passes[-1].p
+    if p.shape[1] < 2:
+        return None
+    for W in held:
+        value = W.versions[0].value
+        if W.ever_differs or not _is_matrix(value) or W.times[0] > step.passes[0].began:
+            continue
+        if not any(_may_be_gradient(one, W) for one in held):
+            continue
+        for M in (value, value.T):
+            if M.shape[1] != p.shape[1] or p.size * len(M) < FEWEST:
+                continue
+            for bias in [np.zeros(len(M)), *_biases(held, len(M), step.until)]:
+                z = p @ M.T + bias
+                if np.ptp(z) > 0 and archive.place(z, step.passes[-1].began, step.until):
+                    return W
+    return None
+
+
+def _is_matrix(value: np.ndarray) -> bool:
+    """Whether an array may be weights."""
+    return value.ndim == 2 and value.size > 0 and bool(np.ptp(value) > 0)
 
 
 def _may_be_gradient(one: Variable, W: Variable) -> bool:

@@ -180,6 +180,8 @@ class Finder:
                 return
 
     def _is_weights(self, value: np.ndarray) -> bool:
+        if not value.size:
+            return False
         differs = float(np.ptp(value)) > 0 or (self.flat and value.size > 1)
         return value.ndim in (1, 2) and bool(np.isfinite(value).all()) and differs
 

@@ -130,8 +130,9 @@ def takes_gradients(best: Reading) -> bool:
 def likely_rates(best: Reading) -> list[float]:
     """By which the update multiplies the gradients, the likeliest first: as a right gradient shows
     it; or a number of the script that is what a line's array was multiplied by."""
-    if best.descent is not None:
-        return [best.descent.rate]
+    shown = best.descent or best.mistaken_descent
+    if shown is not None:
+        return [shown.rate]
     for quantity, change in best.changes.items() if not best.is_off else ():
         factor = change.ratio(best.page.values[quantity])
         if quantity.kind == "dW" and factor is not None and factor > 0:
@@ -166,8 +167,9 @@ def gradients_of(
 
 def _decay_of(best: Reading, quantity: Quantity) -> float:
     """By what the step multiplied the weights beside their gradient."""
-    if best.descent is not None:
-        return best.descent.rate * best.descent.decay
+    shown = best.descent or best.mistaken_descent
+    if shown is not None:
+        return shown.rate * shown.decay
     change = best.changes[quantity]
     fit = change.descent(best.page.values[quantity], change.near)
     return 0.0 if fit is None else fit.rate * fit.decay

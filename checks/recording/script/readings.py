@@ -17,17 +17,18 @@ from backproof.checks.heads import Head, costs_of
 from backproof.checks.problem import Problem
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.page import Page
-from backproof.checks.recording.script import costs
+from backproof.checks.recording.script import costs, losses, mistakes
 from backproof.checks.recording.script.archive import CLOSE
 from backproof.checks.recording.script.changes import (
     Change,
     by_factor,
     changes,
+    made_beside,
     made_by_lines,
     own_deltas,
 )
 from backproof.checks.recording.script.climbs import climbing
-from backproof.checks.recording.script.descent import Descent, shared_descent
+from backproof.checks.recording.script.descent import Descent, are_alike, shared_descent
 from backproof.checks.recording.script.passes import Pass, Step
 from backproof.checks.recording.script.recognised import NotRecognised, Recognised
 from backproof.checks.recording.script.targets import Targets, candidates
@@ -35,6 +36,7 @@ from backproof.checks.recording.script.written import Written, conventional
 
 ROUNDINGS = 200.0  # that a sample's share of a gradient may be off by, in its type's
 ALIKE = 1e-4  # relative: magnitudes that are one number
+FEWEST_SIGNS = 6  # that agree by no accident
 MOST_NUMBERS = 1_000  # of a pass, that are looked for one by one
 FUZZY = 0.02  # of a change: what is known no better says nothing of a gradient
 
@@ -135,6 +137,33 @@ class Reading:
             begin = end
         return True
 
+    @cached_property
+    def mistake(self) -> np.ndarray | None:
+        """An error of this output that a line makes, and nobody means."""
+        if not self.targets.are_labels or len(self.passes) > 1:
+            return None
+        one = self.passes[0]
+        for error in mistakes.errors(one.z[-1], one.p, self.targets, self.head.is_softmax):
+            some = self.found.archive.multiples(error, self.step.until)
+            if any(each.made.time >= one.began for each in some):
+                return error
+        return None
+
+    @property
+    def shows_mistake(self) -> bool:
+        """Whether a line makes an error of this output that nobody means."""
+        return self.mistake is not None
+
+    @cached_property
+    def mistaken_descent(self) -> Descent | None:
+        """How the last layer's weights go down what is made of that error; None where they do
+        not, or there is none."""
+        if self.mistake is None:
+            return None
+        below = self.page.values[Quantity("a", self.L - 1)] if self.L > 1 else self.page.problem.x
+        change = self.changes[Quantity("dW", self.L)]
+        return change.descent(self.mistake.T @ below / self.page.N, change.near)
+
     def _has_numbers(self, error: np.ndarray, Y: np.ndarray, since: int) -> bool:
         """Whether lines make every entry of an error as a single number; where all targets are 0
         the outputs themselves would do."""
@@ -177,8 +206,19 @@ class Reading:
         if any(fits[quantity] is not None for quantity in many):
             telling = {quantity: fits[quantity] for quantity in many}
             shared = shared_descent(telling, lambda rate: self.written.has_rate(rate, self.page))
-            return {one: self._goes_by(one, shared) for one in self.changes}, shared
-        computed = {quantity: self.made(quantity) for quantity in self.changes}
+            by_rate = {} if shared is None else self._by_rate(shared)
+            is_rates = all(fits.values()) and all(self.made(one) for one in self.changes)
+            if shared is not None and (not is_rates or by_rate == self._by_lines()):
+                return by_rate, shared
+            if not is_rates:
+                raise NotRecognised(
+                    "its layers go by several rates, and no lines hold the gradients themselves"
+                )
+        return self._by_lines(), None
+
+    def _by_lines(self) -> dict[Quantity, bool]:
+        """Which gradients lines make, all in the same multiple, and nothing adds to the weights."""
+        computed = {quantity: self._own_factors(quantity) for quantity in self.changes}
         for quantity, change in self.changes.items():
             factor = change.ratio(self.page.values[quantity])
             climbs = factor is not None and factor < 0 and self._tells(quantity)
@@ -187,7 +227,40 @@ class Reading:
         for quantity in self.still:
             computed[quantity] = []
         found = by_factor(computed)
-        return {one: is_right or self.hides(one) for one, is_right in found.items()}, None
+        return {one: is_right or self.hides(one) for one, is_right in found.items()}
+
+    def _by_rate(self, shared: Descent) -> dict[Quantity, bool]:
+        """Which gradients go by a descent; or else are made by lines, and evened out."""
+        found = {}
+        for one in self.changes:
+            found[one] = self._goes_by(one, shared) or self._is_evened_out(one)
+        return found
+
+    def _is_evened_out(self, quantity: Quantity) -> bool:
+        """Whether lines make a gradient, and each of its entries is taken off in its own measure,
+        as Adagrad does: with the signs of the gradient, and as large as others."""
+        lost = self.changes[quantity].lost
+        right = self.page.values[quantity]
+        if lost.size < FEWEST_SIGNS or not losses.is_adaptive(lost) or not self.made(quantity):
+            return False
+        return bool((np.sign(lost) == np.sign(right)).all())
+
+    def _own_factors(self, quantity: Quantity) -> list[float]:
+        """By what the right gradient is multiplied where lines make it, before it is multiplied by
+        a rate of its own."""
+        factors = self.made(quantity)
+        fit = self._fit(quantity)
+        if fit is None:
+            return factors
+        others = [one for one in factors if not are_alike(abs(one), fit.rate, 1e-4)]
+        return others or factors
+
+    @property
+    def rates(self) -> list[float]:
+        """By what each parameter's gradient was multiplied and taken off, those of which that is
+        known."""
+        fits = [self._fit(quantity) for quantity in self.changes]
+        return [fit.rate for fit in fits if fit is not None]
 
     def _tells(self, quantity: Quantity) -> bool:
         """Whether a multiple of a gradient is one by no accident. Where all its entries are as
@@ -259,7 +332,7 @@ class Reading:
             self.descends,
             count if self.top else 0,
             self.is_alike,
-            self.shows_error,
+            self.shows_error or self.shows_mistake,
             self.shows_cost,
             bool(count),
         )
@@ -298,7 +371,10 @@ class Reading:
     def made(self, quantity: Quantity) -> list[float]:
         """By what the right gradient is multiplied where lines make it."""
         usual = {1 / factor for factor in conventional(self.page)}
-        return made_by_lines(self.found, self.page.values[quantity], self.step.after, usual)
+        right = self.page.values[quantity]
+        until = self.step.after
+        alone = made_by_lines(self.found, right, until, usual)
+        return alone + made_beside(self.found, quantity, right, until)
 
 
 def readings(found: Recognised, step: Step, written: Written) -> list[Reading]:
@@ -315,7 +391,9 @@ def readings(found: Recognised, step: Step, written: Written) -> list[Reading]:
 
 
 def _is_likely(one: Reading) -> bool:
-    return one.top or one.is_alike or one.shows_error or one.shows_cost or one.shows_bias
+    if one.top or one.is_alike or one.shows_error:
+        return True
+    return one.shows_cost or one.shows_bias
 
 
 def heads(output: str) -> list[Head]:
@@ -350,8 +428,15 @@ def _reading(
     numbers = [layer.numbers(step.since) for layer in found.layers]
     W = {number: pair[0] for number, pair in enumerate(numbers, start=1)}
     b = {number: pair[1] for number, pair in enumerate(numbers, start=1)}
-    problem = Problem(x, Y, W, b, head=head, hidden=found.network.hidden, name="watched")
+    y = Y.argmax(axis=1) if _is_one_hot(targets) else Y
+    problem = Problem(x, y, W, b, head=head, hidden=found.network.hidden, name="watched")
     return Reading(found, step, tuple(passes), targets, Page(problem, 1.0 / len(x)), written)
+
+
+def _is_one_hot(targets: Targets) -> bool:
+    """Whether each sample has one class of several."""
+    one_each = bool((np.round(targets.Y).sum(axis=1) == 1).all())
+    return targets.are_labels and targets.Y.shape[1] > 1 and one_each
 
 
 def best_of(tried: Iterator[Reading] | Sequence[Reading], found: Recognised) -> Reading:

@@ -48,6 +48,27 @@ def recognise(recording: Recording) -> Recognised:
     held = variables(recording.made)
     sources = Sources(recording.sources)
     chains, inputs = _chains(recording, archive, held, sources)
+    try:
+        return _whole(recording, archive, held, sources, chains, inputs)
+    except NotRecognised:
+        plainer, more = _plainer(recording, archive, held, sources)
+        if plainer.longest <= chains.longest:
+            raise
+        return _whole(recording, archive, held, sources, plainer, more)
+
+
+def _whole(
+    recording: Recording,
+    archive: Archive,
+    held: Sequence[Variable],
+    sources: Sources,
+    chains: Chains,
+    inputs: Inputs,
+) -> Recognised:
+    """The likeliest of some chains, if it is all that the script trains.
+
+    Raises: NotRecognised where it is not.
+    """
     best = max(chains.all, key=chains.likelihood)
     refuse_two(chains, best)
     found = _at_work(chains, best, archive, inputs)
@@ -81,19 +102,27 @@ def _chains(
         flat = Chains(list(finder.edges(_matrices(held))))
         if flat.longest > 1:
             return flat, inputs
-        some = [one for one in (*weights, *vectors(held)) if updates_itself(one, sources)]
-        biases = [one for one in numbers(recording) if updates_itself(one, sources)]
-        more = with_rows(recording.made, held)
-        plainer = Chains(list(Finder(archive, more, [*own, *biases]).edges(some)))
-        if plainer.longest > 1:
+        plainer, more = _plainer(recording, archive, held, sources)
+        if plainer.longest > chains.longest:
             return plainer, more
     if not chains.all:
-        names = list(dict.fromkeys(one.name for one in weights[:6]))
+        names = list(dict.fromkeys(one.name for one in (weights or vectors(held))[:6]))
         raise NotRecognised(
             f"a line that holds what a layer makes of an input: what changes is {', '.join(names)}",
             names,
         )
     return chains, inputs
+
+
+def _plainer(
+    recording: Recording, archive: Archive, held: Sequence[Variable], sources: Sources
+) -> tuple[Chains, Inputs]:
+    """Layers of what is held in a plainer way than matrices, too."""
+    own = [one for one in held if one.changes and updates_itself(one, sources)]
+    some = [one for one in (*_weights(held), *vectors(held)) if one in own]
+    biases = [one for one in numbers(recording) if updates_itself(one, sources)]
+    inputs = with_rows(recording.made, held)
+    return Chains(list(Finder(archive, inputs, [*own, *biases]).edges(some))), inputs
 
 
 def _weights(held: Sequence[Variable]) -> list[Variable]:
@@ -104,7 +133,7 @@ def _weights(held: Sequence[Variable]) -> list[Variable]:
     weights = [one for one in matrices if one.versions[0].value.any()] or matrices
     if not moving:
         raise NotRecognised("no array was seen to change from step to step, as weights do")
-    if not weights:
+    if not weights and not vectors(moving):
         raise NotRecognised(
             "no matrix was seen to change from step to step, as weights do; what changes is "
             f"{', '.join(dict.fromkeys(one.name for one in moving[:6]))}"

@@ -3,7 +3,7 @@ the whole of it, and no verdict is given. Each function raises NotRecognised for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from backproof.checks.candidates.inside.plain import LARGEST_ARRAY
 from backproof.checks.candidates.inside.recording import Made, Recording
 from backproof.checks.recording.script.chains import Chain, Chains
-from backproof.checks.recording.script.frozen import layer_before
+from backproof.checks.recording.script.frozen import layer_after, layer_before
 from backproof.checks.recording.script.layers import Edge
 from backproof.checks.recording.script.recognised import NotRecognised, Recognised
 from backproof.checks.recording.script.updates import is_updated
@@ -39,7 +39,15 @@ def refuse_unused(found: Recognised, held: Sequence[Variable]) -> None:
 
 
 def refuse_frozen(found: Recognised, held: Sequence[Variable]) -> None:
-    """A layer before the first one, which is computed in each step and stays as it is."""
+    """A layer before the first one, or behind the last, which is computed in each step and stays as
+    it is."""
+    behind = layer_after(found.network, found.steps, found.archive, held)
+    if behind is not None:
+        raise NotRecognised(
+            f"an update of {behind.name}: it takes what comes of {found.names[-1]} in each step, "
+            "and it never changes. If it is meant to learn, no line takes its gradient off",
+            found.names,
+        )
     frozen = layer_before(found.network, found.steps, found.archive, found.inputs, held)
     if frozen is not None:
         raise NotRecognised(
@@ -63,7 +71,10 @@ def refuse_unseen(recording: Recording, since: int) -> None:
 def refuse_two(chains: Chains, best: Chain) -> None:
     """A second network, which shares nothing with the first."""
     mine = _values(best)
+    taken = {id(edge.input.made.value) for edge in best}
     for chain in chains.all:
+        if any(taken & edge.layer.W.values for edge in chain):
+            continue  # all data, in another order at each step
         if _values(chain) & mine or any(_is_of(edge.M, best) for edge in chain):
             continue  # its own weights under another name, or its input taken for weights
         if len(chain) > 1 and len(best) > 1 and not chains.linear(chain):
@@ -87,9 +98,13 @@ def refuse_others(found: Recognised, held: Sequence[Variable], sources: Sources)
     for layer in found.layers:
         for variable in (layer.W, layer.b):
             mine |= set() if variable is None else {id(made.value) for made in variable.versions}
+    states = _states(found, held, first)
+    inputs = {id(one.input.made.value) for step in found.steps for one in step.passes}
     for one in held:
         before = one.made_at(first)
         if before is None or not one.changes or before.value.ndim == 0 or not before.value.any():
+            continue
+        if _is_constant(before.value, states) or inputs & one.values:
             continue
         is_mine = any(id(made.value) in mine for made in one.versions)
         if is_mine or _is_part(before.value, found, first):
@@ -100,6 +115,18 @@ def refuse_others(found: Recognised, held: Sequence[Variable], sources: Sources)
                 f"{', '.join(found.names)}",
                 found.names,
             )
+
+
+def _states(found: Recognised, held: Sequence[Variable], time: int) -> frozenset[float]:
+    """What an optimizer's sums begin with, such as the 1e-8 of Adagrad: the one number in matrices
+    that are as large as weights and go into no layer."""
+    shapes = {layer.W.shape for layer in found.layers if min(layer.W.shape, default=1) > 1}
+    begun = [one.at(time) for one in held if one.changes and one.shape in shapes]
+    return frozenset(float(array.flat[0]) for array in begun if array.size and np.ptp(array) == 0)
+
+
+def _is_constant(value: np.ndarray, states: Collection[float]) -> bool:
+    return bool(np.ptp(value) == 0 and float(value.flat[0]) in states)
 
 
 def _updates(one: Variable, first: int) -> Iterator[Made]:

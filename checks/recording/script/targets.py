@@ -23,11 +23,13 @@ class Targets:
         name: what the script calls it.
         Y: one sample a row.
         are_labels: whether every number is 0 or 1.
+        first: where they are some rows of an array, as many of its first ones.
     """
 
     name: str
     Y: np.ndarray
     are_labels: bool
+    first: np.ndarray | None = None
 
 
 def candidates(found: Recognised, passes: Sequence[Pass], until: int) -> list[Targets]:
@@ -42,14 +44,16 @@ def candidates(found: Recognised, passes: Sequence[Pass], until: int) -> list[Ta
     known = set(_outputs(found, passes))  # what a network answers is no target of its own
     labels: list[Targets] = []
     values: list[Targets] = []
+    K = passes[0].p.shape[1]
     for made, array in _arrays(found, passes, rows, until):
-        for Y in as_targets(array, len(rows), passes[0].p.shape[1]):
+        for Y in as_targets(array, len(rows), K):
             if Y.tobytes() in known:
                 continue
             known.add(Y.tobytes())
             if Y.shape[1] > 1 and not Y.any():
                 continue  # zeros that something is gathered in, and no class
-            one = Targets(_name(made, found, passes), Y, _are_labels(Y))
+            first = next(as_targets(_first(made.value, array), len(rows), K), None)
+            one = Targets(_name(made, found, passes), Y, _are_labels(Y), first)
             if one.are_labels:
                 labels.append(one)
             elif made.time <= passes[-1].began and len(values) < MOST_VALUES:
@@ -137,6 +141,13 @@ def _rows_of(value: np.ndarray, parts: Sequence[tuple[int, list[int]]]) -> Itera
             yield value[picked]
         if value.ndim == 2 and value.shape[1] == count:
             yield value[:, picked].T
+
+
+def _first(value: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """As many of the first rows of an array as a part has; the part where it has them all."""
+    if value.ndim and value.shape[1:] == part.shape[1:] and len(value) > len(part):
+        return value[: len(part)]
+    return part
 
 
 def as_targets(value: np.ndarray, N: int, K: int) -> Iterator[np.ndarray]:

@@ -35,6 +35,11 @@ class Variable:
     bound: tuple[Made, ...]
     shape: tuple[int, ...]
 
+    @property
+    def values(self) -> frozenset[int]:
+        """Which arrays it held, by their identity."""
+        return frozenset(id(made.value) for made in self.versions)
+
     @cached_property
     def times(self) -> list[int]:
         """When each version was made."""
@@ -118,7 +123,29 @@ def variables(recorded: Sequence[Made]) -> list[Variable]:
         key = tuple(id(made.value) for made in bound)
         if key not in found or one.bound[-1].time < found[key].bound[-1].time:
             found[key] = one  # others are copies
-    return list(found.values())
+    return list(_without_parts(list(found.values())))
+
+
+def _without_parts(held: Sequence[Variable]) -> Iterator[Variable]:
+    """Without names that hold, for a few steps each, what one place holds all along, as a local
+    variable of an optimizer does."""
+    whole: dict[int, list[Variable]] = {}
+    for one in held:
+        for value in one.values if one.stays else ():
+            whole.setdefault(value, []).append(one)
+    for one in held:
+        around = whole.get(id(one.versions[0].value), ()) if len(one.versions) > 1 else ()
+        if not any(_is_run_of(one, other) for other in around):
+            yield one
+
+
+def _is_run_of(one: Variable, other: Variable) -> bool:
+    """Whether a variable holds some of what another one holds, one after the other as there, and
+    not all of it."""
+    part = [id(made.value) for made in one.versions]
+    whole = [id(made.value) for made in other.versions]
+    begin = whole.index(part[0])
+    return len(part) < len(whole) and whole[begin : begin + len(part)] == part
 
 
 def _different(made: Sequence[Made]) -> Iterator[Made]:

@@ -24,7 +24,14 @@ from backproof.checks.recording.script.carried import (
     may_be_same,
 )
 from backproof.checks.recording.script.descent import Descent
-from backproof.checks.recording.script.doubts import contradiction, left_out, undecided, unseen
+from backproof.checks.recording.script.doubts import (
+    contradiction,
+    divided,
+    left_out,
+    torn,
+    undecided,
+    unseen,
+)
 from backproof.checks.recording.script.lines import line_of, stacked
 from backproof.checks.recording.script.readings import Reading, best_of, readings
 from backproof.checks.recording.script.recognised import NotRecognised, Recognised
@@ -88,7 +95,7 @@ class Watched:
         head = self.page.problem.head
         hidden = ", ".join(dict.fromkeys(map(str, self.network.network.hidden)))
         place = "columns" if self.network.columns else "rows"
-        step = "" if self.step is None else f", {self.step}"
+        step = self._step()
         first, last = self._lines()
         where = f"line {first}" if first == last else f"lines {first} to {last}"
         samples = "single samples" if self.page.N == 1 else f"batches of {self.page.N}"
@@ -101,6 +108,16 @@ class Watched:
             f"({self.layout.replace(',', ', ')}){biases}, {hidden or 'no hidden layer'}, "
             f"{head.output} output, {compared}, {samples} in {place}{step}, updated on {where}."
         )
+
+    def _step(self) -> str:
+        """How it updates, with a comma in front."""
+        if self.step is not None:
+            return f", {self.step}"
+        if self.wrong:
+            return ""  # nothing is known of it
+        if len(self.reading.rates) == len(self.reading.changes):
+            return ", a rate for each parameter"
+        return ", an update that is no plain descent"
 
     def _lines(self) -> tuple[int, int]:
         """The first and the last line that updates a W."""
@@ -152,7 +169,7 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         for one in _outputs(network):
             some = readings(one, one.steps[index], written)
             if one is not network:  # then only what it explains speaks for it
-                some = [each for each in some if each.top or each.shows_error]
+                some = [each for each in some if _is_shown(each)]
             tried += some
         if cost is not None:
             tried = [one for one in tried if one.head.cost in _names_of(cost)]
@@ -166,9 +183,11 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
         raise NotRecognised(
             f"what the first step takes off the parameter of {missing} was not seen", network.names
         )
-    later = _later(best, network, written) if best.page.N == 1 or not best.top else ()
+    needed = best.page.N == 1 or not best.top or _is_reordered(best, network)
+    later = _later(best, network, written) if needed else ()
     best = _rescaled(best, later)
-    reason = undecided(best, tried, list(chain.from_iterable(later))) or left_out(best)
+    after = list(chain.from_iterable(later))
+    reason = undecided(best, tried, after) or left_out(best) or divided(best) or torn(best, after)
     if not reason and cost is None:
         reason = contradiction(best, tried)
     if reason:
@@ -195,6 +214,21 @@ def _telling(network: Recognised) -> list[int]:
 def _varies(p: np.ndarray) -> bool:
     """Whether samples, or steps of one sample, get answers of their own."""
     return len(p) == 1 or float(np.ptp(p, axis=0).max()) > SAME * float(np.abs(p).max())
+
+
+def _is_reordered(best: Reading, network: Recognised) -> bool:
+    """Whether a later step takes other samples first, and the same number of them."""
+    x = best.page.problem.x
+    for step in network.steps:
+        rows = step.passes[-1].input.rows
+        if rows.shape == x.shape and not np.array_equal(rows, x):
+            return bool(np.array_equal(np.sort(rows, axis=0), np.sort(x, axis=0)))
+    return False
+
+
+def _is_shown(one: Reading) -> bool:
+    """Whether anything but its numbers speaks for a reading."""
+    return one.top or one.shows_error or one.shows_mistake
 
 
 def _shown(
