@@ -115,7 +115,8 @@ class Scratch:
         with suppress(OSError):  # unreadable, or gone: then it is not there for the script
             found = path.stat()
             if stat.S_ISDIR(found.st_mode):
-                if path.is_symlink() or self._looked_at > MOST_LOOKED_AT:
+                full = self._files > MOST_FILES or self._looked_at > MOST_LOOKED_AT
+                if path.is_symlink() or full:
                     self.too_much.append(path)
                     return
                 into.mkdir()
