@@ -29,7 +29,11 @@ class Done:
     @property
     def objects(self) -> list[dict[str, Any]]:
         """One JSON object a line."""
-        return [json.loads(line) for line in self.out.splitlines()]
+        return [json.loads(line, parse_constant=_no_number) for line in self.out.splitlines()]
+
+
+def _no_number(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
 
 
 def once(

@@ -9,8 +9,11 @@ import learners
 import numpy as np
 import pytest
 
+from backproof import why
 from backproof.checks.__main__ import main
+from backproof.checks.grading.feedback import Feedback, as_json
 from backproof.checks.learning.own_data import read_own_data
+from backproof.checks.report.html import page
 from backproof.model.command_line import BadInput
 
 XOR = """
@@ -116,3 +119,18 @@ def test_remedies_are_tried_on_data_alone(tmp_path, capsys):
     (tmp_path / "xor.py").write_text(XOR)
     assert main([str(tmp_path / "xor.py"), "--try"]) == 2
     assert "--try: expected --data beside it for xor.py" in capsys.readouterr().err
+
+
+def test_what_was_tried_on_values_is_json_without_an_accuracy():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(60, 2)) * [1, 2000]
+    W = [rng.normal(size=(5, 2)), rng.normal(size=(1, 5))]
+    b = [np.zeros(5), np.zeros(1)]
+    learning = why(
+        W, b, x, x[:, :1], hidden="relu", output="linear", time_limit=0.2, try_remedies=True
+    )
+    found = as_json(Feedback("mine.py", 0.1, learning=learning))
+    assert "inputs-unscaled" in [tried["symptom"] for tried in found["tried"]]
+    assert found["tried"][0]["accuracy"] is None
+    assert "NaN" not in json.dumps(found)
+    assert "Tried: with" in page(found, lambda tag: "")

@@ -11,7 +11,7 @@ import itertools
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from backproof.checks.candidates.conventions import Conventions
@@ -118,7 +118,7 @@ def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
             "notes": [*found.hints, *feedback.notes, *feedback.manner],
         },
         "symptoms": _symptoms(feedback.learning),
-        "tried": [asdict(tried) for tried in feedback.learning.tried] if feedback.learning else [],
+        "tried": feedback.learning.as_json()["tried"] if feedback.learning else [],
     } | ({"listing": listing} if listing else {})
 
 

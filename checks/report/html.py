@@ -146,9 +146,14 @@ def _trial(tried: Mapping[str, Any]) -> str:
     """What a remedy did, in one sentence."""
     word = "helps" if tried["helped"] else "does not help"
     return (
-        f"with {tried['change']}, the loss is {tried['loss']:.4g} after the same {tried['steps']} "
-        f"steps, {tried['loss_before']:.4g} without: {word}"
+        f"with {tried['change']}, the loss is {_number(tried['loss'])} after the same "
+        f"{tried['steps']} steps, {_number(tried['loss_before'])} without: {word}"
     )
+
+
+def _number(value: float | None) -> str:
+    """A loss; one that is not finite is null in the object."""
+    return "not finite" if value is None else f"{value:.4g}"
 
 
 def _derivation(tag: str, equation: Equation) -> str:
