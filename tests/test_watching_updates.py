@@ -108,6 +108,10 @@ for step in range(12):
 SUMS = "S1 += dW1 ** 2; S2 += dW2 ** 2; dW1 = dW1 / np.sqrt(S1); dW2 = dW2 / np.sqrt(S2)"
 NORMS = "dW1, db1, dW2, db2 = (g / np.linalg.norm(g) for g in (dW1, db1, dW2, db2))"
 TWICE = (("b1 -= 0.5", "b1 -= 1.0"), ("b2 -= 0.5", "b2 -= 1.0"))
+ORDER = "order = np.random.permutation(60)"
+COST = "-np.mean(Y * np.log(A2 + 1e-8) + (1 - Y) * np.log(1 - A2 + 1e-8))"
+SLOPE = "-(Y / (A2 + 1e-8)) + (1 - Y) / (1 - A2 + 1e-8)"
+SMALL_STEP = "W1 -= .1 * dW1; b1 -= .1 * db1; W2 -= .1 * dW2; b2 -= .1 * db2"
 # a script, and what is written in it in place of what
 RIGHT = {
     "rates": (BASE, *TWICE),
@@ -116,6 +120,23 @@ RIGHT = {
     "empty": (BASE, ("    a1 =", "    Xb = X[:0]\n    a1 =")),
     "adam": (LAYERS,),
     "epsilon": (BINARY,),
+    "shuffled": (
+        BASE,
+        ("    a1 =", "    order = rng.permutation(90)\n    x, y = X[order], Y[order]\n    a1 ="),
+        ("(X @", "(x @"),
+        ("p - Y", "p - y"),
+        ("X.T", "x.T"),
+    ),
+    "shuffled_in_place": (
+        BINARY,
+        ("    A1 =", f"    {ORDER}\n    X, Y = X[:, order], Y[:, order]\n    A1 ="),
+        ("Y = (X[0] * X[1] > 0).astype(int).reshape(1, -1)", "Y = (X[0] * X[1])[None, :]"),
+        ("1 / (1 + np.exp(-(W2 @ A1 + b2)))", "W2 @ A1 + b2"),
+        ("dA2 * A2 * (1 - A2)", "2 * (A2 - Y)"),
+        (COST, "np.mean((A2 - Y) ** 2)"),
+        (SLOPE, "0"),
+        ("W1 -= dW1; b1 -= db1; W2 -= dW2; b2 -= db2", SMALL_STEP),
+    ),
 }
 # the same, the bug or none, and the line
 WRONG = {

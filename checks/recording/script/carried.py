@@ -37,6 +37,16 @@ def carried_over(best: Reading, network: Recognised, written: Written) -> Readin
     return None
 
 
+def is_plain(best: Reading) -> bool:
+    """Whether it descends, and the next step that was seen does: the first of momentum is as plain
+    as any."""
+    later = [step for step in best.found.steps if step.since > best.step.since]
+    if best.descent is None or not later:
+        return best.descent is not None
+    some = readings(best.found, later[0], best.written)
+    return any(may_be_same(one, best) and one.descent is not None for one in some)
+
+
 def may_be_same(one: Reading, other: Reading) -> bool:
     """Whether two steps may be read in the same way."""
     return one.head == other.head and has_same_targets(one, other)

@@ -175,11 +175,11 @@ def divided(best: Reading) -> str:
 
 def torn(best: Reading, later: Sequence[Reading]) -> str:
     """Whether the samples no longer belong to their targets: their order is another one at a later
-    step, and that of the targets is the same; "" where it is not."""
+    step, which goes down the cost against targets in the order of before; "" where it is not."""
     x = best.page.problem.x
     for one in later:
         after = one.page.problem.x
-        stays = np.array_equal(one.page.problem.Y, best.page.problem.Y)
+        stays = one.top and np.array_equal(one.page.problem.Y, best.page.problem.Y)
         if not stays or x.shape != after.shape or np.array_equal(x, after):
             continue
         rows = sorted(row.tobytes() for row in x)

@@ -174,7 +174,23 @@ def _at_work(chains: Chains, chain: Chain, archive: Archive, inputs: Inputs) -> 
         raise NotRecognised(
             f"{', '.join(names)} were seen to compute something, and not to change after it", names
         )
-    return Recognised(network, tuple(found), chain[0].input.columns, archive, inputs)
+    whole = Recognised(network, tuple(found), chain[0].input.columns, archive, inputs)
+    return whole if _shows_output(whole) else whole.with_output("linear")
+
+
+def _shows_output(found: Recognised) -> bool:
+    """Whether lines make the output out of the logits: a ReLU of what is positive is the logits
+    themselves, unless some are negative at a later step, or it is made a second time."""
+    is_twice = True
+    for step in found.steps:
+        for one in step.passes:
+            if not one.p.any():
+                continue
+            places = list(found.archive.places(one.p, step.since, step.until))
+            if not np.array_equal(one.p, one.z[-1]):
+                return bool(places)
+            is_twice = is_twice and len({id(made.value) for made in places}) > 1
+    return is_twice
 
 
 def _with_biases(

@@ -131,13 +131,22 @@ def _is_constant(value: np.ndarray, states: Collection[float]) -> bool:
 
 def _updates(one: Variable, first: int) -> Iterator[Made]:
     """What a variable became after a time, in the place where it was before: as that came to be
-    held there, and as it was made."""
+    held there, and as it was made; what was put into another order alone, as targets are, is none.
+    """
     made = {id(version.value): version for version in one.versions}
     for before, after in pairwise(one.bound):
-        if before.slot == after.slot and after.time > first:
+        is_new = not _is_reordered(before.value, after.value)
+        if before.slot == after.slot and after.time > first and is_new:
             yield after
             if made[id(after.value)].time > first:
                 yield made[id(after.value)]
+
+
+def _is_reordered(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether two arrays hold the same numbers, and not all at the same places."""
+    if before.shape != after.shape or np.array_equal(before, after):
+        return False
+    return np.array_equal(np.sort(before, axis=None), np.sort(after, axis=None))
 
 
 def _is_part(value: np.ndarray, found: Recognised, time: int) -> bool:
