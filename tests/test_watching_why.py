@@ -94,13 +94,40 @@ CASES: dict[str, tuple[dict[str, str], str | None]] = {
     ),
 }
 SOURCES = {name: SCRIPT.format(**HEALTHY | changed) for name, (changed, _) in CASES.items()}
+# the first step of momentum is plain descent, at a tenth of the rate that it comes to
+DESCENT = "            W[i] = W[i] - 0.00001 * gw\n            b[i] = b[i] - 0.00001 * gb\n"
+MOMENTUM = """\
+            v[i] = 0.9 * v[i][0] + gw, 0.9 * v[i][1] + gb
+            W[i] = W[i] - 0.00001 * v[i][0]
+            b[i] = b[i] - 0.00001 * v[i][1]
+"""
+VELOCITY = "v = [(0 * w, 0 * c) for w, c in zip(W, b)]\nfor epoch"
+PLAIN = SCRIPT.format(**HEALTHY | {"rate": "0.00001"})
+OTHERS = {
+    "plain": PLAIN,
+    "momentum": PLAIN.replace(DESCENT, MOMENTUM).replace("for epoch", VELOCITY),
+    # all of its first answers are positive, as those of a ReLU would be
+    "positive": SCRIPT.format(
+        **HEALTHY
+        | {
+            "data": "xs = rng.uniform(-2, 2, (80, 1))\nts = np.sin(2 * xs)",
+            "sizes": "[1, 12, 1]",
+            "scale": "0.2 + 0.2",
+            "output": "z",
+            "delta": "2 * (a[-1] - T) / len(X)",
+            "rate": "0.1",
+        }
+    ),
+}
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
-    assert len(set(SOURCES.values())) == len(SOURCES)
-    return told_of(tmp_path_factory, worker_id, "why", SOURCES, "--time-limit", "1")
+    assert "v[i]" in OTHERS["momentum"]
+    sources = SOURCES | OTHERS
+    assert len(set(sources.values())) == len(sources)
+    return told_of(tmp_path_factory, worker_id, "why", sources, "--time-limit", "1")
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -112,6 +139,22 @@ def test_right_script_is_told_why_it_does_not_learn(
     # with weights of zero, and as many samples of each class, gradients are nothing but rounding
     assert told[name]["verdict"] == ("untested" if name == "zero_weights" else "pass")
     assert (due in names) if due else not names, names
+
+
+def test_an_update_that_is_plain_at_its_first_step_alone_is_stood_in_for(
+    told: dict[str, dict[str, Any]],
+) -> None:
+    names = {
+        name: [symptom["name"] for symptom in told[name]["symptoms"]]
+        for name in ("plain", "momentum")
+    }
+    assert names == {"plain": ["rate-too-small"], "momentum": []}
+
+
+def test_an_output_whose_first_answers_are_all_positive_is_no_relu(
+    told: dict[str, dict[str, Any]],
+) -> None:
+    assert "linear output" in told["positive"]["diagnosis"]["statement"]
 
 
 def test_adam_begins_anew_at_the_given_weights_and_moves_each_entry_by_its_rate() -> None:

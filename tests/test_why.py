@@ -236,3 +236,21 @@ def test_constant_columns_are_a_remark_and_no_finding():
     answer = why(**given | {"x": x})
     assert answer.outcome == "pass"
     assert answer.notes[-1] == "1 of 6 columns of x are constant (2)"
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_one_step_that_goes_far_is_no_divergence_where_the_next_ones_come_back(comes_back):
+    calls = []
+    learnt = healthy(learning_rate=0.1)
+
+    def thrown(W, b, x, y, learning_rate):
+        calls.append(len(x))
+        if len(calls) == 8:
+            return [W[0], -200 * W[1]], b
+        if len(calls) == 11 and comes_back:
+            return [W[0], W[1] / -200], b
+        near = 1.0 if comes_back and not 8 < len(calls) < 11 else 1e-9
+        return learnt["step"](W, b, x, y, near * learning_rate)
+
+    answer = why(**(learnt | {"step": thrown, "time_limit": 1.0}))
+    assert answer.course.over == ("learnt" if comes_back else "diverged")

@@ -10,6 +10,7 @@ from backproof.checks.learning.answer import Answer
 from backproof.checks.learning.by_doing import our_step
 from backproof.checks.learning.given import Given, take
 from backproof.checks.learning.why import Door
+from backproof.checks.recording.script.carried import is_plain
 from backproof.checks.recording.script.samples import Samples, samples
 from backproof.checks.recording.script.watched import Watched
 
@@ -50,7 +51,7 @@ def why_watched(found: Watched, *, tries: bool, limit_s: float) -> Answer | None
     if len(seen.x) < FEWEST:
         return None
     given = _given(found, seen)
-    if found.step is not None:
+    if found.step is not None and is_plain(found.reading):
         door = Door(given, our_step, found.step.rate, limit_s)
     else:
         door = Door(given, adam_step, None, limit_s, finds_rate=adam_step)

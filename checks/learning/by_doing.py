@@ -4,6 +4,7 @@ it is clear what comes of it or the time is over."""
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 import threading
 import time
@@ -28,8 +29,10 @@ MOST_LOOKED_AT = 256  # samples on which a training is looked at
 LEARNT = 0.5
 # the same where something was found before: it takes nearly all that is to be known to refute that
 WELL_LEARNT = 0.1
-# times the loss of knowing nothing, and times that of the start: nothing good comes back from there
+# times the loss of knowing nothing, and times that of the start: hardly anything comes back
 LOST = 50.0
+# steps, at least, for which it stays there: one large step may be made good by the next
+LOST_FOR = 30
 
 
 class StepFailed(ValueError):
@@ -315,10 +318,15 @@ def effective_rate(given: Given, step: Step) -> float:
 
 
 def _over(glances: list[Glance], prior: float, learnt: float) -> str:
-    loss = glances[-1].loss
-    if not math.isfinite(loss) or loss > LOST * max(prior, glances[0].loss):
+    last = glances[-1]
+    if not math.isfinite(last.loss):
         return "diverged"
-    if loss < learnt * prior:
+    most = LOST * max(prior, glances[0].loss)
+    kept = itertools.takewhile(lambda one: one.loss > most, reversed(glances))
+    since = min((one.step for one in kept), default=last.step)
+    if last.step >= 2 * since + LOST_FOR:
+        return "diverged"
+    if last.loss < learnt * prior:
         return "learnt"
     return "steps"
 
