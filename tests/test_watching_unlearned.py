@@ -42,11 +42,18 @@ SOURCES = {
 }
 
 
+# the same without the row's maximum, on inputs a hundred times as large
+OVERFLOW = SCRIPT.replace("np.exp(z - z.max(1, keepdims=True))", "np.exp(z)").replace(
+    "T = np", "X = X * 1000\nT = np"
+)
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
-    assert len({SCRIPT, SIGMOID, *SOURCES.values()}) == 4
-    return told_of(tmp_path_factory, worker_id, "unlearned", SOURCES)
+    sources = SOURCES | {"overflow": OVERFLOW}
+    assert len({SCRIPT, SIGMOID, *sources.values()}) == 5
+    return told_of(tmp_path_factory, worker_id, "unlearned", sources)
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -54,3 +61,15 @@ def test_right_script_that_does_not_learn_passes(
     told: dict[str, dict[str, Any]], name: str
 ) -> None:
     assert (told[name]["verdict"], told[name]["diagnosis"]["wrong"]) == ("pass", [])
+
+
+def test_an_overflow_is_told_with_its_line_where_it_hides_the_network(
+    told: dict[str, dict[str, Any]],
+) -> None:
+    found = told["overflow"]
+    assert found["verdict"] == "untested"
+    (symptom,) = found["symptoms"]
+    assert (symptom["name"], symptom["where"]) == ("overflow", "line 14")
+    assert "W[0], W[1] became NaN" in symptom["evidence"]
+    assert "where z goes up to" in symptom["evidence"]
+    assert "line 14 makes numbers that are not finite" in found["diagnosis"]["findings"][0]

@@ -19,6 +19,7 @@ from backproof.checks.candidates.right_lines import of_step
 from backproof.checks.digits import apart
 from backproof.checks.findings import Bug, Diagnosis, Step
 from backproof.checks.learning.answer import Answer
+from backproof.checks.learning.finding import Symptom
 from backproof.checks.quantities import kind_of
 from backproof.checks.report.listed import PLAIN, Page, listed
 from backproof.checks.report.text import comparison_as_json
@@ -49,6 +50,7 @@ class Feedback:
         unchecked: whether the complaint is about what keeps us from checking, and not about it.
         learning: why it does not learn from its own data; None where no data were given.
         unusable: why the data that were given are none for it, or "".
+        symptoms: what keeps a script from learning of which no network was recognised.
     """
 
     candidate: str
@@ -63,6 +65,7 @@ class Feedback:
     watched: dict[str, Any] | None = None
     learning: Answer | None = None
     unusable: str = ""
+    symptoms: Sequence[Symptom] = field(default_factory=list)
 
     @property
     def outcome(self) -> str:
@@ -117,7 +120,7 @@ def as_json(feedback: Feedback, *, no_fix: bool = False) -> dict[str, Any]:
             "findings": [*findings, *feedback.faults],
             "notes": [*found.hints, *feedback.notes, *feedback.manner],
         },
-        "symptoms": _symptoms(feedback.learning),
+        "symptoms": [symptom.as_json() for symptom in _symptoms(feedback)],
         "tried": feedback.learning.as_json()["tried"] if feedback.learning else [],
     } | ({"listing": listing} if listing else {})
 
@@ -130,20 +133,20 @@ def _with_line(feedback: Feedback, no_fix: bool) -> str:
     return f"{feedback.statement} {found.line.sentence}"
 
 
-def _symptoms(learning: Answer | None) -> list[dict[str, Any]]:
-    """Why it does not learn, as plain data."""
-    if learning is None:
-        return []
-    return [symptom.as_json() for symptom in learning.findings]
+def _symptoms(feedback: Feedback) -> list[Symptom]:
+    """Why it does not learn."""
+    of_network = feedback.learning.findings if feedback.learning else ()
+    return [*feedback.symptoms, *of_network]
 
 
-def _learning_lines(learning: Answer | None) -> list[str]:
+def _learning_lines(feedback: Feedback) -> list[str]:
     """Why it does not learn, what to do, and what was tried."""
-    if learning is None:
-        return []
     lines: list[str] = []
-    for symptom in learning.findings:
+    for symptom in _symptoms(feedback):
         lines += _labelled("symptom", f"{symptom.line}")
+    learning = feedback.learning
+    if learning is None:
+        return lines
     for tried in learning.tried:
         lines += _labelled("tried", str(tried))
     for note in learning.notes:
@@ -192,7 +195,7 @@ def as_text(feedback: Feedback, *, no_fix: bool = False, page: Page = PLAIN) -> 
         lines += _labelled("note", sentence)
     if feedback.diagnosis and feedback.diagnosis.listing and not no_fix:
         lines += ["", *listed(feedback.diagnosis.listing, page)]
-    return [*lines, *_learning_lines(feedback.learning)]
+    return [*lines, *_learning_lines(feedback)]
 
 
 def _diagnosis_lines(found: Diagnosis, complained: bool, no_fix: bool) -> list[str]:

@@ -19,17 +19,20 @@ from backproof.checks.grading.adapter import adapter
 from backproof.checks.grading.conclude import Settings, as_given
 from backproof.checks.grading.feedback import Feedback
 from backproof.checks.grading.known_bugs import explained
+from backproof.checks.grading.overflow import overflow
 from backproof.checks.grading.own_script import why_watched
 from backproof.checks.grading.script_diagnosis import diagnosis_of
 from backproof.checks.grading.scripts import library, trainer
 from backproof.checks.grading.side_effects import beside
 from backproof.checks.learning.answer import Answer
+from backproof.checks.learning.finding import Symptom
 from backproof.checks.recording.script.recognise import recognise
 from backproof.checks.recording.script.recognised import NotRecognised
 from backproof.checks.recording.script.watched import Watched, judged
 
 WRITE = "Write gradients(W, b, x, y) or step(W, b, x, y, learning_rate) around it."
 BY_LIBRARY = "its gradients are {}'s, so there is nothing by hand"
+BROKEN = "{} makes numbers that are not finite, and its weights become NaN"
 LOOKED_S = 2.0  # at a right script, for what keeps it from learning
 TO_WRITE = "the adapter to write, in this file or in one that imports from it:"
 
@@ -38,6 +41,7 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
     """Run a script until a few of its updates were seen, and say what it computes."""
     start = time.perf_counter()
     notes: list[str] = []
+    broken: Symptom | None = None
     if settings.data is not None:
         notes.append("it is judged on its own data: --data was not read, and needs an adapter.")
     manner: list[str] = []
@@ -49,17 +53,19 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         try:
             found = judged(recognise(recording), recording, _cost(settings))
         except NotRecognised as error:
+            broken = overflow(recording)
             said = _how_it_ended(header)
             name = trainer(source.text)
             if name and not said:
                 raise NotRecognised(BY_LIBRARY.format(name)) from error
-            reason = f"{error}; it {said}" if said else str(error)
-            raise NotRecognised(reason, error.names) from error
+            reason = BROKEN.format(broken.where) if broken else str(error)
+            raise NotRecognised(f"{reason}; it {said}" if said else reason, error.names) from error
     except (NotRecognised, Ended) as error:
         elapsed_s = time.perf_counter() - start
         names = error.names if isinstance(error, NotRecognised) else []
         notes.append(f"{TO_WRITE}\n{adapter(source.text, names)}")
-        return _not_recognised(path, str(error), elapsed_s, notes, manner)
+        found_none = _not_recognised(path, str(error), elapsed_s, notes, manner)
+        return replace(found_none, symptoms=[broken] if broken else [])
     if header.get("asked"):
         notes.append(f"it {header['asked']}, and was told that there is none.")
     known = explained(found)
@@ -88,8 +94,12 @@ def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
     try:
         found = judged(recognise(recording), recording, _cost(settings))
     except NotRecognised as error:
-        reason = f"{error}; it {complaint}" if complaint else str(error)
-        return _not_recognised(Path(name), reason, time.perf_counter() - start, [], [])
+        elapsed_s = time.perf_counter() - start
+        broken = overflow(recording)
+        reason = BROKEN.format(broken.where) if broken else str(error)
+        reason = f"{reason}; it {complaint}" if complaint else reason
+        found_none = _not_recognised(Path(name), reason, elapsed_s, [], [])
+        return replace(found_none, symptoms=[broken] if broken else [])
     known = explained(found)
     found = known.found if known else found
     notes = [f"it {complaint}."] if complaint else []
