@@ -144,11 +144,22 @@ WRONG = {
     "axis": (BASE, (("e / e.sum(1, keepdims=True)", "e / e.sum()"),), "softmax-axis", 13),
     "labels": (BASE, (("p - Y", "p - np.eye(3)[t - 1]"),), "labels-shifted", 14),
     "adam": (LAYERS, (("g * (1 - self.out ** 2)", "g * (1 - self.out)"),), "derivative-slip", 20),
+    "three_times": (
+        BASE,
+        (("a1.T @ d2", "3 * (a1.T @ d2)"), ("X.T @ d1", "3 * (X.T @ d1)")),
+        "scale",
+        16,
+    ),
     "epsilon": (BINARY, (("+ 1e-8)) + (1 - Y) /", "+ 1e-8)) - (1 - Y) /"),), None, 12),
 }
 UNTESTED = {
     "torn": ("    a1 =", "    X = X[rng.permutation(90)]\n    a1 =", "no longer belong to their"),
     "divided": ("W2 -= 0.5 *", "W2 -= 45.0 *", "a division by 90 may be left out"),
+    "stopped": (
+        "    d1 =",
+        "    W2 -= 0.5 * dW2; b2 -= 0.5 * db2; undefined\n    d1 =",
+        "the end of its first step was not seen; it raises NameError on line 18",
+    ),
     "frozen": ("    W2 -= 0.5 * dW2\n", "", "an update of W2"),
 }
 

@@ -27,7 +27,7 @@ from backproof.checks.grading.side_effects import beside
 from backproof.checks.learning.answer import Answer
 from backproof.checks.learning.finding import Symptom
 from backproof.checks.recording.script.recognise import recognise
-from backproof.checks.recording.script.recognised import NotRecognised
+from backproof.checks.recording.script.recognised import NotRecognised, Recognised
 from backproof.checks.recording.script.watched import Watched, judged
 
 WRITE = "Write gradients(W, b, x, y) or step(W, b, x, y, learning_rate) around it."
@@ -51,7 +51,9 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         header, arrays = _run(source, settings, notes, manner)
         recording = unpack(header.get("recorded"), arrays)
         try:
-            found = judged(recognise(recording), recording, _cost(settings))
+            network = recognise(recording)
+            _refuse_stopped(network, str(header.get("complaint", "")))
+            found = judged(network, recording, _cost(settings))
         except NotRecognised as error:
             broken = overflow(recording)
             said = _how_it_ended(header)
@@ -68,6 +70,8 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         return replace(found_none, symptoms=[broken] if broken else [])
     if header.get("asked"):
         notes.append(f"it {header['asked']}, and was told that there is none.")
+    if header.get("complaint"):
+        notes.append(f"it {header['complaint']}.")
     known = explained(found)
     found = known.found if known else found
     diagnosis = diagnosis_of(found, known.diagnosis if known else None, settings.listing)
@@ -92,7 +96,9 @@ def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
     recording, complaint = recorded(function)
     name = getattr(function, "__name__", type(function).__name__)
     try:
-        found = judged(recognise(recording), recording, _cost(settings))
+        network = recognise(recording)
+        _refuse_stopped(network, complaint)
+        found = judged(network, recording, _cost(settings))
     except NotRecognised as error:
         elapsed_s = time.perf_counter() - start
         broken = overflow(recording)
@@ -115,6 +121,13 @@ def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
         notes=notes,
         watched=found.as_json(),
     )
+
+
+def _refuse_stopped(network: Recognised, complaint: str) -> None:
+    """Raise NotRecognised where an error may have ended the only step that was seen before it was
+    over."""
+    if complaint and len(network.steps) < 2:
+        raise NotRecognised("the end of its first step was not seen", network.names)
 
 
 def _learning(found: Watched, diagnosis: Diagnosis, settings: Settings) -> Answer | None:

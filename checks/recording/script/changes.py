@@ -102,7 +102,7 @@ def by_factor(computed: dict[Quantity, list[float]]) -> dict[Quantity, bool]:
     count: dict[float, int] = {}
     for factor in chain.from_iterable(computed.values()):
         count[factor] = sum(_has(of, factor) for of in computed.values())
-    best = max(count, key=lambda one: (count[one], one in USUAL), default=None)
+    best = max(count, key=lambda one: (count[one], one == 1, one in USUAL), default=None)
     return {quantity: best is not None and _has(of, best) for quantity, of in computed.items()}
 
 

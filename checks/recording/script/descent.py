@@ -62,7 +62,9 @@ def descent(
 
 
 def shared_descent(
-    fits: Mapping[Quantity, Descent | None], is_written: Callable[[float], bool]
+    fits: Mapping[Quantity, Descent | None],
+    is_written: Callable[[float], bool],
+    is_literal: Callable[[float], bool] = lambda rate: False,
 ) -> Descent | None:
     """The rate that most parameters share, if no other is shared by as many, or the one that the
     script holds under a name; with the weight decay that all of its W have in common. None where
@@ -70,7 +72,8 @@ def shared_descent(
 
     Args:
         fits: of every parameter; at least one is no None.
-        is_written: whether the script holds a rate under a name.
+        is_written: whether the script holds a rate under a name, perhaps by some convention.
+        is_literal: whether it holds that very rate, which decides between those that it holds.
     """
     some = [fit for fit in fits.values() if fit is not None]
     groups = {one: sum(share_rate(one, other) for other in some) for one in some}
@@ -82,6 +85,7 @@ def shared_descent(
         shared = [one for one in written if groups[one] == most]
     elif written:
         shared = [one for one in shared if one in written]
+        shared = [one for one in shared if is_literal(one.rate)] or shared
     if not all(share_rate(one, shared[0]) for one in shared):
         return None
     of_weights = [

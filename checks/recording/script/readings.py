@@ -205,7 +205,9 @@ class Reading:
         many = [quantity for quantity in self.changes if self._tells(quantity)]
         if any(fits[quantity] is not None for quantity in many):
             telling = {quantity: fits[quantity] for quantity in many}
-            shared = shared_descent(telling, lambda rate: self.written.has_rate(rate, self.page))
+            shared = shared_descent(
+                telling, lambda rate: self.written.has_rate(rate, self.page), self._is_literal
+            )
             by_rate = {} if shared is None else self._by_rate(shared)
             is_rates = all(fits.values()) and all(self.made(one) for one in self.changes)
             if shared is not None and (not is_rates or by_rate == self._by_lines()):
@@ -215,6 +217,10 @@ class Reading:
                     "its layers go by several rates, and no lines hold the gradients themselves"
                 )
         return self._by_lines(), None
+
+    def _is_literal(self, rate: float) -> bool:
+        """Whether the script holds a rate of the mean of a cost that nobody halves."""
+        return not self.head.is_quadratic and self.written.has(rate)
 
     def _by_lines(self) -> dict[Quantity, bool]:
         """Which gradients lines make, all in the same multiple, and nothing adds to the weights."""
