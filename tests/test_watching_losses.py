@@ -62,12 +62,26 @@ WRONG = {
     ),
 }
 
+CHAIN = """\
+    loss = -np.mean(np.sum(T * np.log(p + {0}), axis=1))
+    dp = -T / (p + {0}) / len(X)
+    d2 = p * (dp - (dp * p).sum(axis=1, keepdims=True))
+"""
+# outputs near 0 and 1, so that what is added to them shows
+SHARP = GLOBALS.replace("W2, b2 = ", "W2, b2 = 8 * ")
+GUARDED = {
+    "guarded": GLOBALS.replace(OF_MANY, CHAIN.format("1e-12")),
+    "sharp": SHARP.replace(OF_MANY, CHAIN.format("1e-12")),
+    "sharp_larger": SHARP.replace(OF_MANY, CHAIN.format("1e-8")),
+}
+LARGE = {"eps": SHARP.replace(OF_MANY, CHAIN.format("1e-5"))}
+
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
-    sources = {**UNUSUAL, **WRONG, "decay": DECAY}
-    assert not {GLOBALS, CLASS, ADAM} & set(sources.values())
+    sources = {**UNUSUAL, **WRONG, **GUARDED, **LARGE, "decay": DECAY}
+    assert not {GLOBALS, SHARP, CLASS, ADAM} & set(sources.values())
     return told_of(tmp_path_factory, worker_id, "losses", sources)
 
 
@@ -103,3 +117,21 @@ def test_one_weight_decay_in_all_layers_is_part_of_a_right_step(
     found = told["decay"]
     assert found["verdict"] == "pass"
     assert "weight decay 0.01" in found["diagnosis"]["statement"]
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_an_added_eps_that_keeps_quotients_finite_passes(
+    told: dict[str, dict[str, Any]], name: str
+) -> None:
+    found = told[name]
+    assert (found["verdict"], found["diagnosis"]["bugs"]) == ("pass", [])
+
+
+def test_an_added_eps_that_shows_is_told(told: dict[str, dict[str, Any]]) -> None:
+    notes = told["sharp_larger"]["diagnosis"]["notes"]
+    assert any("guards its probabilities (p + eps in dC/dp, eps = 1e-08)" in one for one in notes)
+
+
+def test_a_larger_eps_is_a_bug(told: dict[str, dict[str, Any]]) -> None:
+    bugs = told["eps"]["diagnosis"]["bugs"]
+    assert [bug["id"] for bug in bugs] == ["probability-clipped"]

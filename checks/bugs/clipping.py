@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ CLIPS = (
 )
 # that cuts gradients off: a larger one is sooner a margin of some kind, for which there is no name
 LARGEST_CLIP = 1e-2
+SMALLEST_ADDED = float(np.finfo(np.float64).eps)  # that shows beside 1, as in a sum of exp(z - max)
 COMMON = 5  # forms of a clip that are tried together with another bug
 
 
@@ -38,12 +39,21 @@ def probability_clipped(shape: Shape) -> Iterator[Variant]:
     """p in [eps, 1 - eps] in place of p: in p - Y, in dC/dp alone, in both factors; or nothing
     where it was clipped."""
     for eps in CLIPS:
-        usual = [form for form in CLIPPED if eps <= LARGEST_CLIP or not form.cuts_off]
+        usual = [form for form in CLIPPED if form.occurs(shape, eps)]
         forms = [Form(f"{form.note}, eps = {eps:g}", form.dz, (eps,)) for form in usual]
-        yield from output_variants(shape, forms, in_pairs=COMMON)
+        variants = output_variants(shape, forms, in_pairs=COMMON)
+        for form, variant in zip(usual, variants, strict=True):
+            is_guard = form.is_added and not shape.quadratic
+            yield replace(variant, guard=eps) if is_guard else variant
         for note, cut in CUTS.items():
             hooks = (wherever("p", _cut, cut, eps),)
             yield Variant(Place.of([shape.L], shape.L), hooks, f"{note}, eps = {eps:g}")
+
+        if shape.softmaxed and eps >= SMALLEST_ADDED:
+            for note, power in SUMS.items():
+                hooks = (wherever("p", _divided_by_more, power, eps),)
+                place = Place.of([shape.L], shape.L)
+                yield Variant(place, hooks, f"{note}, eps = {eps:g}", guard=eps)
 
 
 Cut = Callable[[np.ndarray, float], np.ndarray]
@@ -66,6 +76,19 @@ def _cut(run: HookedPass, layer: int, p: np.ndarray, cut: Cut, eps: float) -> np
     return cut(p, eps)
 
 
+def _divided_by_more(
+    run: HookedPass, layer: int, p: np.ndarray, power: int, eps: float
+) -> np.ndarray:
+    z = run.get("z", run.L)
+    largest = z.max(axis=1, keepdims=True)
+    of_shifted = np.exp(z - largest).sum(axis=1, keepdims=True)
+    total = of_shifted * np.exp(power * largest)
+    return np.asarray(p * total / (total + eps))
+
+
+# by which power of the largest exp(z) the sum below a softmax is multiplied
+SUMS = {"eps added to the sum of exp(z - max z)": 0, "eps added to the sum of exp(z)": 1}
+
 # p itself is clipped, before anything is made of it: p - Y of cross-entropy, the whole chain of the
 # quadratic cost.
 CUTS: dict[str, Cut] = {
@@ -83,11 +106,22 @@ class Clipped:
         note: in words.
         dz: of a pass and the clip's eps.
         cuts_off: whether some gradients are 0, which a large eps would do to most of them.
+        of_each: whether it is of binary cross-entropy alone, which has a 1 - p.
+        is_added: whether eps is added, which makes it the right gradient of a logarithm that has
+            the same eps in it.
     """
 
     note: str
     dz: Callable[[HookedPass, float], np.ndarray]
     cuts_off: bool = False
+    of_each: bool = False
+    is_added: bool = False
+
+    def occurs(self, shape: Shape, eps: float) -> bool:
+        """Whether a network of some shape may have it, with this eps."""
+        if self.of_each and (shape.softmaxed or shape.quadratic):
+            return False
+        return eps <= LARGEST_CLIP or not self.cuts_off
 
 
 def _in_both(run: HookedPass, eps: float) -> np.ndarray:
@@ -112,6 +146,16 @@ def _added_in_cost(run: HookedPass, eps: float) -> np.ndarray:
     return _delta(run, run.p + eps, run.p)
 
 
+def _added_to_each(run: HookedPass, eps: float) -> np.ndarray:
+    """In -log(p + eps) and -log(1 - p + eps), each by itself."""
+    p = run.p
+    return _through(run, (1 - run.Y) / (1 - p + eps) - run.Y / (p + eps), p)
+
+
+def _added_to_variance(run: HookedPass, eps: float) -> np.ndarray:
+    return _through(run, (run.p - run.Y) / (run.p * (1 - run.p) + eps), run.p)
+
+
 def _cost_cut_off(run: HookedPass, eps: float) -> np.ndarray:
     return _delta(run, run.p, run.p, _kept(run.p, _within(run.p, eps)))
 
@@ -134,7 +178,9 @@ CLIPPED = (
     Clipped("p clipped from below in both", _below_in_both),
     Clipped("p clipped in dC/dp alone", _in_cost),
     Clipped("p clipped from below in dC/dp alone", _below_in_cost),
-    Clipped("p + eps in dC/dp", _added_in_cost),
+    Clipped("p + eps in dC/dp", _added_in_cost, is_added=True),
+    Clipped("p + eps and 1 - p + eps in dC/dp", _added_to_each, of_each=True, is_added=True),
+    Clipped("p (1 - p) + eps in dC/dp", _added_to_variance, of_each=True, is_added=True),
     Clipped("dC/dp is 0 where p was clipped", _cost_cut_off, cuts_off=True),
     Clipped("dC/dp is 0 where p was clipped from below", _cost_cut_off_below, cuts_off=True),
     Clipped("dz[L] is 0 where p was clipped", _all_cut_off, cuts_off=True),
@@ -157,7 +203,12 @@ def _delta(
         dp = np.where(run.Y > 0, -run.Y / p_cost, 0.0)
     else:
         dp = (p_cost - run.Y) / (p_cost * (1 - p_cost))
-    dp = run.weight * dp * through
+    return _through(run, dp * through, p)
+
+
+def _through(run: HookedPass, dp: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """dz[L] of dC/dp, which is not yet that of the mean, by the output's derivative at p."""
+    dp = run.weight * dp
     if run.problem.output == "softmax":
         return times(softmax_jacobian(p), dp)
     return dp * derivative(p)

@@ -39,6 +39,8 @@ class Variant:
         moved: it puts entries where others belong, so that each may carry the rounding of any.
         short: the number format in which db may have been summed, too.
         fix: the line that repairs this form, where that is not the one that repairs every form.
+        guard: what it adds to a probability, or to what that is divided by, so that nothing is
+            divided by 0; else 0.
     """
 
     place: Place
@@ -51,6 +53,7 @@ class Variant:
     moved: bool = False
     short: str = ""
     fix: Fix | None = None
+    guard: float = 0.0
 
     def beside(self, other: Variant) -> Variant:
         """The two together, this one's hooks first."""
@@ -61,6 +64,7 @@ class Variant:
             in_sequence=self.in_sequence or other.in_sequence,
             moved=self.moved or other.moved,
             short=self.short or other.short,
+            guard=0.0,
         )
 
 

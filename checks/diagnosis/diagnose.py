@@ -18,6 +18,7 @@ from backproof.checks.candidates.conventions import Conventions
 from backproof.checks.diagnosis.asked import Asked, answered, translated
 from backproof.checks.diagnosis.by_own_loss import beside_own_loss, by_own_loss
 from backproof.checks.diagnosis.depth import WrittenFor, written_for
+from backproof.checks.diagnosis.guards import passed_with_guard
 from backproof.checks.diagnosis.hints import OVERFLOWS, not_asked
 from backproof.checks.diagnosis.line import with_line, with_listing
 from backproof.checks.diagnosis.meant import (
@@ -127,6 +128,10 @@ def _concluded(asked: Asked) -> Diagnosis:
         unsaid = beyond_constants(declared, way)
         if unsaid is not None:
             return unsaid
+    for way in ways:
+        guarded = passed_with_guard(declared, way)
+        if guarded is not None:
+            return guarded
     return found or wrong(asked, declared, heard)
 
 

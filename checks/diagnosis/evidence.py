@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backproof.checks.bugs.hooked_pass import HookedPass
+from backproof.checks.bugs.hooked_pass import HookedPass, Hooks
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer
 from backproof.checks.diagnosis.probes import Probe
@@ -28,12 +28,15 @@ class Evidence:
         probe: what was asked.
         answer: what came.
         whole: whether every entry of a large gradient is looked at.
+        hooks: steps that are meant to be others than those of the page, such as a guard in a
+            logarithm.
         given: dW and db by name, as they came; None where the whole answer is a complaint.
     """
 
     probe: Probe
     answer: Answer
     whole: bool = False
+    hooks: Hooks = ()
 
     def __post_init__(self) -> None:
         self.given: Quantities | None = None
@@ -64,7 +67,7 @@ class Evidence:
     @cached_property
     def correct(self) -> HookedPass:
         """The pass without any bug."""
-        return HookedPass(self.setting)
+        return HookedPass(self.setting, self.hooks)
 
     @property
     def is_of_gradients(self) -> bool:

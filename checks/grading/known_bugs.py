@@ -13,12 +13,14 @@ from itertools import islice, product
 
 import numpy as np
 
-from backproof.checks.bugs.register import SUSPECTS
+from backproof.checks.bugs.hooked_pass import HookedPass
+from backproof.checks.bugs.register import SUSPECTS, Variant
 from backproof.checks.bugs.setting import Setting
 from backproof.checks.candidates.candidate import Answer, Question
 from backproof.checks.diagnosis.choice import Explanation, Search
 from backproof.checks.diagnosis.conclusions import failed
 from backproof.checks.diagnosis.evidence import Evidence
+from backproof.checks.diagnosis.guards import is_guard, told_of_guard
 from backproof.checks.diagnosis.probes import Probe
 from backproof.checks.diagnosis.role import Role
 from backproof.checks.findings import Diagnosis
@@ -96,7 +98,34 @@ def explained(found: Watched) -> Explained | None:
     best = min(known, key=lambda one: one.rank)
     if best.diagnosis.bugs and best.reading is not found.reading:
         best = replace(best, found=concluded(best.reading, found.recorded))
-    return _with_line(best)
+    return _guarded(best) or _with_line(best)
+
+
+def _guarded(best: Explained) -> Explained | None:
+    """The same without any bug, where all that it shows is an eps that keeps the output's
+    probabilities from being divided by 0."""
+    first = best.told.explanations[0] if best.told.explanations else None
+    if first is None or first.variant is None or len(first.causes) > 1:
+        return None
+    if not is_guard(first.variant):
+        return None
+    reading = _with_guard(best.reading, first.variant)
+    found = concluded(reading, best.found.recorded)
+    if found.wrong:
+        return None
+    hints = [told_of_guard(first.variant)]
+    diagnosis = replace(best.diagnosis, bugs=[], verdicts=[], hints=hints)
+    return replace(best, found=found, diagnosis=diagnosis, reading=reading)
+
+
+def _with_guard(reading: Reading, guard: Variant) -> Reading:
+    """A reading by the gradients that a guard makes of the right ones."""
+    page = reading.page
+    run = HookedPass(Setting(page.problem, page.weight), guard.hooks)
+    backward = [quantity for quantity in page.values if quantity.is_backward]
+    known = [one for one in backward if one.kind in ("da", "dz", "dW", "db")]
+    instead = {one: run.value(str(one)) for one in known}
+    return replace(reading, page=replace(page, instead=instead))
 
 
 def _with_line(best: Explained) -> Explained:

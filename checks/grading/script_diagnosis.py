@@ -71,6 +71,7 @@ def diagnosis_of(found: Watched, known: Diagnosis | None, lists: bool) -> Diagno
         asked=conventions_of(found.reading),
         bugs=bugs,
         verdicts=known.verdicts if known else [],
+        hints=known.hints if known and not found.wrong else [],
         problems=1,
         gradients=sum(array.size for array in gradients),
     )

@@ -8,7 +8,7 @@ one by one holds one row at a time. Each disguise is a `Form`, whose numbers are
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -52,11 +52,13 @@ class Page:
         problem: what was asked.
         weight: what multiplies each sample's gradient, under the candidate's conventions.
         learning_rate: of a step, or None.
+        instead: quantities that are meant to be others than the equations make them.
     """
 
     problem: Problem
     weight: float
     learning_rate: float | None = None
+    instead: Mapping[Quantity, np.ndarray] = field(default_factory=dict)
 
     @property
     def N(self) -> int:
@@ -75,7 +77,7 @@ class Page:
             if quantity.kind not in ("losses", "J"):
                 scale = self.weight * self.N if quantity.is_backward else 1.0
                 found[quantity] = scale * value
-        return found
+        return {**found, **self.instead}
 
     @cached_property
     def given(self) -> Mapping[Quantity, np.ndarray]:

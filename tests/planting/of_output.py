@@ -129,7 +129,8 @@ def probability_clipped(at: Place) -> Forms:
                 "in the logarithm",
                 (Edit("delta", at.words.jacobian("p", f"-t / np.clip(p, {eps}, 1)")),),
             )
-            added = at.words.jacobian("p", f"-t / (p + {eps})")
+            large = at.pick(1e-3, 1e-4, 1e-5, 1e-6)  # a smaller one that is added is no bug
+            added = at.words.jacobian("p", f"-t / (p + {large})")
             yield Form("probability-clipped", "p + eps", (Edit("delta", added),))
         else:
             c = f"np.clip(p, {eps}, 1 - {eps})"
