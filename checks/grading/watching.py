@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backproof.checks.candidates.inside.frames import Arrays, Header
-from backproof.checks.candidates.inside.recording import unpack
+from backproof.checks.candidates.inside.recording import Recording, unpack
 from backproof.checks.candidates.isolation import imported
 from backproof.checks.candidates.live import recorded
 from backproof.checks.candidates.sandbox import Ended, Limits, Sandbox
@@ -18,7 +18,7 @@ from backproof.checks.findings import Diagnosis
 from backproof.checks.grading.adapter import adapter
 from backproof.checks.grading.conclude import Settings, as_given
 from backproof.checks.grading.feedback import Feedback
-from backproof.checks.grading.known_bugs import explained
+from backproof.checks.grading.known_bugs import Explained, explained
 from backproof.checks.grading.overflow import overflow
 from backproof.checks.grading.own_script import why_watched
 from backproof.checks.grading.script_diagnosis import diagnosis_of
@@ -26,9 +26,10 @@ from backproof.checks.grading.scripts import library, trainer
 from backproof.checks.grading.side_effects import beside
 from backproof.checks.learning.answer import Answer
 from backproof.checks.learning.finding import Symptom
+from backproof.checks.recording.script.judge import judged
 from backproof.checks.recording.script.recognise import recognise
 from backproof.checks.recording.script.recognised import NotRecognised, Recognised
-from backproof.checks.recording.script.watched import Watched, judged
+from backproof.checks.recording.script.watched import Watched
 
 WRITE = "Write gradients(W, b, x, y) or step(W, b, x, y, learning_rate) around it."
 BY_LIBRARY = "its gradients are {}'s, so there is nothing by hand"
@@ -51,9 +52,7 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         header, arrays = _run(source, settings, notes, manner)
         recording = unpack(header.get("recorded"), arrays)
         try:
-            network = recognise(recording)
-            _refuse_stopped(network, str(header.get("complaint", "")))
-            found = judged(network, recording, _cost(settings))
+            found, known = _judged(recording, settings, str(header.get("complaint", "")))
         except NotRecognised as error:
             broken = overflow(recording)
             said = _how_it_ended(header)
@@ -72,8 +71,6 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         notes.append(f"it {header['asked']}, and was told that there is none.")
     if header.get("complaint"):
         notes.append(f"it {header['complaint']}.")
-    known = explained(found)
-    found = known.found if known else found
     diagnosis = diagnosis_of(found, known.diagnosis if known else None, settings.listing)
     diagnosis = as_given(diagnosis, str(path), source.path)
     elapsed_s = time.perf_counter() - start
@@ -96,9 +93,7 @@ def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
     recording, complaint = recorded(function)
     name = getattr(function, "__name__", type(function).__name__)
     try:
-        network = recognise(recording)
-        _refuse_stopped(network, complaint)
-        found = judged(network, recording, _cost(settings))
+        found, known = _judged(recording, settings, complaint)
     except NotRecognised as error:
         elapsed_s = time.perf_counter() - start
         broken = overflow(recording)
@@ -106,8 +101,6 @@ def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
         reason = f"{reason}; it {complaint}" if complaint else reason
         found_none = _not_recognised(Path(name), reason, elapsed_s, [], [])
         return replace(found_none, symptoms=[broken] if broken else [])
-    known = explained(found)
-    found = known.found if known else found
     notes = [f"it {complaint}."] if complaint else []
     diagnosis = diagnosis_of(found, known.diagnosis if known else None, settings.listing)
     elapsed_s = time.perf_counter() - start
@@ -123,6 +116,26 @@ def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
     )
 
 
+def _judged(
+    recording: Recording, settings: Settings, complaint: str
+) -> tuple[Watched, Explained | None]:
+    """The judgement on a script, and which known bug explains it.
+
+    Args:
+        recording: of it.
+        settings: of the check.
+        complaint: of the error that ended it, or "".
+    Raises: NotRecognised where none may be given.
+    """
+    network = recognise(recording)
+    _refuse_stopped(network, complaint)
+    found = judged(network, recording, _cost(settings))
+    known = explained(found)
+    if found.doubt and not (known and known.diagnosis.bugs):
+        raise NotRecognised(found.doubt, found.network.names)
+    return known.found if known else found, known
+
+
 def _refuse_stopped(network: Recognised, complaint: str) -> None:
     """Raise NotRecognised where an error may have ended the only step that was seen before it was
     over."""
@@ -132,7 +145,7 @@ def _refuse_stopped(network: Recognised, complaint: str) -> None:
 
 def _learning(found: Watched, diagnosis: Diagnosis, settings: Settings) -> Answer | None:
     """Why a script does not learn whose gradients are right, or do not show."""
-    if diagnosis.outcome == "fail":
+    if diagnosis.outcome == "fail" or found.reading.loss is not None:
         return None
     limit_s = min(settings.call_s, LOOKED_S)
     return why_watched(found, tries=settings.tries, limit_s=limit_s)

@@ -12,6 +12,9 @@ from backproof.checks.recording.page import ratio
 from backproof.checks.recording.script.descent import are_alike
 from backproof.checks.recording.script.losses import is_sum_of
 
+FEWEST_IN_ROW = 3  # numbers that are a multiple by no accident
+FAR = 1e-3  # of a row's largest: from being a multiple itself
+
 
 @dataclass(frozen=True)
 class Altered:
@@ -104,3 +107,26 @@ class Altered:
 def _have_one_norm(after: np.ndarray, axis: int, near: float) -> bool:
     norms = np.linalg.norm(after, axis=axis)
     return len(norms) > 1 and after.shape[axis] > 1 and bool(np.ptp(norms) <= near * norms.max())
+
+
+def is_multiple_by_row(rest: np.ndarray, parts: np.ndarray, due: np.ndarray, near: float) -> bool:
+    """Whether each row of what is left beside a gradient is a multiple of a part's, and the
+    gradient's own is not, so that the multiple says something.
+
+    Args:
+        rest: what is left.
+        parts: of which each row may be a multiple.
+        due: the gradient.
+        near: how near numbers are that are the same, relative to the largest.
+    """
+    sizes = (parts**2).sum(axis=1, keepdims=True)
+    if rest.shape[1] < FEWEST_IN_ROW or not sizes.all():
+        return False
+    largest = np.abs(rest).max() + np.abs(due).max()
+    left, own = (
+        np.abs(array - (array * parts).sum(axis=1, keepdims=True) / sizes * parts).max(axis=1)
+        for array in (rest, due)
+    )
+    has_some = np.abs(rest).max(axis=1) > near * largest
+    tells = own > FAR * np.abs(due).max(axis=1)
+    return bool((left <= near * largest).all() and has_some.any() and tells[has_some].all())

@@ -11,21 +11,21 @@ from dataclasses import replace
 import numpy as np
 
 from backproof.checks.quantities import Quantity
-from backproof.checks.recording.script.readings import Reading, readings
+from backproof.checks.recording.script.own_loss import readings_like
+from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.script.recognised import Recognised
-from backproof.checks.recording.script.written import Written
 
 MOST_LATER = 2  # steps after the first that are looked at
 
 
-def carried_over(best: Reading, network: Recognised, written: Written) -> Reading | None:
+def carried_over(best: Reading, network: Recognised) -> Reading | None:
     """The first later step at which a parameter loses the sum of what it should and what it lost
     before, with those parameters marked; None where no step does."""
     rate = best.descent
     before = best
     later = [step for step in network.steps if step.since > best.step.since]
     for step in later[:MOST_LATER] if rate is not None else ():
-        some = [one for one in readings(network, step, written) if may_be_same(one, best)]
+        some = [one for one in readings_like(best, network, step) if may_be_same(one, best)]
         alike = [one for one in some if len(one.passes) == len(best.passes)]
         if rate is None or not alike:
             return None
@@ -43,19 +43,21 @@ def is_plain(best: Reading) -> bool:
     later = [step for step in best.found.steps if step.since > best.step.since]
     if best.descent is None or not later:
         return best.descent is not None
-    some = readings(best.found, later[0], best.written)
+    some = readings_like(best, best.found, later[0])
     return any(may_be_same(one, best) and one.descent is not None for one in some)
 
 
 def may_be_same(one: Reading, other: Reading) -> bool:
     """Whether two steps may be read in the same way."""
-    return one.head == other.head and has_same_targets(one, other)
+    losses = [each.loss.name if each.loss else "" for each in (one, other)]
+    return one.head == other.head and losses[0] == losses[1] and has_same_targets(one, other)
 
 
 def has_same_targets(one: Reading, other: Reading) -> bool:
     """Whether both may be compared with the targets of one kind."""
     labels = one.targets.are_labels and other.targets.are_labels
-    return labels or one.targets.name == other.targets.name
+    same = np.array_equal(one.targets.Y, other.targets.Y)
+    return labels or same or one.targets.name == other.targets.name
 
 
 def _sums(before: Reading, after: Reading, quantity: Quantity) -> bool:

@@ -125,7 +125,11 @@ def own_deltas(
         for turned in (array, array.T)[: max(1, array.ndim)]:
             if turned.shape == wanted and np.isfinite(turned).all():
                 product = turned.reshape(page.N, -1).T @ below
-                factor = ratio(change.lost, product, max(change.near, closeness(made.eps)))
+                near = max(change.near, closeness(made.eps))
+                factor = ratio(change.lost, product, near)
+                decayed = change.descent(product, near) if factor is None else None
+                if decayed is not None:
+                    factor = decayed.rate
                 if factor is not None:
                     yield made, factor
                     break

@@ -23,7 +23,7 @@ def is_computed(reading: Reading) -> bool:
     count = len(reading.passes[-1].p)
     K = float(reading.page.problem.sizes[-1])
     totals = set()
-    for losses in (reading.page.problem.losses(), *_with_epsilon(reading)):
+    for losses in _of_samples(reading):
         last = losses[-count:]
         totals |= {float(losses.mean()), float(losses.sum())}
         totals |= {float(last.mean()), float(last.sum())}
@@ -35,6 +35,15 @@ def is_computed(reading: Reading) -> bool:
     eps = max(change.eps for change in reading.changes.values())
     near = NEAR if eps < 1e-12 else NEAR_SHORT
     return any((np.abs(numbers - one) <= near * one).any() for one in wanted if one > 0)
+
+
+def _of_samples(reading: Reading) -> Iterator[np.ndarray]:
+    """The cost of each sample, in the ways in which it may be counted."""
+    if reading.loss is not None:
+        yield from reading.loss.values
+    else:
+        yield reading.page.problem.losses()
+        yield from _with_epsilon(reading)
 
 
 def _with_epsilon(reading: Reading) -> Iterator[np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.script import losses
-from backproof.checks.recording.script.altered import Altered
+from backproof.checks.recording.script.altered import Altered, is_multiple_by_row
 from backproof.checks.recording.script.descent import are_alike
 from backproof.checks.recording.script.handed import handed
 from backproof.checks.recording.script.readings import Reading
@@ -30,9 +30,9 @@ def unseen(best: Reading) -> str:
     return next((str(quantity) for quantity in wanted if quantity not in shown), "")
 
 
-def undecided(best: Reading, tried: Sequence[Reading], later: Sequence[Reading]) -> str:
-    """Why what is no gradient of the cost need not be wrong; "" where it is right, or wrong for
-    every loss, or for the one that the script computes itself.
+def unknown_loss(best: Reading, tried: Sequence[Reading], later: Sequence[Reading]) -> str:
+    """Why what is no gradient of the cost may be one of another, or of other targets; "" where it
+    is right, or wrong for every loss, or for the one that the script computes itself.
 
     Args:
         best: how the first step is read.
@@ -62,16 +62,66 @@ def undecided(best: Reading, tried: Sequence[Reading], later: Sequence[Reading])
                 f"no line was seen to compute the error of its output against "
                 f"{best.targets.name}, which a gradient is made of"
             )
-    for quantity in best.changes:
-        explained = _explained(best, quantity)
-        if explained:
-            variable = best.found.layers[(quantity.layer or 1) - 1]
-            name = variable.W.name if quantity.kind == "dW" or not variable.b else variable.b.name
-            return (
-                f"what {name} loses is not the gradient of the "
-                f"{best.head.cost} against {best.targets.name}, and {explained}"
-            )
-    return _unknown_cost(best, [*tried, *later])
+    if altered(best):
+        return ""
+    return _of_other_targets(best) or _unknown_cost(best, [*tried, *later])
+
+
+def altered(best: Reading) -> str:
+    """What a right script does to a step beside taking a gradient off, where that explains one
+    that is none; "" where nothing does."""
+    if best.is_off:
+        return ""
+    for quantity, change in best.changes.items():
+        if _may_be_right(best, quantity):
+            rate = None if best.descent is None else best.descent.rate
+            right = best.page.values[quantity]
+            near = max(NEAR, change.near)
+            explained = Altered(change.lost, change.before, right, rate, near).explained()
+            if quantity.kind == "dW" and losses.is_sum_of(
+                change.lost, [right, change.before], [True, True]
+            ):
+                explained = "weight decay would explain it"
+            explained = explained or _of_activations(best, quantity)
+            if explained:
+                return _of(best, quantity, explained)
+    return ""
+
+
+def _of_activations(best: Reading, quantity: Quantity) -> str:
+    """Whether a penalty on what comes out of a hidden unit, the same for all samples, explains
+    what its weights lose, as of a sparse autoencoder."""
+    layer = quantity.layer or best.L
+    shared = best.descent
+    if quantity.kind != "dW" or layer == best.L or shared is None:
+        return ""
+    values = best.page.values
+    activation = best.found.network.hidden[layer - 1]
+    slope = activation.h_prime(values[Quantity("z", layer)], values[Quantity("a", layer)])
+    below = values[Quantity("a", layer - 1)] if layer > 1 else best.page.problem.x
+    change = best.changes[quantity]
+    by_unit = slope.T @ below
+    due = values[quantity] + shared.decay * change.before
+    near = max(NEAR, change.near)
+    is_penalty = is_multiple_by_row(change.lost / shared.rate - due, by_unit, due, near)
+    return "a penalty on what a hidden layer gives would explain it" if is_penalty else ""
+
+
+def _of_other_targets(best: Reading) -> str:
+    """The same of weights of the classes or of smoothed labels."""
+    quantity = Quantity("dW", best.L)
+    if not _may_be_right(best, quantity):
+        return ""
+    change = best.changes[quantity]
+    explained = losses.of_other_targets(change.lost, change.before, best.page)
+    return _of(best, quantity, explained) if explained else ""
+
+
+def _of(best: Reading, quantity: Quantity, explained: str) -> str:
+    layer = best.found.layers[(quantity.layer or 1) - 1]
+    name = layer.W.name if quantity.kind == "dW" or not layer.b else layer.b.name
+    loss = best.loss or f"{best.head.cost} against {best.targets.name}"
+    return f"what {name} loses is not the gradient of the {loss}, and {explained}"
 
 
 def _shows_gradients(best: Reading) -> bool:
@@ -94,27 +144,19 @@ def _hands_no_gradient(best: Reading) -> bool:
     return bool(abs(db.sum()) > NO_SUM * np.abs(db).max())
 
 
-def _explained(best: Reading, quantity: Quantity) -> str:
-    """What a right script may do that explains a step which takes no gradient off, as a clause; ""
-    for nothing."""
+def _may_be_right(best: Reading, quantity: Quantity) -> bool:
+    """Whether what was lost is no gradient, and not the very gradient at another rate either."""
     change = best.changes[quantity]
     right = best.page.values[quantity]
     if best.seen[quantity] or not change.lost.any() or change.ratio(right) is not None:
-        return ""  # right, or the very gradient at another rate
+        return False
     fit = change.descent(right, change.near)
     shared = best.descent
-    if fit is not None and shared is not None and shared.decay:
-        shrinks = fit.rate * fit.decay
-        if abs(shrinks - shared.rate * shared.decay) <= SHRINKS * shrinks:
-            return ""  # shrunk as the other layers are, and another multiple of the gradient
-    usual = ""
-    if quantity.kind == "dW":
-        usual = losses.unusual(change.lost, change.before, best.page, quantity.layer or best.L)
-    rate = None if best.descent is None else best.descent.rate
-    return (
-        usual
-        or Altered(change.lost, change.before, right, rate, max(NEAR, change.near)).explained()
-    )
+    if fit is None or shared is None or not shared.decay:
+        return True
+    # shrunk as the other layers are, and another multiple of the gradient
+    shrinks = fit.rate * fit.decay
+    return bool(abs(shrinks - shared.rate * shared.decay) > SHRINKS * shrinks)
 
 
 def _unknown_cost(best: Reading, tried: Sequence[Reading]) -> str:
@@ -171,34 +213,6 @@ def divided(best: Reading) -> str:
         f"which is {N} times as much, as many as there are samples: a division by {N} may be left "
         "out there, or too much elsewhere"
     )
-
-
-def torn(best: Reading, later: Sequence[Reading]) -> str:
-    """Whether the samples no longer belong to their targets: their order is another one at a later
-    step, which goes down the cost against targets in the order of before; "" where it is not."""
-    x = best.page.problem.x
-    for one in later:
-        after = one.page.problem.x
-        stays = one.top and np.array_equal(one.page.problem.Y, best.page.problem.Y)
-        if not stays or x.shape != after.shape or np.array_equal(x, after):
-            continue
-        rows = sorted(row.tobytes() for row in x)
-        is_shuffled = rows == sorted(row.tobytes() for row in after)
-        if is_shuffled and len(set(rows)) == len(rows) and not _pairs_stay(best, one):
-            return (
-                f"{best.passes[-1].input.name} is put into another order from step to step, and "
-                f"{best.targets.name} is not: its samples no longer belong to their targets"
-            )
-    return ""
-
-
-def _pairs_stay(best: Reading, later: Reading) -> bool:
-    """Whether equal samples have equal targets in two steps."""
-    known = {
-        row.tobytes(): Y for row, Y in zip(best.page.problem.x, best.page.problem.Y, strict=True)
-    }
-    pairs = zip(later.page.problem.x, later.page.problem.Y, strict=True)
-    return all(np.array_equal(known[row.tobytes()], Y) for row, Y in pairs)
 
 
 def contradiction(best: Reading, tried: Sequence[Reading]) -> str:

@@ -18,17 +18,15 @@ from backproof.checks.recording.page import Page, ratio
 
 FITS = 1e-7  # of what is left of a difference of weights, relative to its largest entry
 LEAST = 1e-6  # share that a part must have, of the largest: less is rounding
+NEAR = 1e-6  # relative, as where a small number is added to a logarithm
+FEWEST_MORE = 3  # entries than weights of classes, which as many always explain
 FEWEST = 2  # outputs, which two numbers always explain
 AS_LARGE = 1e-6  # relative, of entries that were cut off at one size
 
 
-def unusual(lost: np.ndarray, M: np.ndarray, page: Page, layer: int) -> str:
-    """What a right script may do that explains a layer's step, as a clause; "" for nothing."""
-    right = page.values[Quantity("dW", layer)]
-    if is_sum_of(lost, [right, M], [True, True]):
-        return "weight decay would explain it"
-    if layer < page.problem.L:
-        return ""
+def of_other_targets(lost: np.ndarray, M: np.ndarray, page: Page) -> str:
+    """Which loss of a right script explains the last layer's step, as a clause; "" for none."""
+    right = page.values[Quantity("dW", page.problem.L)]
     by_class = list(_by_class(page))
     positive = [True] * len(by_class)
     if is_sum_of(lost, by_class, positive):
@@ -40,6 +38,21 @@ def unusual(lost: np.ndarray, M: np.ndarray, page: Page, layer: int) -> str:
     if Y.size > FEWEST and is_sum_of(lost, [right, (Y - 1 / K).T @ _input(page)], [True, True]):
         return "smoothed labels would explain it"
     return ""
+
+
+def weights_of_classes(parts: Sequence[np.ndarray], whole: np.ndarray) -> list[np.ndarray]:
+    """By what the part of each class is multiplied in a whole, in one array, where all are positive
+    and not the same; nothing where they are not, or other numbers would do as well."""
+    columns = np.stack([part.reshape(-1) for part in parts], axis=1)
+    if len(columns) < len(parts) + FEWEST_MORE or not columns.any(axis=0).all():
+        return []
+    weights, _, rank, _ = np.linalg.lstsq(columns, whole.reshape(-1), rcond=None)
+    left = np.abs(columns @ weights - whole.reshape(-1)).max()
+    fits = left <= NEAR * np.abs(whole).max()
+    weights = weights * np.sign(weights.sum())  # of a step up as of one down
+    if not fits or rank < len(parts) or weights.min() <= LEAST * weights.max():
+        return []
+    return [weights] if np.ptp(weights) > LEAST * weights.max() else []
 
 
 def is_wrong_for_every_loss(lost: np.ndarray, M: np.ndarray, page: Page) -> bool:

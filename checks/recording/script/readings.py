@@ -6,7 +6,7 @@ off, or what its lines compute, is believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,6 +29,7 @@ from backproof.checks.recording.script.changes import (
 )
 from backproof.checks.recording.script.climbs import climbing
 from backproof.checks.recording.script.descent import Descent, are_alike, shared_descent
+from backproof.checks.recording.script.other_losses import OwnLoss
 from backproof.checks.recording.script.passes import Pass, Step
 from backproof.checks.recording.script.recognised import NotRecognised, Recognised
 from backproof.checks.recording.script.targets import Targets, candidates
@@ -55,6 +56,8 @@ class Reading:
         is_off: whether its gradients are known to be another multiple than any convention's.
         carried: parameters that lose once more what they lost at the step before.
         before: that step, where any does.
+        loss: what is minimised, where that is no cost of the page: then its targets are such that
+            the derivative which lines make is that of half a square.
     """
 
     found: Recognised
@@ -66,6 +69,7 @@ class Reading:
     is_off: bool = False
     carried: tuple[Quantity, ...] = ()
     before: Reading | None = None
+    loss: OwnLoss | None = None
 
     @property
     def moments(self) -> tuple[int, ...]:
@@ -279,7 +283,9 @@ class Reading:
         """Whether a gradient is nothing but what rounding leaves of terms that cancel, or nothing
         at all, and nothing was lost."""
         if not self.page.values[quantity].any():
-            return not self.changes[quantity].lost.any()
+            change = self.changes[quantity]
+            rounding = change.eps * ROUNDINGS * self._size(quantity) * self._most_a_unit(quantity)
+            return bool(np.abs(change.lost).max(initial=0) <= rounding)
         return self.changes[quantity].eps * ROUNDINGS * self._cancels(quantity) > FUZZY
 
     @property
@@ -348,8 +354,7 @@ class Reading:
         the roundings of each sample's share let it be."""
         change = self.changes[quantity]
         right = self.page.values[quantity]
-        largest = float(np.abs(right).max(initial=0))
-        rounding = change.eps * ROUNDINGS * self._cancels(quantity) * largest
+        rounding = change.eps * ROUNDINGS * self._size(quantity)
         near = max(change.near * float(np.abs(change.lost).max(initial=0)), shared.rate * rounding)
         for decay in {0.0, shared.decay}:
             wanted = shared.rate * (right + decay * change.before)
@@ -365,14 +370,24 @@ class Reading:
             return None
         return change.descent(self.page.values[quantity], near)
 
+    def _most_a_unit(self, quantity: Quantity) -> float:
+        """How much a layer's weights lose for a gradient of 1."""
+        weights = Quantity("dW", quantity.layer)
+        due = float(np.abs(self.page.values[weights]).max(initial=0))
+        return float(np.abs(self.changes[weights].lost).max(initial=0)) / (due or np.inf)
+
     def _cancels(self, quantity: Quantity) -> float:
         """How many times larger the sum over samples is if its terms lose their signs."""
+        largest = float(np.abs(self.page.values[quantity]).max(initial=0))
+        return self._size(quantity) / (largest or 2.0**-1000)
+
+    def _size(self, quantity: Quantity) -> float:
+        """The largest entry of a gradient if the terms of its sum lose their signs."""
         layer = quantity.layer or self.L
         dz = np.abs(self.page.values[Quantity("dz", layer)])
         below = self.page.values[Quantity("a", layer - 1)] if layer > 1 else self.page.problem.x
         whole = dz.T @ np.abs(below) if quantity.kind == "dW" else dz.sum(axis=0)
-        largest = float(np.abs(self.page.values[quantity]).max(initial=0))
-        return float(whole.max(initial=0)) / (largest or 2.0**-1000)
+        return float(whole.max(initial=0))
 
     def made(self, quantity: Quantity) -> list[float]:
         """By what the right gradient is multiplied where lines make it."""
@@ -390,7 +405,7 @@ def readings(found: Recognised, step: Step, written: Written) -> list[Reading]:
         for targets in candidates(found, passes, step.until):
             for head in heads(found.network.output):
                 if targets.are_labels or head.is_quadratic:
-                    one = _reading(found, step, passes, targets, head, written)
+                    one = reading_of(found, step, passes, targets, head, written)
                     if one is not None and (targets.are_labels or _is_likely(one)):
                         tried.append(one)
     return sorted(tried, key=lambda one: one.score, reverse=True)
@@ -419,7 +434,7 @@ def choices(step: Step) -> list[tuple[Pass, ...]]:
     return list(unique.values())
 
 
-def _reading(
+def reading_of(
     found: Recognised,
     step: Step,
     passes: Sequence[Pass],
@@ -427,6 +442,7 @@ def _reading(
     head: Head,
     written: Written,
 ) -> Reading | None:
+    """One reading; None where the targets are none that the cost may have."""
     Y = targets.Y
     if head.is_softmax and not head.is_quadratic and not np.allclose(Y.sum(axis=1), 1):
         return None
@@ -443,18 +459,3 @@ def _is_one_hot(targets: Targets) -> bool:
     """Whether each sample has one class of several."""
     one_each = bool((np.round(targets.Y).sum(axis=1) == 1).all())
     return targets.are_labels and targets.Y.shape[1] > 1 and one_each
-
-
-def best_of(tried: Iterator[Reading] | Sequence[Reading], found: Recognised) -> Reading:
-    """The first; readings are sorted.
-
-    Raises: NotRecognised where there is none.
-    """
-    for one in tried:
-        return one
-    p = found.steps[0].passes[-1].p
-    raise NotRecognised(
-        f"no array was seen that could be the targets of {p.shape[0]} samples and "
-        f"{p.shape[1]} outputs",
-        found.names,
-    )

@@ -91,7 +91,7 @@ def _arrays(
             continue
         if len(passes) == 1:
             yield made, made.value
-        for array in _rows_of(made.value, parts):
+        for array in rows_of(made.value, parts):
             yield made, array
 
 
@@ -134,7 +134,7 @@ def _parts(found: Recognised, rows: np.ndarray, until: int) -> Iterator[tuple[in
             return
 
 
-def _rows_of(value: np.ndarray, parts: Sequence[tuple[int, list[int]]]) -> Iterator[np.ndarray]:
+def rows_of(value: np.ndarray, parts: Sequence[tuple[int, list[int]]]) -> Iterator[np.ndarray]:
     """The rows of an array that belong to the samples of the input."""
     for count, picked in parts:
         if value.ndim in (1, 2) and len(value) == count:
