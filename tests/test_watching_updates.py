@@ -120,6 +120,13 @@ RIGHT = {
     "empty": (BASE, ("    a1 =", "    Xb = X[:0]\n    a1 =")),
     "adam": (LAYERS,),
     "epsilon": (BINARY,),
+    "inline": (
+        BASE,
+        ("    db2 = d2.sum(0)\n", ""),
+        ("* db2", "* d2.sum(0)"),
+        ("    db1 = d1.sum(0)\n", ""),
+        ("* db1", "* d1.sum(0)"),
+    ),
     "shuffled": (
         BASE,
         ("    a1 =", "    order = rng.permutation(90)\n    x, y = X[order], Y[order]\n    a1 ="),

@@ -213,8 +213,9 @@ class Reading:
                 telling, lambda rate: self.written.has_rate(rate, self.page), self._is_literal
             )
             by_rate = {} if shared is None else self._by_rate(shared)
-            is_rates = all(fits.values()) and all(self.made(one) for one in self.changes)
-            if shared is not None and (not is_rates or by_rate == self._by_lines()):
+            is_rates = all(fits.values()) and all(self._own_factors(one) for one in self.changes)
+            is_known = all(by_rate.values()) or not is_rates or by_rate == self._by_lines()
+            if shared is not None and is_known:
                 return by_rate, shared
             if not is_rates:
                 raise NotRecognised(
@@ -257,13 +258,13 @@ class Reading:
 
     def _own_factors(self, quantity: Quantity) -> list[float]:
         """By what the right gradient is multiplied where lines make it, before it is multiplied by
-        a rate of its own."""
+        a rate of its own; a bias that is zero at first becomes that of the first step."""
         factors = self.made(quantity)
         fit = self._fit(quantity)
         if fit is None:
             return factors
         others = [one for one in factors if not are_alike(abs(one), fit.rate, 1e-4)]
-        return others or factors
+        return others or [one for one in factors if one > 0]
 
     @property
     def rates(self) -> list[float]:
