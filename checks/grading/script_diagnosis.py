@@ -4,11 +4,14 @@ the bug, and the listing."""
 from __future__ import annotations
 
 from backproof.checks.bugs.factors import NO_BIAS, SIGN
+from backproof.checks.diagnosis.line import MOST_MADE
 from backproof.checks.findings import Bug, Diagnosis, Fix, Line, Listed, Place, Step
 from backproof.checks.grading.seen_conventions import conventions_of
 from backproof.checks.quantities import Quantity, equation
 from backproof.checks.recording.labels import label
 from backproof.checks.recording.listing import listing
+from backproof.checks.recording.repair import ways
+from backproof.checks.recording.script.lines import own_of
 from backproof.checks.recording.script.watched import Watched
 from backproof.checks.recording.source import Sources
 
@@ -37,9 +40,9 @@ def diagnosis_of(found: Watched, known: Diagnosis | None, lists: bool) -> Diagno
     if found.wrong and line is None:
         reason = f"No line was seen to hold {found.first_wrong} by itself."
     lines: list[Listed] = []
+    sources = Sources(found.recording.sources)
     if lists:
         labels = label(found.recording, found.page).without(found.variables)
-        sources = Sources(found.recording.sources)
         for path in found.recording.sources:
             lines += listing(sources.of(path), labels, line)
     bugs = known.bugs if known else []
@@ -72,9 +75,37 @@ def diagnosis_of(found: Watched, known: Diagnosis | None, lists: bool) -> Diagno
         bugs=bugs,
         verdicts=known.verdicts if known else [],
         hints=known.hints if known and not found.wrong else [],
+        names=_names(found),
+        ways=_ways(found, line, step, sources),
         problems=1,
         gradients=sum(array.size for array in gradients),
     )
+
+
+def _names(found: Watched) -> dict[str, str]:
+    """What the script calls the right quantities, and the first wrong one; of a right script
+    nothing is said."""
+    if not found.wrong:
+        return {}
+    names: dict[str, str] = {}
+    if len(found.recording.made) <= MOST_MADE:
+        labels = label(found.recording, found.page).without(found.variables)
+        names = {str(quantity): name for quantity, name in labels.names.items() if name}
+    if found.found is not None and found.found.name:
+        names[str(found.found.quantity)] = found.found.name
+    return names
+
+
+def _ways(found: Watched, line: Line | None, step: Step | None, sources: Sources) -> list[str]:
+    """The ways in which its wrong line may have to read, in its own names; [] of a line that takes
+    what is right and does it once too often, or on too few."""
+    own = None
+    if line is not None and step is not None and found.reading.before is None:
+        own = own_of(found.reading, step.quantity, found.recording)
+    if own is None or line is None or step is None or found.found is None:
+        return []
+    source = sources.of(found.found.file)
+    return ways(own, source, line, step, conventions_of(found.reading))
 
 
 def _climbing(found: Watched) -> Bug:

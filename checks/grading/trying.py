@@ -37,7 +37,7 @@ def with_tried_fix(found: Diagnosis, candidate: Candidate, sandbox: Sandbox) -> 
     """
     source = sandbox.source
     step = found.first_step
-    bug = _bug_of(found)
+    bug = bug_of(found)
     if found.line is None or step is None or not found.ways or (bug is None and found.bugs):
         return found
     if found.line.file != str(source.path):
@@ -47,7 +47,7 @@ def with_tried_fix(found: Diagnosis, candidate: Candidate, sandbox: Sandbox) -> 
     before = _wrong(candidate.under(conventions), asked)
     # a library that takes seconds to import does so in each process
     for way in found.ways[: 1 if sandbox.noted.get("imported") else None]:
-        other = _with_line(source, found.line, way)
+        other = with_other_line(source, found.line, way)
         if other is None:
             return found
         try:
@@ -55,17 +55,22 @@ def with_tried_fix(found: Diagnosis, candidate: Candidate, sandbox: Sandbox) -> 
                 after = _wrong(load(again).under(conventions), asked)
         except Unusable:
             continue
-        if after is not None and before is not None and _is_mended(step, before, after):
-            tried = f"tried: with this line, {step.quantity} is right"
-            if bug is None:
-                return replace(found, hints=[*found.hints, f"{tried}: {way}"])
-            mended = replace(bug, fix=Fix(way, steps=bug.fix.steps, tried=tried))
-            bugs = [mended if one is bug else one for one in found.bugs]
-            return replace(found, bugs=bugs)
+        if after is not None and before is not None and _are_mended(step, before, after):
+            return told_as_tried(found, step, way)
     return found
 
 
-def _bug_of(found: Diagnosis) -> Bug | None:
+def told_as_tried(found: Diagnosis, step: Step, way: str) -> Diagnosis:
+    """The same with a line that mends it: the fix of its bug, or a hint where no bug has a name."""
+    bug = bug_of(found)
+    tried = f"tried: with this line, {step.quantity} is right"
+    if bug is None:
+        return replace(found, hints=[*found.hints, f"{tried}: {way}"])
+    mended = replace(bug, fix=Fix(way, steps=bug.fix.steps, tried=tried))
+    return replace(found, bugs=[mended if one is bug else one for one in found.bugs])
+
+
+def bug_of(found: Diagnosis) -> Bug | None:
     """The bug of the first wrong step: the only one, or the only one that repairs such a step."""
     certain = [bug for bug in found.bugs if not bug.alternative]
     if len(certain) > 1 and found.first_step is not None:
@@ -118,21 +123,32 @@ def _same(array: np.ndarray, right: np.ndarray, eps: float, unread: float) -> bo
     return bool(np.abs(array - right).max(initial=0.0) <= near)
 
 
-def _is_mended(step: Step, before: Sequence[set[Quantity]], after: Sequence[set[Quantity]]) -> bool:
-    """Whether the first wrong step is right in every question, and nothing became wrong."""
+def _are_mended(
+    step: Step, before: Sequence[set[Quantity]], after: Sequence[set[Quantity]]
+) -> bool:
+    """Whether every question is answered without the fault."""
+    pairs = zip(before, after, strict=True)
+    return all(is_mended(step, then, now) for then, now in pairs)
+
+
+def is_mended(step: Step, before: set[Quantity], after: set[Quantity]) -> bool:
+    """Whether the first wrong step is right, and nothing became wrong.
+
+    Args:
+        step: the first that was wrong.
+        before, after: the wrong gradients.
+    """
     quantity = step.quantity
-    gradients = [quantity]
+    gradients = {quantity}
     if quantity.kind in ("dz", "da"):
-        gradients = [Quantity("dW", quantity.layer), Quantity("db", quantity.layer)]
+        gradients = {Quantity("dW", quantity.layer), Quantity("db", quantity.layer)}
     elif not quantity.is_parameter_gradient:
-        return not any(after)
-    pairs = list(zip(before, after, strict=True))
-    no_worse = all(now <= then for then, now in pairs)
-    return no_worse and not any(now.intersection(gradients) for _, now in pairs)
+        return not after
+    return after <= before and not after & gradients
 
 
-def _with_line(source: Source, line: Line, way: str) -> Source | None:
-    """The file with another line; None where the line is not there."""
+def with_other_line(source: Source, line: Line, way: str) -> Source | None:
+    """The file with another statement in place of that on a line; None where there is none."""
     text = source.content.decode("utf-8-sig", errors="replace")
     cells = text.split(CELLS_APART) if source.is_notebook else [text]
     index = (line.cell or 1) - 1

@@ -24,6 +24,7 @@ from backproof.checks.grading.own_script import why_watched
 from backproof.checks.grading.script_diagnosis import diagnosis_of
 from backproof.checks.grading.scripts import library, trainer
 from backproof.checks.grading.side_effects import beside
+from backproof.checks.grading.trying_script import with_tried_line
 from backproof.checks.learning.answer import Answer
 from backproof.checks.learning.finding import Symptom
 from backproof.checks.recording.script.judge import judged
@@ -35,6 +36,7 @@ WRITE = "Write gradients(W, b, x, y) or step(W, b, x, y, learning_rate) around i
 BY_LIBRARY = "its gradients are {}'s, so there is nothing by hand"
 BROKEN = "{} makes numbers that are not finite, and its weights become NaN"
 LOOKED_S = 2.0  # at a right script, for what keeps it from learning
+TRIED_S = 4.0  # a script that takes longer is not run anew with another line
 TO_WRITE = "the adapter to write, in this file or in one that imports from it:"
 
 
@@ -72,6 +74,8 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
     if header.get("complaint"):
         notes.append(f"it {header['complaint']}.")
     diagnosis = diagnosis_of(found, known.diagnosis if known else None, settings.listing)
+    if not settings.no_fix and time.perf_counter() - start < TRIED_S:
+        diagnosis = with_tried_line(diagnosis, found, source, lambda way: _seen(way, settings))
     diagnosis = as_given(diagnosis, str(path), source.path)
     elapsed_s = time.perf_counter() - start
     learning = _learning(found, diagnosis, settings)
@@ -85,6 +89,18 @@ def watch(path: Path, source: Source, settings: Settings) -> Feedback:
         manner=manner,
         watched=found.as_json(),
     )
+
+
+def _seen(source: Source, settings: Settings) -> Watched | None:
+    """What is seen of another script, run in the same manner; None where that is no network."""
+    try:
+        header, arrays = _run(source, settings, [], [])
+        recording = unpack(header.get("recorded"), arrays)
+        network = recognise(recording)
+        _refuse_stopped(network, str(header.get("complaint", "")))
+        return judged(network, recording, _cost(settings))
+    except (NotRecognised, Ended):
+        return None
 
 
 def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:

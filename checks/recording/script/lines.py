@@ -32,7 +32,7 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
     kind = "db" if first.kind == "db" else "dW"
     if Quantity(kind, first.layer) in best.climbing:
         return _turned(best, Quantity(kind, first.layer))
-    own = _own(best, first, recording)
+    own = own_of(best, first, recording)
     if own is None:
         return None
     sources = Sources(recording.sources)
@@ -64,8 +64,12 @@ def _is_at(found: Found, site: Site) -> bool:
     return (site.file, site.line) == (found.file, found.line)
 
 
-def _own(best: Reading, first: Quantity, recording: Recording) -> Own | None:
-    """What the step shows of the script's own gradients; None where it shows nothing."""
+def own_of(best: Reading, first: Quantity, recording: Recording) -> Own | None:
+    """What the step shows of the script's own gradients; None where it shows nothing.
+
+    Args:
+        best, first, recording: as for `line_of`.
+    """
     eps = max(change.eps for change in best.changes.values())
     if not takes_gradients(best):
         made = handed(best)

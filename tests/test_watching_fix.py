@@ -1,0 +1,98 @@
+"""The wrong line of a script as it should read, in its own names: shown once it was run with
+that line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from command import told_of
+
+SCRIPT = """\
+import numpy as np
+rng = np.random.default_rng(5)
+points = rng.normal(size=(60, 3))
+kinds = (points[:, 0] * points[:, 1] > 0).astype(int) + (points[:, 2] > 1)
+wanted = np.eye(3)[kinds]
+params = {"in": rng.normal(size=(3, 8)), "c": np.zeros(8)}
+params |= {"out": rng.normal(size=(8, 3)), "d": np.zeros(3)}
+eta = 0.3
+
+def descend(points, wanted):
+    hidden = 1 / (1 + np.exp(-(points @ params["in"] + params["c"])))
+    logits = hidden @ params["out"] + params["d"]
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    guess = e / e.sum(axis=1, keepdims=True)
+    err = (guess - wanted) / len(points)
+    back = (err @ params["out"].T) * hidden * (1 - hidden)
+    grad_out = hidden.T @ err
+    grad_in = points.T @ back
+    params["out"] -= eta * grad_out
+    params["d"] -= eta * err.sum(axis=0)
+    params["in"] -= eta * grad_in
+    params["c"] -= eta * back.sum(axis=0)
+
+for epoch in range(40):
+    descend(points, wanted)
+"""
+# what is right, what stands there instead, and the line that is shown
+MENDED = {
+    "derivative": (
+        '(err @ params["out"].T) * hidden * (1 - hidden)',
+        'err @ params["out"].T',
+        'back = err @ params["out"].T * hidden * (1 - hidden)',
+    ),
+    "error": ("(guess - wanted)", "(guess + wanted)", "err = (guess - wanted) / len(points)"),
+    "product": ("hidden.T @ err", "(1 - hidden).T @ err", "grad_out = hidden.T @ err"),
+    "sign": (
+        'params["in"] -= eta * grad_in',
+        'params["in"] += eta * grad_in',
+        'params["in"] -= eta * grad_in',
+    ),
+    "axis": (
+        'params["c"] -= eta * back.sum(axis=0)',
+        'params["c"] -= eta * back.sum()',
+        'params["c"] -= eta * back.sum(axis=0)',
+    ),
+}
+# nothing that takes their names alone would mend it
+SOFTMAX = ("e.sum(axis=1, keepdims=True)", "e.sum(axis=0, keepdims=True)")
+
+
+def _changed(right: str, wrong: str) -> str:
+    assert SCRIPT.count(right) == 1
+    return SCRIPT.replace(right, wrong)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
+    """What the program says of every script, in one call."""
+    sources = {name: _changed(*change[:2]) for name, change in MENDED.items()}
+    sources |= {"right": SCRIPT, "softmax": _changed(*SOFTMAX)}
+    return told_of(tmp_path_factory, worker_id, "fixes", sources)
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_the_line_is_shown_as_it_should_read_after_it_was_tried(
+    told: dict[str, dict[str, Any]], name: str
+) -> None:
+    found = told[name]["diagnosis"]
+    assert told[name]["verdict"] == "fail"
+    assert found["bugs"][0]["fix"].startswith(MENDED[name][2])
+    assert "tried: with this line" in found["bugs"][0]["evidence"]
+
+
+def test_a_line_that_was_not_tried_is_not_shown_as_theirs(told: dict[str, dict[str, Any]]) -> None:
+    (bug,) = told["softmax"]["diagnosis"]["bugs"]
+    assert "tried" not in bug["evidence"]
+    assert "np.exp(z[L])" in bug["fix"]
+    assert told["right"]["verdict"] == "pass"
+
+
+def test_no_line_is_shown_where_the_repair_is_to_be_kept_back(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> None:
+    sources = {"sign": _changed(*MENDED["sign"][:2])}
+    found = told_of(tmp_path_factory, worker_id, "kept_back", sources, "--no-fix")["sign"]
+    assert found["verdict"] == "fail"
+    assert found["diagnosis"]["bugs"][0]["fix"] == ""
