@@ -96,11 +96,10 @@ def _seen(source: Source, settings: Settings) -> Watched | None:
     try:
         header, arrays = _run(source, settings, [], [])
         recording = unpack(header.get("recorded"), arrays)
-        network = recognise(recording)
-        _refuse_stopped(network, str(header.get("complaint", "")))
-        return judged(network, recording, _cost(settings))
+        found, _ = _judged(recording, settings, str(header.get("complaint", "")))
     except (NotRecognised, Ended):
         return None
+    return found
 
 
 def watch_live(function: Callable[[], object], settings: Settings) -> Feedback:
