@@ -55,20 +55,47 @@ MENDED = {
         'params["c"] -= eta * back.sum(axis=0)',
     ),
 }
+# of single samples, with biases of zero at first: they become a multiple of the wrong delta
+ONE_BY_ONE = (
+    "    descend(points, wanted)",
+    "    for k in range(60):\n        descend(points[k : k + 1], wanted[k : k + 1])",
+)
+DECAYED = (
+    "    grad_in = points.T @ back\n",
+    "    grad_in = points.T @ back\n    grad_in += 0.01 * params['in']\n"
+    "    grad_out += 0.01 * params['out']\n",
+)
+# the wrong script, the line that is wrong, and as it is shown
+PLACED = {
+    "one_by_one": (
+        (ONE_BY_ONE, MENDED["derivative"][:2]),
+        'back = err @ params["out"].T',
+        MENDED["derivative"][2],
+    ),
+    "decayed": (
+        (DECAYED, ("hidden.T @ err", "3 * (hidden.T @ err)")),
+        "grad_out = 3 * (hidden.T @ err)",
+        "grad_out = hidden.T @ err",
+    ),
+}
 # nothing that takes their names alone would mend it
 SOFTMAX = ("e.sum(axis=1, keepdims=True)", "e.sum(axis=0, keepdims=True)")
 
 
-def _changed(right: str, wrong: str) -> str:
-    assert SCRIPT.count(right) == 1
-    return SCRIPT.replace(right, wrong)
+def _changed(*changes: tuple[str, str]) -> str:
+    source = SCRIPT
+    for right, wrong in changes:
+        assert source.count(right) == 1
+        source = source.replace(right, wrong)
+    return source
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
-    sources = {name: _changed(*change[:2]) for name, change in MENDED.items()}
-    sources |= {"right": SCRIPT, "softmax": _changed(*SOFTMAX)}
+    sources = {name: _changed(change[:2]) for name, change in MENDED.items()}
+    sources |= {name: _changed(*one[0]) for name, one in PLACED.items()}
+    sources |= {"right": SCRIPT, "softmax": _changed(SOFTMAX)}
     return told_of(tmp_path_factory, worker_id, "fixes", sources)
 
 
@@ -82,6 +109,15 @@ def test_the_line_is_shown_as_it_should_read_after_it_was_tried(
     assert "tried: with this line" in found["bugs"][0]["evidence"]
 
 
+@pytest.mark.parametrize("name", PLACED)
+def test_the_line_is_that_on_which_it_went_wrong_first(
+    told: dict[str, dict[str, Any]], name: str
+) -> None:
+    found = told[name]["diagnosis"]
+    assert found["line"]["text"] == PLACED[name][1]
+    assert found["bugs"][0]["fix"].startswith(PLACED[name][2])
+
+
 def test_a_line_that_was_not_tried_is_not_shown_as_theirs(told: dict[str, dict[str, Any]]) -> None:
     (bug,) = told["softmax"]["diagnosis"]["bugs"]
     assert "tried" not in bug["evidence"]
@@ -92,7 +128,7 @@ def test_a_line_that_was_not_tried_is_not_shown_as_theirs(told: dict[str, dict[s
 def test_no_line_is_shown_where_the_repair_is_to_be_kept_back(
     tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> None:
-    sources = {"sign": _changed(*MENDED["sign"][:2])}
+    sources = {"sign": _changed(MENDED["sign"][:2])}
     found = told_of(tmp_path_factory, worker_id, "kept_back", sources, "--no-fix")["sign"]
     assert found["verdict"] == "fail"
     assert found["diagnosis"]["bugs"][0]["fix"] == ""

@@ -136,9 +136,19 @@ class OwnPlaces(OwnValues):
         for made in self.own.recording.made:
             site = made.site
             later = made.time > seen.time and site.kind in HOLDING and site.line != seen.site.line
-            if later and self.sources.multiplies(site.file, site.line) and self._fits(made, sought):
+            later = later and self.sources.multiplies(site.file, site.line)
+            if later and self._fits(made, sought) and not self._is_left(made):
                 return Seen(made.time, made.site, made.value, made.caller)
         return seen
+
+    def _is_left(self, made: Made) -> bool:
+        """Whether it is a parameter that a step left: of a bias that was zero, a multiple of its
+        gradient."""
+        return any(
+            same(array, after, 1e-14)
+            for after in self.own.weights.values()
+            for array in orientations(made.value, after.shape)
+        )
 
     def _taken_for(self, seen: Seen, sought: Sought) -> Seen | None:
         """Where a gradient is the right value of something else, such as db[l] all rows of dz[l]:

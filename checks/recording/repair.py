@@ -228,6 +228,8 @@ class _Writer:
             endings = ["", f" / {somewhere}" if somewhere else ""]
             for end in dict.fromkeys(reversed(endings) if here else endings):
                 yield f"{rate}{text}{end}"
+            if isinstance(_leftmost(self.target.value), ast.Constant):
+                yield text  # what stands in front is no rate, but what is too much
 
     def _count(self, part: ast.AST | None) -> str:
         """The number of samples, as far as a piece of their program divides by one; "" where it

@@ -32,7 +32,14 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
     kind = "db" if first.kind == "db" else "dW"
     if Quantity(kind, first.layer) in best.climbing:
         return _turned(best, Quantity(kind, first.layer))
-    own = own_of(best, first, recording)
+    found = None
+    if first.kind == "dW" and _decay_of(best, first):  # wrong before its decay was added, or by it
+        found = _located(best, first, recording, own_of(best, first, recording, undecayed=True))
+    return found or _located(best, first, recording, own_of(best, first, recording))
+
+
+def _located(best: Reading, first: Quantity, recording: Recording, own: Own | None) -> Found | None:
+    """The first line on which what the script has of its own appears."""
     if own is None:
         return None
     sources = Sources(recording.sources)
@@ -64,11 +71,14 @@ def _is_at(found: Found, site: Site) -> bool:
     return (site.file, site.line) == (found.file, found.line)
 
 
-def own_of(best: Reading, first: Quantity, recording: Recording) -> Own | None:
+def own_of(
+    best: Reading, first: Quantity, recording: Recording, *, undecayed: bool = False
+) -> Own | None:
     """What the step shows of the script's own gradients; None where it shows nothing.
 
     Args:
         best, first, recording: as for `line_of`.
+        undecayed: whether a weight decay is taken out of dW in any case.
     """
     eps = max(change.eps for change in best.changes.values())
     if not takes_gradients(best):
@@ -81,7 +91,8 @@ def own_of(best: Reading, first: Quantity, recording: Recording) -> Own | None:
     rate = likely_rates(best)[0]
     written = best.written.rate_of(rate, best.page) or Rate.of_mean(rate)
     page = replace(best.page, weight=best.page.weight * written.rate / written.eta)
-    gradients, unread = gradients_of(best, written.eta, without_decay=first.kind != "dW")
+    without = undecayed or first.kind != "dW"
+    gradients, unread = gradients_of(best, written.eta, without_decay=without)
     left = {
         Quantity(quantity.kind[1:], quantity.layer): change.before - change.lost
         for quantity, change in best.changes.items()
