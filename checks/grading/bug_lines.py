@@ -14,7 +14,8 @@ from backproof.checks.candidates.inside.recording import Made
 from backproof.checks.diagnosis.evidence import Evidence
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.own import Found
-from backproof.checks.recording.script.archive import Archive
+from backproof.checks.recording.page import ratio
+from backproof.checks.recording.script.archive import CLOSE, Archive
 from backproof.checks.recording.script.watched import Watched
 from backproof.checks.recording.source import Sources
 
@@ -38,13 +39,14 @@ class Part:
 def line_of_bug(found: Watched, variant: Variant, evidence: Evidence) -> Found | None:
     """The first line after the forward pass that makes what the bug makes wrong; None where the
     line that is known already comes before it, or no line makes it."""
-    run = HookedPass(evidence.setting, variant.hooks, correct=evidence.correct)
+    correct = evidence.correct
+    run = HookedPass(evidence.setting, variant.hooks, correct=correct)
     archive = Archive(found.recording.made)
     since = max(one.ended for one in found.reading.passes[:1])
     until = found.reading.step.until
     seen: list[tuple[Made, Quantity]] = []
-    for part in _parts(run, variant):
-        if not np.isfinite(part.array).all():
+    for part in _parts(run, variant, correct):
+        if not np.isfinite(part.array).all() or _is_constant(part.array):
             continue
         some = list(archive.places(part.array, since, until))
         if part.array.size >= FEWEST:
@@ -56,12 +58,12 @@ def line_of_bug(found: Watched, variant: Variant, evidence: Evidence) -> Found |
     made, quantity = min(seen, key=lambda pair: pair[0].time)
     if found.found is not None and not _is_before(made, found):
         return None
-    return _placed(found, made, quantity, archive)
+    return _placed(found, made, quantity, correct, archive)
 
 
-def _parts(run: HookedPass, variant: Variant) -> Iterator[Part]:
-    """The derivatives and errors that are wrong, and what times the right derivative is a wrong
-    delta of the output."""
+def _parts(run: HookedPass, variant: Variant, correct: HookedPass) -> Iterator[Part]:
+    """The derivatives and errors that are wrong; and of a wrong delta what it is but for the right
+    derivative, or for what the right derivative is multiplied by."""
     nodes: set[tuple[str, int]] = set()
     for hook in variant.hooks:
         nodes.update(hook.nodes(run.L))
@@ -71,12 +73,32 @@ def _parts(run: HookedPass, variant: Variant) -> Iterator[Part]:
                 yield Part(run.get(step, layer), Quantity("dz", layer))
             elif step == "error":
                 yield Part(run.error, Quantity("dz", run.L))
-            elif step == "dz" and layer == run.L and run.problem.output in ("sigmoid", "tanh"):
-                slope = run.get("derivative", layer)
-                if np.abs(slope).min() > SMALLEST:
-                    yield Part(run.get("dz", layer) / slope, Quantity("dz", layer))
+            elif step == "dz" and (layer < run.L or run.problem.output in ("sigmoid", "tanh")):
+                yield from _factors(run, correct, layer)
         except CannotBeComputed:
             continue
+
+
+def _factors(run: HookedPass, correct: HookedPass, layer: int) -> Iterator[Part]:
+    """What a wrong delta is but for one of its right factors."""
+    quantity = Quantity("dz", layer)
+    wrong = run.get("dz", layer)
+    slope = correct.get("derivative", layer)
+    error = correct.get("dz", layer) / slope if layer == run.L else run.get("da", layer)
+    if np.abs(slope).min() > SMALLEST and not _is_multiple(wrong, slope * error):
+        yield Part(wrong / slope, quantity)
+    if np.abs(error).min() > SMALLEST * np.abs(error).max():
+        yield Part(wrong / error, quantity)
+
+
+def _is_constant(array: np.ndarray) -> bool:
+    """Whether it is one number over and over, as many an array is."""
+    return bool(np.ptp(array) <= SMALLEST * np.abs(array).max())
+
+
+def _is_multiple(array: np.ndarray, right: np.ndarray) -> bool:
+    """Whether nothing but a factor is wrong, so that the factors of it are right."""
+    return ratio(array, right, CLOSE) is not None
 
 
 def _is_before(made: Made, found: Watched) -> bool:
@@ -87,20 +109,38 @@ def _is_before(made: Made, found: Watched) -> bool:
         one.time
         for one in found.recording.made
         if (one.site.file, one.site.line) == (known.file, known.line)
+        and one.site.kind != "argument"  # what is handed to a function there is made before
         and one.time > found.reading.passes[0].ended
     ]
     return made.time < min(times, default=made.time)
 
 
-def _placed(found: Watched, made: Made, quantity: Quantity, archive: Archive) -> Found | None:
+def _does_right(found: Watched, made: Made, correct: HookedPass, archive: Archive) -> bool:
+    """Whether a line served the forward pass, too, or makes the right derivative of any layer."""
+    began = found.reading.passes[0].ended
+    if any(one.time <= began and _is_at(one, made) for one in archive.made):
+        return True
+    is_softmax = correct.problem.head.is_softmax
+    for layer in range(1, correct.L + (not is_softmax)):
+        slope = correct.get("derivative", layer)
+        some = archive.places(slope, began, found.reading.step.until)
+        if any(_is_at(one, made) for one in some):
+            return True
+    return False
+
+
+def _is_at(one: Made, other: Made) -> bool:
+    return (one.site.file, one.site.line) == (other.site.file, other.site.line)
+
+
+def _placed(
+    found: Watched, made: Made, quantity: Quantity, correct: HookedPass, archive: Archive
+) -> Found | None:
     """Where it was made: of a function that did right in the forward pass, where that is called."""
     site = made.site
     sources = Sources(found.recording.sources)
     file, line = site.file, site.line
-    began = found.reading.passes[0].ended
-    helped = any(
-        one.time <= began and (one.site.file, one.site.line) == (file, line) for one in archive.made
-    )
+    helped = _does_right(found, made, correct, archive)
     if helped and made.caller is not None:
         file, line = made.caller
     elif helped:

@@ -139,8 +139,19 @@ class OwnForward(OwnPlaces):
         pairs = ((below, own_a, a, (dz, own_a)), (Quantity("dz", layer), own_dz, dz, (own_dz, a)))
         for quantity, own, right, (left, top) in pairs:
             is_product = same(dW, left.T @ top, near)
-            if is_product and ratio(own, right, near) is None and not self.page.matches(own, 1e-16):
+            if is_product and ratio(own, right, near) is None and not self._is_part(own):
                 yield self._proportional(quantity, own, right)
+
+    def _is_part(self, own: np.ndarray) -> bool:
+        """Whether each of its entries is one of some quantity of the right pass, as where an index
+        is off: then the line that made it is right."""
+        if self.page.matches(own, 1e-16):
+            return True
+        for value in (*self.page.given.values(), *self.page.values.values()):
+            off = np.abs(own.reshape(-1, 1) - value.reshape(1, -1)).min(axis=1)
+            if off.max() <= tolerance(0.0) * np.abs(own).max():
+                return True
+        return False
 
     def _equal(self, quantity: Quantity, own: np.ndarray, right: np.ndarray) -> Sought:
         near = self._near

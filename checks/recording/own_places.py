@@ -139,7 +139,28 @@ class OwnPlaces(OwnValues):
             later = later and self.sources.multiplies(site.file, site.line)
             if later and self._fits(made, sought) and not self._is_left(made):
                 return Seen(made.time, made.site, made.value, made.caller)
-        return seen
+        if self.sources.hands_on(seen.site.file, seen.site.line):
+            return replace(seen, is_taken=True)
+        return self._handed_on(seen, sought) or seen
+
+    def _handed_on(self, seen: Seen, sought: Sought) -> Seen | None:
+        """The one line that takes it for something else as it is: by giving it another name, or by
+        returning what its function was given; None where there is none, or several."""
+        calls: set[tuple[str, int]] = set()
+        found: dict[tuple[str, int], Seen] = {}
+        for made in self.own.recording.made:
+            site = made.site
+            place = (site.file, site.line)
+            if made.time <= seen.time or not self._fits(made, sought):
+                continue
+            if site.kind == "argument":
+                calls.add(place)
+            returns = site.kind == "return" and made.caller in calls
+            names = site.kind in HOLDING and self.sources.hands_on(*place)
+            if (returns or names) and site.line != seen.site.line:
+                one = Seen(made.time, site, made.value, made.caller, is_taken=True)
+                found.setdefault(place, one)
+        return next(iter(found.values())) if len(found) == 1 else None
 
     def _is_left(self, made: Made) -> bool:
         """Whether it is a parameter that a step left: of a bias that was zero, a multiple of its

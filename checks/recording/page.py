@@ -207,7 +207,8 @@ def ratio(array: np.ndarray, right: np.ndarray, close: float) -> float | None:
     factor = float(array.flat[at]) / unit
     if factor == 0:
         return None
-    off = np.abs(array - factor * right).max()
+    with np.errstate(all="ignore"):  # what is not finite is no multiple
+        off = np.abs(array - factor * right).max()
     return factor if off <= close * np.abs(array).max() else None
 
 

@@ -177,6 +177,18 @@ class Source:
             for node in self._nodes(number)
         )
 
+    def hands_on(self, number: int) -> bool:
+        """Whether a statement on a line gives what one name holds to another, or to a list."""
+        for statement in self.statements(number):
+            value = statement.value if isinstance(statement, ast.Assign | ast.Expr) else None
+            if isinstance(value, ast.Call) and _is_append(value.func) and len(value.args) == 1:
+                value = value.args[0]
+            elif isinstance(statement, ast.Expr):
+                continue
+            if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
+                return True
+        return False
+
     def _nodes(self, number: int) -> Iterator[ast.AST]:
         """Every node of the statements on a line, but for the statements in them."""
         for statement in self.statements(number):
@@ -201,6 +213,14 @@ class Sources:
     def multiplies(self, path: str, number: int) -> bool:
         """Whether a line of a file has a product, entry by entry, in it."""
         return self.of(path).multiplies(number)
+
+    def hands_on(self, path: str, number: int) -> bool:
+        """Whether a line of a file gives what one name holds to another, or to a list."""
+        return self.of(path).hands_on(number)
+
+
+def _is_append(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and function.attr == "append"
 
 
 def _updates(statement: ast.stmt, name: str) -> bool:

@@ -29,12 +29,17 @@ def carried_over(best: Reading, network: Recognised) -> Reading | None:
         alike = [one for one in some if len(one.passes) == len(best.passes)]
         if rate is None or not alike:
             return None
-        for one in alike:
+        for one in alike if not any(_is_right(one) for one in alike) else ():
             summed = [quantity for quantity in one.changes if _sums(before, one, quantity)]
             if summed:
                 return replace(one, carried=tuple(summed), before=before)
         before = alike[0]
     return None
+
+
+def _is_right(one: Reading) -> bool:
+    """Whether a step takes off what it should, so that it carries nothing over."""
+    return one.top and all(one.seen.values())
 
 
 def is_plain(best: Reading) -> bool:

@@ -161,7 +161,8 @@ def _may_be_right(best: Reading, quantity: Quantity) -> bool:
 
 def _unknown_cost(best: Reading, tried: Sequence[Reading]) -> str:
     last = best.changes[Quantity("dW", best.L)]
-    if best.climbing or best.shows_mistake or _is_recognised_cost(best) or not last.lost.any():
+    shows = best.climbing or best.shows_mistake or best.takes_one or _is_recognised_cost(best)
+    if shows or not last.lost.any():
         return ""
     if losses.is_wrong_for_every_loss(last.lost, last.before, best.page) or _hands_no_gradient(
         best

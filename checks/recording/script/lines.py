@@ -14,9 +14,11 @@ from backproof.checks.quantities import Quantity
 from backproof.checks.recording.own import Found, Own
 from backproof.checks.recording.own_line import locate
 from backproof.checks.recording.script import losses
+from backproof.checks.recording.script.archive import Archive
 from backproof.checks.recording.script.handed import handed
+from backproof.checks.recording.script.overwriting import keeps_one
 from backproof.checks.recording.script.passes import Pass, Step
-from backproof.checks.recording.script.readings import Reading
+from backproof.checks.recording.script.readings import FEWEST_SIGNS, Reading
 from backproof.checks.recording.script.written import Rate
 from backproof.checks.recording.source import Sources
 
@@ -31,7 +33,7 @@ def line_of(best: Reading, first: Quantity, recording: Recording) -> Found | Non
     """
     kind = "db" if first.kind == "db" else "dW"
     if Quantity(kind, first.layer) in best.climbing:
-        return _turned(best, Quantity(kind, first.layer))
+        return _turned(best, Quantity(kind, first.layer), recording)
     found = None
     if first.kind == "dW" and _decay_of(best, first):  # wrong before its decay was added, or by it
         found = _located(best, first, recording, own_of(best, first, recording, undecayed=True))
@@ -50,10 +52,12 @@ def _located(best: Reading, first: Quantity, recording: Recording, own: Own | No
         steps = [Quantity("da", first.layer), *steps]
     for step in steps:
         found = locate(own, step, sources)
-        if found is None or not sources.computes(found.file, found.line):
+        if found is None:
+            continue
+        if not found.is_taken and not sources.computes(found.file, found.line):
             continue
         if _works_since(best.passes[0].began, found, recording):
-            return found
+            return keeps_one(best, found, sources)
     return None
 
 
@@ -100,12 +104,18 @@ def own_of(
     return Own(recording, page, gradients, unread, left, eps)
 
 
-def _turned(best: Reading, wrong: Quantity) -> Found | None:
+def _turned(best: Reading, wrong: Quantity, recording: Recording) -> Found | None:
     """The line from which on a gradient has the other sign; the update where none before it has."""
     layer = wrong.layer or best.L
-    for quantity in (Quantity("dz", layer), wrong):
-        right = best.page.values[quantity]
-        some = best.found.archive.multiples(right, best.step.until)
+    several = len(best.passes) > 1
+    archive = Archive(recording.made) if several else best.found.archive
+    delta = Quantity("dz", layer)
+    known = [(delta, best.page.values[delta]), (wrong, best.page.values[wrong])]
+    if layer == best.L:
+        p = np.concatenate([one.p for one in best.passes])
+        known.insert(0, (delta, p - best.page.problem.Y))
+    for quantity, right in known:
+        some = archive.multiples(right, best.step.until)
         some = [one for one in some if one.made.time >= best.passes[0].began]
         if some and all(one.factor < 0 for one in some):
             return _at(some[0].made, quantity)
@@ -130,8 +140,8 @@ def takes_gradients(best: Reading) -> bool:
             continue
         if best.seen[quantity] and change.ratio(best.page.values[quantity]) is None:
             return False  # lines make the right gradient, and something else is taken off
-        if change.lost.size > 2 and losses.is_adaptive(change.lost):
-            return False
+    if any(losses.is_adaptive(lost) for lost in _telling(best)):
+        return False
     lost = [change.lost for change in best.changes.values() if change.lost.size > 2]
     archive = best.found.archive
     until = best.step.until
@@ -140,6 +150,14 @@ def takes_gradients(best: Reading) -> bool:
         if any(abs(abs(factor) - 1) > 1e-9 for factor in factors):
             return True
     return False
+
+
+def _telling(best: Reading) -> list[np.ndarray]:
+    """What was lost of each parameter that has enough entries for their sizes to be alike by no
+    accident; where none has, of all that have more than two."""
+    some = [change.lost for change in best.changes.values() if change.lost.any()]
+    many = [lost for lost in some if lost.size >= FEWEST_SIGNS]
+    return many or [lost for lost in some if lost.size > 2]
 
 
 def likely_rates(best: Reading) -> list[float]:

@@ -13,10 +13,11 @@ from backproof.checks.heads import Head
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.page import ratio
 from backproof.checks.recording.script.changes import Change, changes
+from backproof.checks.recording.script.choices import choices
 from backproof.checks.recording.script.losses import weights_of_classes
 from backproof.checks.recording.script.other_losses import OwnLoss, Setting, Slope, slopes
 from backproof.checks.recording.script.passes import Pass, Step, output_of
-from backproof.checks.recording.script.readings import Reading, choices, reading_of, readings
+from backproof.checks.recording.script.readings import Reading, reading_of, readings
 from backproof.checks.recording.script.recognised import Recognised
 from backproof.checks.recording.script.targets import Targets, candidates
 from backproof.checks.recording.script.written import Written
@@ -110,7 +111,7 @@ def by_known_loss(
     plain = network.with_output("linear")
     step = plain.steps[[one.since for one in network.steps].index(step.since)]
     found: list[Reading] = []
-    for passes in choices(step):
+    for passes in choices(plain, step):
         top = _Top.of(plain, step, passes, written)
         if top.z.size >= FEWEST:
             found += _known(network, top, like)
@@ -237,7 +238,7 @@ def by_derivative(network: Recognised, step: Step, written: Written) -> Reading 
     plain = network.with_output("linear")
     step = plain.steps[[one.since for one in network.steps].index(step.since)]
     found: list[Reading] = []
-    for passes in choices(step):
+    for passes in choices(plain, step):
         top = _Top.of(plain, step, passes, written)
         for name, dz in top.deltas() if top.z.size >= FEWEST else ():
             one = top.reading(dz, OwnLoss(name), Targets(name, dz, False))

@@ -27,6 +27,7 @@ from backproof.checks.recording.script.changes import (
     made_by_lines,
     own_deltas,
 )
+from backproof.checks.recording.script.choices import choices
 from backproof.checks.recording.script.climbs import climbing
 from backproof.checks.recording.script.descent import Descent, are_alike, shared_descent
 from backproof.checks.recording.script.other_losses import OwnLoss
@@ -167,6 +168,28 @@ class Reading:
         below = self.page.values[Quantity("a", self.L - 1)] if self.L > 1 else self.page.problem.x
         change = self.changes[Quantity("dW", self.L)]
         return change.descent(self.mistake.T @ below / self.page.N, change.near)
+
+    @property
+    def takes_one(self) -> bool:
+        """Whether the last layer's weights go down the gradient of one of several passes alone."""
+        return self.is_of_one(Quantity("dW", self.L))
+
+    def is_of_one(self, quantity: Quantity) -> bool:
+        """Whether a step takes off a gradient of one of several passes alone, the last or the
+        first, as where a loop keeps one of what it should add up."""
+        layer = quantity.layer or self.L
+        change = self.changes.get(quantity)
+        if len(self.passes) < 2 or change is None or quantity.kind not in ("dW", "db"):
+            return False
+        n = len(self.passes[0].p)
+        below = self.page.values[Quantity("a", layer - 1)] if layer > 1 else self.page.problem.x
+        dz = self.page.values[Quantity("dz", layer)]
+        for part in (slice(-n, None), slice(n)):
+            alone = dz[part].T @ below[part] if quantity.kind == "dW" else dz[part].sum(axis=0)
+            factor = change.ratio(alone)
+            if factor is not None and factor > 0:
+                return True
+        return False
 
     def _has_numbers(self, error: np.ndarray, Y: np.ndarray, since: int) -> bool:
         """Whether lines make every entry of an error as a single number; where all targets are 0
@@ -344,7 +367,7 @@ class Reading:
             self.top,
             self.descends,
             count if self.top else 0,
-            self.is_alike,
+            self.is_alike or self.takes_one,
             self.shows_error or self.shows_mistake,
             self.shows_cost,
             bool(count),
@@ -402,7 +425,7 @@ class Reading:
 def readings(found: Recognised, step: Step, written: Written) -> list[Reading]:
     """All readings of a step that anything speaks for, the likeliest first."""
     tried: list[Reading] = []
-    for passes in choices(step):
+    for passes in choices(found, step):
         for targets in candidates(found, passes, step.until):
             for head in heads(found.network.output):
                 if targets.are_labels or head.is_quadratic:
@@ -421,18 +444,6 @@ def _is_likely(one: Reading) -> bool:
 def heads(output: str) -> list[Head]:
     """The costs that may stand behind an output; those that differ by a factor alone once."""
     return [Head(output, cost) for cost in costs_of(output) if cost != "half-quadratic"]
-
-
-def choices(step: Step) -> list[tuple[Pass, ...]]:
-    """Of which passes the update may be made: the last one; all that are called alike; all."""
-    last = step.passes[-1]
-    distinct: dict[bytes, Pass] = {}
-    for one in step.passes:
-        distinct[one.input.rows.tobytes()] = one
-    alike = [one for one in distinct.values() if one.input.name == last.input.name]
-    found = [(last,), tuple(alike), tuple(distinct.values()), step.passes]
-    unique = {tuple(id(one) for one in some): some for some in found}
-    return list(unique.values())
 
 
 def reading_of(

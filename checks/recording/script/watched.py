@@ -95,12 +95,23 @@ class Watched:
     def _step(self) -> str:
         """How it updates, with a comma in front."""
         if self.step is not None:
-            return f", {self.step}"
+            return f", {self.step}{self._of_sum()}"
         if self.wrong:
             return ""  # nothing is known of it
         if len(self.reading.rates) == len(self.reading.changes):
             return ", a rate for each parameter"
         return ", an update that is no plain descent"
+
+    def _of_sum(self) -> str:
+        """That the rate which stands in the script is one of the sum over samples, where it is."""
+        N = self.page.N
+        if self.step is None or N == 1:
+            return ""
+        written = self.reading.written.rate_of(self.step.rate, self.page)
+        if written is None or written.convention is None or not written.convention.summed:
+            return ""
+        share = {2.0: "half of ", 0.5: "twice "}.get(written.convention.halved, "")
+        return f", which is {written.eta:.6g} for {share}the sum over {N} samples"
 
     def _lines(self) -> tuple[int, int]:
         """The first and the last line that updates a W."""
