@@ -289,6 +289,27 @@ def test_limits_are_said() -> None:
     assert not recording.made
 
 
+FILLING = """\
+def work(x):
+    for i in range(1000):
+        x[i, i % 2] = 1
+    x += 1
+    x *= 2
+    return None
+"""
+
+
+def test_array_that_a_loop_fills_is_kept_once_and_each_update_of_all_of_it() -> None:
+    _, recording = run(FILLING, np.zeros((1000, 2)), most_lines=200)
+    filled = np.zeros((1000, 2))
+    filled[np.arange(1000), np.arange(1000) % 2] = 1
+    large = [one.value for one in recording.made if one.value.size == 2000]
+    assert len(large) == 3  # filled, and updated twice
+    for found, due in zip(large, (filled, filled + 1, 2 * (filled + 1)), strict=True):
+        assert np.array_equal(found, due)
+    assert not recording.limits
+
+
 def test_recording_crosses_the_pipe_unchanged_and_nothing_else_passes_for_one() -> None:
     names: dict[str, Any] = {}
     exec(compile("def work(x):\n    y = x @ x.T\n    return y.sum()", "theirs.py", "exec"), names)
@@ -302,7 +323,7 @@ def test_recording_crosses_the_pipe_unchanged_and_nothing_else_passes_for_one() 
 
 
 def test_what_runs_beside_a_candidate_needs_numpy_and_python_alone() -> None:
-    own = ("recorder", "values", "gathered", "plain")
+    own = ("recorder", "kept", "values", "gathered", "plain")
     for name in (*(f"{module}.py" for module in own), "recording.py"):
         imported = {
             line.split()[1]

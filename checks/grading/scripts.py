@@ -9,6 +9,11 @@ from backproof.checks.candidates.source import Source
 
 # of arguments, where somebody means the checker's function and not one of their own
 PROTOCOLS = {"gradients": 4, "step": 5, "make": 2}
+DATA_ITSELF = (
+    *(ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.SetComp),
+    *(ast.DictComp, ast.BinOp, ast.UnaryOp, ast.Compare),
+)
+MAKES_DATA = {"int", "float", "len", "list", "dict", "round", "sum", "max", "min"}
 LIBRARIES = ("tensorflow", "keras", "jax", "autograd", "tinygrad", "mxnet")
 DATA = {"datasets", "utils", "preprocessing"}  # modules of theirs that take no derivatives
 TRAINS = {"sklearn": "fit", "torch": "backward"}  # which method trains, or takes derivatives
@@ -28,11 +33,19 @@ def _is_meant(node: ast.stmt) -> bool:
     if isinstance(node, ast.FunctionDef) and node.name in PROTOCOLS:
         taken = node.args
         return bool(taken.vararg) or len(taken.args) >= PROTOCOLS[node.name]
-    targets = node.targets if isinstance(node, ast.Assign) else []
+    is_number = isinstance(node, ast.Assign) and _is_no_function(node.value)
+    targets = node.targets if isinstance(node, ast.Assign) and not is_number else []
     names = {target.id for target in targets if isinstance(target, ast.Name)}
     if isinstance(node, ast.ImportFrom):
         names = {alias.asname or alias.name for alias in node.names}
     return bool(names & set(PROTOCOLS))
+
+
+def _is_no_function(value: ast.expr) -> bool:
+    """Whether what a name is bound to is a number or holds some, as of a counter `step = 0`."""
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Name) and value.func.id in MAKES_DATA
+    return isinstance(value, DATA_ITSELF)
 
 
 def library(text: str) -> str:

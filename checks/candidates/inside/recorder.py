@@ -11,6 +11,7 @@ from __future__ import annotations
 import dis
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FrameType, ModuleType, TracebackType
@@ -18,12 +19,14 @@ from typing import Any
 
 import numpy as np
 
+from backproof.checks.candidates.inside.kept import Kept
 from backproof.checks.candidates.inside.values import Found, Reader, Slot
 
 MOST_LINES = 200_000  # executed; what comes after them is not looked at
-MOST_ENTRIES = 20_000  # arrays that are kept
-MOST_BYTES = 2**26
 MOST_SCALARS = 200_000
+MOST_FILLING = 40_000  # lines of short loops that fill arrays, beside the others
+SHORT_LOOP = 4  # lines
+LONG_RUN = 40  # lines of it, after which it counts as one
 NOWHERE: Mapping[Slot, Found] = {}
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 GENERATOR = 0x20  # of the flags of a code object
@@ -66,6 +69,8 @@ class _Call:
     caller: int  # index of the line of the caller, in Recorder.lines
     line: int | None = None
     given: dict[str, int] = field(default_factory=dict)  # identities of the arrays
+    recent: deque[int] = field(default_factory=lambda: deque(maxlen=SHORT_LOOP))
+    run: int = 0  # lines since it has been in a loop of these
 
 
 @dataclass
@@ -80,9 +85,7 @@ class Recorder:
         stops_after_s: seconds after which, or after `most_lines`, what runs is ended by Enough;
             None where it may go on.
         sites: every place where numbers were made.
-        entries: (time, site, array, caller's line, slot), in the order in which they were made.
-        arrays: each array once, as float64.
-        precisions: the type in which each came.
+        kept: the arrays.
         scalars: (time, site, value, caller's line) of single numbers.
         lines: (file, line) of callers.
         limits: what was left out because a limit was reached, in words.
@@ -95,9 +98,7 @@ class Recorder:
     stops_after_s: float | None = None
     notes_given: bool = False
     sites: list[Site] = field(default_factory=list)
-    entries: list[tuple[int, int, int, int, int]] = field(default_factory=list)
-    arrays: list[np.ndarray] = field(default_factory=list)
-    precisions: list[str] = field(default_factory=list)
+    kept: Kept = field(default_factory=Kept)
     scalars: list[tuple[int, int, float, int]] = field(default_factory=list)
     lines: list[tuple[str, int]] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
@@ -107,7 +108,8 @@ class Recorder:
     def __post_init__(self) -> None:
         self.time = 0
         self._executed = 0
-        self._bytes = 0
+        self._filling = 0
+        self._is_more = False  # whether the last line made anything but a part of an array
         self._calls = 0
         self._own: dict[str, bool] = {}
         self._modules: dict[str, bool] = {}
@@ -115,7 +117,6 @@ class Recorder:
         self._line_of: dict[tuple[str, int], int] = {}
         self._slot_of: dict[Slot, int] = {}
         self._began = 0.0
-        self._array_of: dict[Any, int] = {}
         self._last: dict[Slot, Any] = {}
         self._inside: dict[int, dict[Any, int]] = {}  # and when each was first there
         self._names: dict[CodeType, dict[int, tuple[str, ...]]] = {}
@@ -152,9 +153,10 @@ class Recorder:
 
         def follow(frame: FrameType, event: str, value: object) -> Trace:
             if event == "line":
+                self._is_more = False
                 self._finish(frame, call)
                 call.line = frame.f_lineno
-                self._executed += 1
+                self._count(call, call.line)
                 self._enough()
             elif event == "return":
                 self._finish(frame, call)
@@ -163,6 +165,15 @@ class Recorder:
             return follow
 
         return follow
+
+    def _count(self, call: _Call, line: int) -> None:
+        """One line more, unless a short loop fills an array, entry by entry or row by row."""
+        call.run = call.run + 1 if line in call.recent else 0
+        call.recent.append(line)
+        if call.run > LONG_RUN and not self._is_more and self._filling < MOST_FILLING:
+            self._filling += 1
+        else:
+            self._executed += 1
 
     def _enough(self) -> None:
         """End what runs, where that was asked for and enough was seen."""
@@ -310,23 +321,10 @@ class Recorder:
             else:
                 self.scalars.append((self.time, site, value, caller))
             return
-        mark = _digest(value)
-        index = self._array_of.get(mark)
-        if index is None:
-            if self._bytes + 8 * value.size > MOST_BYTES or len(self.entries) >= MOST_ENTRIES:
-                self._say(
-                    f"only the first {len(self.entries):,} arrays were kept "
-                    f"({self._bytes / 2**20:.0f} MiB)"
-                )
-                return
-            index = self._array_of[mark] = len(self.arrays)
-            self.arrays.append(np.array(value, dtype=np.float64))
-            self.precisions.append(value.dtype.str[1:])
-            self._bytes += 8 * value.size
-        if len(self.entries) >= MOST_ENTRIES:
-            self._say(f"only the first {MOST_ENTRIES:,} arrays were kept")
-            return
-        self.entries.append((self.time, site, index, caller, slot))
+        made = self.time, site, caller, slot
+        self._is_more = self.kept.keep(value, _digest(value), made) or self._is_more
+        if self.kept.limit:
+            self._say(self.kept.limit)
 
     def _mentioned(self, code: CodeType) -> dict[int, tuple[str, ...]]:
         """The names on each line of a function."""

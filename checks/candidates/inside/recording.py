@@ -141,18 +141,18 @@ def pack(recorder: Recorder) -> tuple[Header, Arrays]:
             for site in recorder.sites
         ],
         "lines": [list(line) for line in recorder.lines],
-        "precisions": recorder.precisions,
+        "precisions": recorder.kept.precisions,
         "limits": recorder.limits,
         "unseen": recorder.unseen,
         "ended": list(recorder.ended),
         "sources": {file: _source(file) for file in files},
-        "shapes": [list(array.shape) for array in recorder.arrays],
+        "shapes": [list(array.shape) for array in recorder.kept.arrays],
     }
     empty = np.zeros(0)
-    flat = np.concatenate([empty, *(array.reshape(-1) for array in recorder.arrays)])
+    flat = np.concatenate([empty, *(array.reshape(-1) for array in recorder.kept.arrays)])
     scalars = recorder.scalars
     return header, {
-        f"{RECORDED}entries": np.array(recorder.entries, dtype=np.int64).reshape(-1, 5),
+        f"{RECORDED}entries": np.array(recorder.kept.entries, dtype=np.int64).reshape(-1, 5),
         f"{RECORDED}numbers": flat,
         f"{RECORDED}scalars": np.array(
             [(time, site, caller) for time, site, _, caller in scalars], dtype=np.int64

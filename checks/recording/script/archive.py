@@ -106,12 +106,18 @@ class _Table:
 
 
 class Archive:
-    """All arrays of a recording, by their shape."""
+    """All arrays of a recording, by their shape.
 
-    def __init__(self, made: Sequence[Made]) -> None:
+    Args:
+        made: the arrays, in the order of time.
+        beside: others, which are found as they are, and not as multiples.
+    """
+
+    def __init__(self, made: Sequence[Made], beside: Sequence[Made] = ()) -> None:
         self.made = made
+        self._beside = {id(one) for one in beside}
         by_shape: dict[tuple[int, ...], list[Made]] = {}
-        for one in made:
+        for one in sorted([*made, *beside], key=lambda one: one.time) if beside else made:
             if one.value.size:
                 by_shape.setdefault(np.squeeze(one.value).shape, []).append(one)
         self._made_of = by_shape
@@ -200,4 +206,6 @@ class Archive:
         found: list[Multiple] = []
         for table, turned in self._of(array):
             found += table.multiples(turned, until)
+        if self._beside:
+            return [one for one in found if id(one.made) not in self._beside]
         return found

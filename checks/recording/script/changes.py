@@ -16,6 +16,7 @@ from backproof.checks.recording.script.descent import CLOSE, Descent, are_alike,
 from backproof.checks.recording.script.passes import Step
 from backproof.checks.recording.script.recognised import Recognised
 
+FEW = 2  # numbers, of which any others are a multiple now and then
 USUAL = (0.5, 1.0, 2.0)
 SHORT = 2e-4  # of a difference of four-byte weights, relative to its largest entry
 
@@ -76,7 +77,7 @@ def made_by_lines(
     factors = []
     for one in found.archive.multiples(right, until):
         near = closeness(one.made.eps)
-        if right.size > 2 or any(are_alike(abs(one.factor), known, near) for known in usual):
+        if right.size > FEW or any(are_alike(abs(one.factor), known, near) for known in usual):
             factors.append(one.factor)
     return factors
 
@@ -97,13 +98,32 @@ def made_beside(
     return factors
 
 
-def by_factor(computed: dict[Quantity, list[float]]) -> dict[Quantity, bool]:
-    """The gradients that lines make, all times one factor: that which most of them have."""
+def few_by_lines(found: Recognised, right: np.ndarray, until: int) -> list[float]:
+    """By what a gradient of one or two numbers is multiplied where lines may make it; nothing for
+    one of more."""
+    some = found.archive.multiples(right, until) if right.size <= FEW else []
+    return [one.factor for one in some]
+
+
+def by_factor(
+    computed: dict[Quantity, list[float]], few: dict[Quantity, list[float]]
+) -> dict[Quantity, bool]:
+    """The gradients that lines make, all times one factor: that which most of them have.
+
+    Args:
+        computed: factors of each.
+        few: of those that are one or two numbers, which must have that very factor.
+    """
     count: dict[float, int] = {}
     for factor in chain.from_iterable(computed.values()):
         count[factor] = sum(_has(of, factor) for of in computed.values())
     best = max(count, key=lambda one: (count[one], one == 1, one in USUAL), default=None)
-    return {quantity: best is not None and _has(of, best) for quantity, of in computed.items()}
+    if best is None:
+        return dict.fromkeys(computed, False)
+    return {
+        quantity: _has(of, best) or any(are_alike(one, best, CLOSE) for one in few[quantity])
+        for quantity, of in computed.items()
+    }
 
 
 def _has(factors: Sequence[float], wanted: float) -> bool:

@@ -110,7 +110,8 @@ def _by_cost(network: Recognised, written: Written, cost: str | None) -> _Seen:
     best = tried[0]
     _refuse_unseen(best)
     later = _needed(best, best.found)
-    best = _rescaled(best, later)
+    if not _is_open(best, tried):
+        best = _rescaled(best, later)
     after = list(chain.from_iterable(later))
     reason = unknown_loss(best, tried, after)
     is_computed = not best.top and any(one.shows_cost for one in [*tried, *after])
@@ -302,6 +303,12 @@ def _later(
             some = [one for one in some if has_same_targets(one, best)]
             found += [tuple(some)] if some else []
     return tuple(found)
+
+
+def _is_open(best: Reading, tried: Sequence[Reading]) -> bool:
+    """Whether other targets would do as well for a delta that is one number."""
+    alike = [one for one in tried if one.score == best.score and one.moments == best.moments]
+    return best.is_single and len({one.targets.Y.tobytes() for one in alike}) > 1
 
 
 def _rescaled(best: Reading, later: Sequence[Sequence[Reading]]) -> Reading:

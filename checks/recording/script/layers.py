@@ -210,7 +210,8 @@ class Finder:
         fitting.sort(key=_rank)
         known: set[int] = set()
         for one in fitting:
-            for made in (*one.settled[:2], one.made_at(since) or one.versions[0]):
+            last = one.made_at(since) or one.versions[0]
+            for made in (*one.settled[:2], last, *one.lasting(since, until)):
                 fresh = id(made.value) not in known and len(known) < MOST_BIASES
                 if made.time <= until and fresh and made.value.any():
                     known.add(id(made.value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -85,6 +86,16 @@ class Network:
     layers: tuple[Layer, ...]
     hidden: tuple[Activation, ...]
     output: str
+
+    @cached_property
+    def parameters(self) -> frozenset[int]:
+        """Which arrays its parameters were, by their identity."""
+        found: frozenset[int] = frozenset()
+        for layer in self.layers:
+            found |= layer.W.values
+            if layer.b is not None:
+                found |= layer.b.values
+        return found
 
     def change_times(self) -> list[int]:
         """When any of its parameters changed."""
@@ -219,8 +230,9 @@ def _of(network: Network, archive: Archive, taken: Input, since: int, until: int
     zs: list[np.ndarray] = []
     activations: list[np.ndarray] = []
     made: list[list[Made]] = []
+    own = network.parameters  # of an input of zeros, z is the bias
     for z, a in network.forward(taken.rows, since):
-        seen = _again(archive, z, since, until) or _again(archive, a, since, until)
+        seen = _again(archive, z, since, until, own) or _again(archive, a, since, until, own)
         if not seen:
             return
         zs.append(z)
@@ -231,7 +243,11 @@ def _of(network: Network, archive: Archive, taken: Input, since: int, until: int
         yield Pass(taken, tuple(zs), tuple(activations), tuple(one[index] for one in made))
 
 
-def _again(archive: Archive, array: np.ndarray, since: int, until: int) -> list[Made]:
-    """Where an array is, as often as the first line that has it made it anew."""
-    found = sorted(archive.places(array, since, until), key=lambda made: made.time)
+def _again(
+    archive: Archive, array: np.ndarray, since: int, until: int, own: Collection[int]
+) -> list[Made]:
+    """Where an array is, and not as a parameter, as often as the first line that has it made it
+    anew."""
+    places = [made for made in archive.places(array, since, until) if id(made.value) not in own]
+    found = sorted(places, key=lambda made: made.time)
     return [made for made in found if made.site == found[0].site]

@@ -23,6 +23,7 @@ from backproof.checks.recording.script.changes import (
     Change,
     by_factor,
     changes,
+    few_by_lines,
     made_beside,
     made_by_lines,
     own_deltas,
@@ -253,14 +254,15 @@ class Reading:
     def _by_lines(self) -> dict[Quantity, bool]:
         """Which gradients lines make, all in the same multiple, and nothing adds to the weights."""
         computed = {quantity: self._own_factors(quantity) for quantity in self.changes}
+        few = {one: self._few_factors(one) for one in self.changes}
         for quantity, change in self.changes.items():
             factor = change.ratio(self.page.values[quantity])
             climbs = factor is not None and factor < 0 and self._tells(quantity)
             if climbs or quantity in self.climbing:  # added where it must be taken off
-                computed[quantity] = []
+                computed[quantity] = few[quantity] = []
         for quantity in self.still:
-            computed[quantity] = []
-        found = by_factor(computed)
+            computed[quantity] = few[quantity] = []
+        found = by_factor(computed, few)
         return {one: is_right or self.hides(one) for one, is_right in found.items()}
 
     def _by_rate(self, shared: Descent) -> dict[Quantity, bool]:
@@ -278,6 +280,9 @@ class Reading:
         if lost.size < FEWEST_SIGNS or not losses.is_adaptive(lost) or not self.made(quantity):
             return False
         return bool((np.sign(lost) == np.sign(right)).all())
+
+    def _few_factors(self, quantity: Quantity) -> list[float]:
+        return few_by_lines(self.found, self.page.values[quantity], self.step.after)
 
     def _own_factors(self, quantity: Quantity) -> list[float]:
         """By what the right gradient is multiplied where lines make it, before it is multiplied by

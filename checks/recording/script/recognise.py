@@ -16,6 +16,7 @@ from backproof.checks.activations import Activation
 from backproof.checks.candidates.inside.recording import Made, Recording
 from backproof.checks.recording.script.archive import Archive
 from backproof.checks.recording.script.chains import Chain, Chains
+from backproof.checks.recording.script.differences import sums
 from backproof.checks.recording.script.functions import OUTPUTS
 from backproof.checks.recording.script.inputs import Inputs
 from backproof.checks.recording.script.layers import Edge, Finder, Layer
@@ -44,17 +45,24 @@ def recognise(recording: Recording) -> Recognised:
     Raises: NotRecognised where none was, or two.
     """
     recorded = [*recording.made, *_single(recording)]
-    archive = Archive(sorted(recorded, key=lambda made: made.time))
+    recorded.sort(key=lambda made: made.time)
+    archive = Archive(recorded)
     held = variables(recording.made)
     sources = Sources(recording.sources)
-    chains, inputs = _chains(recording, archive, held, sources)
-    try:
-        return _whole(recording, archive, held, sources, chains, inputs)
-    except NotRecognised:
-        plainer, more = _plainer(recording, archive, held, sources)
-        if plainer.longest <= chains.longest:
-            raise
-        return _whole(recording, archive, held, sources, plainer, more)
+    longest = 0
+    missing: NotRecognised | None = None
+    for look, has_sums in ((_chains, False), (_plainer, False), (_chains, True)):
+        if has_sums:
+            archive = Archive(recorded, list(sums(recording.made)))
+        try:
+            chains, inputs = look(recording, archive, held, sources)
+            if chains.longest > longest:
+                longest = chains.longest
+                return _whole(recording, archive, held, sources, chains, inputs)
+        except NotRecognised as error:
+            missing = error if longest else missing or error
+    assert missing is not None
+    raise missing
 
 
 def _whole(

@@ -14,9 +14,10 @@ import numpy as np
 from backproof.checks.candidates.inside.recording import Made
 
 MOST_SETTLED = 4  # versions that are looked at to recognise weights
+MOST_LASTING = 2  # versions of one stretch of time
 LARGEST_MOVE = 3.0  # times the largest entry, in the first update
 PART = 0.5  # of the entries: what changes more of them at once does not change entry by entry
-BURST = 4.0  # times the usual time between two changes: more is a pause
+BURST = 2.5  # times the usual time between two changes: more is a pause
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,15 @@ class Variable:
         before."""
         index = bisect_right(self.times, time)
         return self.times[min(index, len(self.times) - 1)]
+
+    def lasting(self, since: int, until: int) -> list[Made]:
+        """The versions of some time that were kept longest, as those are that a pass takes of what
+        changes entry by entry."""
+        begin, end = bisect_right(self.times, since), bisect_right(self.times, until)
+        inside = range(max(0, begin - 1), end)
+        ends = [*self.times[1:], until]
+        longest = sorted(inside, key=lambda n: min(ends[n], until) - max(since, self.times[n]))
+        return [self.versions[number] for number in longest[: -1 - MOST_LASTING : -1]]
 
     def until(self, time: int) -> float:
         """How long it holds what it has at a time, or has first after it."""
