@@ -100,6 +100,11 @@ for i in range(20):
     W2, b2 = W2 - 0.5 * h.T @ d2, b2 - 0.5 * d2.sum(0)
     W1, b1 = W1 - 0.5 * X.T @ d1, b1 - 0.5 * d1.sum(0)
 """
+PLAIN = "    plain = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))\n    d2"
+OF_SAMPLES = (
+    "each = np.where(y == 1, 0.5 / share, 0.5 / (1 - share))",
+    "each = rng.random((80, 1))",
+)
 HINGE = """\
 import numpy as np
 rng = np.random.default_rng(0)
@@ -158,6 +163,12 @@ SCRIPTS = {
     "wrong_absolute": (VALUES, ("* h * (1 - h)", "* h")),
     "wrong_unknown": (VALUES, OTHER, ("* h * (1 - h)", "* h")),
     "wrong_sign": (VALUES, ("slope = np", "slope = -np")),
+    "wrong_weighted_samples": (
+        TWO,
+        OF_SAMPLES,
+        ("    d2", PLAIN),
+        ("each * (p - y)", "each * (p - y) * p"),
+    ),
     "wrong_hinge": (HINGE, ("    dhidden[hidden <= 0] = 0\n", "")),
     "wrong_sparse": (SPARSE, (" + sparse) * h * (1 - h)", ") * h")),
     "unknown": (VALUES, OTHER),
@@ -169,6 +180,7 @@ SCRIPTS = {
     ),
     "unpaired": (BATCHES, ("Y[start:start + 30]", "Y[:30]")),
     "unpaired_labels": (LABELS, ("Y[start:start + 30]", "Y[:30]")),
+    "weighted_samples": (TWO, OF_SAMPLES, ("    d2", PLAIN)),
     "sparse": (SPARSE,),
     "unexplained": (VALUES, OTHER, ("* h * (1 - h)", "* h * (1 - h) + 0.1 * h * x")),
 }
@@ -197,6 +209,7 @@ UNTESTED = {
     "square_beside": "go down the absolute error against y, and it computes the quadratic",
     "unpaired": "x holds other samples at each step, and y stays the same",
     "unpaired_labels": "x holds other samples at each step, and y stays the same",
+    "weighted_samples": "weights of the samples would explain it",
     "sparse": "a penalty on what a hidden layer gives would explain it",
 }
 
@@ -239,6 +252,12 @@ def test_what_a_right_script_may_do_is_no_verdict(
 ) -> None:
     assert told[name]["verdict"] == "untested"
     assert UNTESTED[name] in told[name]["diagnosis"]["findings"][0]
+
+
+def test_weights_of_samples_do_not_explain_another_error(
+    told: dict[str, dict[str, Any]],
+) -> None:
+    assert told["wrong_weighted_samples"]["verdict"] == "fail"
 
 
 def test_steps_up_a_loss_that_the_script_computes_are_wrong(

@@ -12,7 +12,9 @@ from backproof.checks.recording.script.altered import Altered, is_multiple_by_ro
 from backproof.checks.recording.script.descent import are_alike
 from backproof.checks.recording.script.handed import handed
 from backproof.checks.recording.script.readings import Reading
+from backproof.checks.recording.script.targets import as_targets
 
+FEWEST_SAMPLES = 6  # whose weights are no accident
 SHRINKS = 1e-3  # relative: of two weight decays that are one
 NO_SUM = 1e-3  # of its largest entry, that a sum of zero is not off by
 NEAR = 1e-6  # relative to the largest: of entries or norms that were brought to one size
@@ -114,7 +116,27 @@ def _of_other_targets(best: Reading) -> str:
         return ""
     change = best.changes[quantity]
     explained = losses.of_other_targets(change.lost, change.before, best.page)
+    if not explained and _has_weights_of_samples(best):
+        explained = "weights of the samples would explain it"
     return _of(best, quantity, explained) if explained else ""
+
+
+def _has_weights_of_samples(best: Reading) -> bool:
+    """Whether what the last layer's change is made of is the right error, times a number of each
+    sample that was there before the pass."""
+    due = best.page.values[Quantity("dz", best.L)]
+    sizes = (due**2).sum(axis=1)
+    for made, _ in best.deltas if len(due) >= FEWEST_SAMPLES and sizes.all() else ():
+        dz = next(as_targets(made.value, *due.shape), None)
+        if dz is None:
+            continue
+        weights = (dz * due).sum(axis=1) / sizes
+        if np.abs(dz - weights[:, None] * due).max() > NEAR * np.abs(dz).max():
+            continue
+        some = best.found.archive.multiples(weights, best.passes[0].began)
+        if np.ptp(weights) > NEAR * np.abs(weights).max() and some:
+            return True
+    return False
 
 
 def _of(best: Reading, quantity: Quantity, explained: str) -> str:
