@@ -182,7 +182,54 @@ for epoch in range(200):
     for layer in reversed(model):
         grad = layer.backward(grad)
 """
+SUMS = """\
+import numpy as np
+np.random.seed(13)
+X = np.random.rand(40, 4) * 2 - 1
+T = np.stack([X[:, 0] + X[:, 1] > 0, X[:, 2] * X[:, 3] > 0], axis=1) * 1.0
+V, c = np.random.randn(7, 4) * 0.6, np.zeros(7)
+W, d = np.random.randn(2, 7) * 0.6, np.zeros(2)
+for epoch in range(100):
+    gV, gc, gW, gd = np.zeros_like(V), np.zeros_like(c), np.zeros_like(W), np.zeros_like(d)
+    for n in range(len(X)):
+        a = 1 / (1 + np.exp(-(V @ X[n] + c)))
+        p = 1 / (1 + np.exp(-(W @ a + d)))
+        delta2 = (p - T[n]) * p * (1 - p)
+        delta1 = (W.T @ delta2) * a * (1 - a)
+        gW += np.outer(delta2, a)
+        gd += delta2
+        gV += np.outer(delta1, X[n])
+        gc += delta1
+    W -= 0.1 * gW
+    d -= 0.1 * gd
+    V -= 0.1 * gV
+    c -= 0.1 * gc
+"""
+ONLINE = """\
+import numpy as np
+rng = np.random.default_rng(12)
+V, c = rng.normal(0, 0.4, (8, 6)), rng.normal(0, 0.1, (8, 1))
+W, d = rng.normal(0, 0.4, (3, 8)), rng.normal(0, 0.1, (3, 1))
+
+def train(x, t):
+    global V, c, W, d
+    a = 1 / (1 + np.exp(-(np.dot(V, x) + c)))
+    p = 1 / (1 + np.exp(-(np.dot(W, a) + d)))
+    delta = (t - p) * p * (1 - p)
+    hidden = np.dot(W.T, delta) * a * (1 - a)
+    W += 0.3 * np.dot(delta, a.T)
+    d += 0.3 * delta
+    V += 0.3 * np.dot(hidden, x.T)
+    c += 0.3 * hidden
+
+samples = rng.uniform(0.01, 1, (60, 6, 1))
+for epoch in range(4):
+    for x in samples:
+        train(x, 0.01 + 0.98 * (x[:3] == x[:3].max()))
+"""
 RIGHT = {
+    "sums": SUMS,
+    "online": ONLINE,
     "samples": SAMPLES,
     "class": CLASS,
     "plain": PLAIN,
@@ -267,6 +314,12 @@ WRONG = {
         "no-hidden-derivative",
     ),
     "index": Wrong("plain", "delta_hidden[j] * row[i]", "delta_hidden[j] * hidden[i]"),
+    "sum_of_the_last_sample": Wrong(
+        "sums", "gW += np.outer(delta2, a)", "gW = np.outer(delta2, a)", "loop-overwrites"
+    ),
+    "sign_where_all_errors_are_reversed": Wrong(
+        "online", "c += 0.3 * hidden", "c -= 0.3 * hidden", "sign"
+    ),
     "returned_as_it_came": Wrong(
         "layers", "return grad * (1 - self.out**2)", "return grad", "no-hidden-derivative"
     ),

@@ -19,6 +19,7 @@ FOCAL = """\
     d2 = ((1 - pt) ** 2 - 2 * (1 - pt) * pt * np.log(pt)) * (p - T) / len(X)
 """
 SLOPE = "* self.a[-1] * (1 - self.a[-1]) / y.shape[1]\n"
+OF_SQUARES = "    d2 = p * (p - T - ((p - T) * p).sum(1, keepdims=True)) / len(X)\n"
 DECAY = GLOBALS.replace("h.T @ d2\n", "h.T @ d2 + 0.01 * W2\n").replace(
     "X.T @ d1\n", "X.T @ d1 + 0.01 * W1\n"
 )
@@ -91,6 +92,10 @@ LARGE = {"eps": SHARP.replace(OF_MANY, CHAIN.format("1e-5"))}
 def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, dict[str, Any]]:
     """What the program says of every script, in one call."""
     sources = {**UNUSUAL, **WRONG, **GUARDED, **LARGE, "decay": DECAY}
+    sources["squares_with_adam"] = ADAM.replace(OF_MANY, OF_SQUARES)
+    sources["squares_with_adam_beside_another_loss"] = ADAM.replace(
+        OF_MANY, CROSS_ENTROPY + OF_SQUARES
+    )
     assert not {GLOBALS, SHARP, CLASS, ADAM} & set(sources.values())
     return told_of(tmp_path_factory, worker_id, "losses", sources)
 
@@ -148,3 +153,12 @@ def test_an_added_eps_that_shows_is_told(told: dict[str, dict[str, Any]]) -> Non
 def test_a_larger_eps_is_a_bug(told: dict[str, dict[str, Any]]) -> None:
     bugs = told["eps"]["diagnosis"]["bugs"]
     assert [bug["id"] for bug in bugs] == ["probability-clipped"]
+
+
+def test_a_script_that_computes_another_cost_than_it_goes_down_is_no_pass(
+    told: dict[str, dict[str, Any]],
+) -> None:
+    assert told["squares_with_adam"]["verdict"] == "pass"
+    found = told["squares_with_adam_beside_another_loss"]
+    assert found["verdict"] == "untested"
+    assert "two costs would do" in found["diagnosis"]["findings"][0]

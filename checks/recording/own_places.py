@@ -141,7 +141,26 @@ class OwnPlaces(OwnValues):
                 return Seen(made.time, made.site, made.value, made.caller)
         if self.sources.hands_on(seen.site.file, seen.site.line):
             return replace(seen, is_taken=True)
-        return self._handed_on(seen, sought) or seen
+        return self._handed_on(seen, sought) or self._given_on(seen, sought) or seen
+
+    def _given_on(self, seen: Seen, sought: Sought) -> Seen | None:
+        """Where a function returned it that makes the right da of another layer, too: the call that
+        takes it next."""
+        layer = sought.quantity.layer or self.L
+        others = {Quantity("da", n) for n in range(1, self.L) if n != layer}
+        if seen.site.kind != "return":
+            return None
+        place = (seen.site.file, seen.site.line)
+        made_right = False
+        for made in self.own.recording.made:
+            if (made.site.file, made.site.line) == place:
+                found = self.page.matches(made.value, self.own.eps)
+                made_right = made_right or any(match.quantity in others for match in found)
+        for made in self.own.recording.made if made_right else ():
+            later = made.time > seen.time and made.site.kind == "argument"
+            if later and self._fits(made, sought):
+                return Seen(made.time, made.site, made.value, made.caller, is_taken=True)
+        return None
 
     def _handed_on(self, seen: Seen, sought: Sought) -> Seen | None:
         """The one line that takes it for something else as it is: by giving it another name, or by
@@ -240,7 +259,9 @@ class OwnPlaces(OwnValues):
         """By what the program multiplies such a quantity on the way, as layers show whose gradients
         come out right: by N, say, where the mean is taken later."""
         if quantity not in self._factors_of:
-            kinds = ("dW", "db") if quantity.kind in ("dW", "db") else ("dz", "da")
+            kinds = {"dW", "db"} if quantity.kind in ("dW", "db") else {"dz", "da"}
+            if quantity.kind == "db" and self.N == 1:
+                kinds.add("dz")  # which has the same numbers
             found = {1.0}
             layers = [n for n in range(1, self.L + 1) if not self._shows_a_fault(n)]
             if quantity.kind in ("dz", "da"):  # what is below was made of this one

@@ -241,7 +241,7 @@ def divided(best: Reading) -> str:
 def contradiction(best: Reading, tried: Sequence[Reading]) -> str:
     """The other reading of a script whose steps go down one cost while it computes another; "" for
     none."""
-    if not best.top or best.shows_cost:
+    if best.shows_cost or not (best.top or all(best.seen.values())):
         return ""
     for other in tried:
         same = (

@@ -14,7 +14,7 @@ from backproof.checks.quantities import Quantity
 from backproof.checks.recording.own import Found, Own
 from backproof.checks.recording.own_line import locate
 from backproof.checks.recording.script import losses
-from backproof.checks.recording.script.archive import Archive
+from backproof.checks.recording.script.archive import Archive, Multiple
 from backproof.checks.recording.script.handed import handed
 from backproof.checks.recording.script.overwriting import keeps_one
 from backproof.checks.recording.script.passes import Pass, Step
@@ -110,14 +110,24 @@ def _turned(best: Reading, wrong: Quantity, recording: Recording) -> Found | Non
     several = len(best.passes) > 1
     archive = Archive(recording.made) if several else best.found.archive
     delta = Quantity("dz", layer)
+
+    def made(right: np.ndarray) -> list[Multiple]:
+        some = archive.multiples(right, best.step.until)
+        return [one for one in some if one.made.time >= best.passes[0].began]
+
     known = [(delta, best.page.values[delta]), (wrong, best.page.values[wrong])]
     if layer == best.L:
         p = np.concatenate([one.p for one in best.passes])
         known.insert(0, (delta, p - best.page.problem.Y))
+    reversed_before = False
+    if best.seen.get(Quantity("dW" if wrong.kind == "db" else "db", layer)):
+        # of two gradients made of one delta, one is right
+        deltas = made(best.page.values[delta])
+        reversed_before = bool(deltas) and all(one.factor < 0 for one in deltas)
+        known = known[-1:] if best.page.N > 1 else []
     for quantity, right in known:
-        some = archive.multiples(right, best.step.until)
-        some = [one for one in some if one.made.time >= best.passes[0].began]
-        if some and all(one.factor < 0 for one in some):
+        some = made(right)
+        if some and all((one.factor < 0) != reversed_before for one in some):
             return _at(some[0].made, quantity)
     own = best.found.layers[layer - 1]
     variable = own.b if wrong.kind == "db" else own.W

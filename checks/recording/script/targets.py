@@ -87,7 +87,8 @@ def _arrays(
 ) -> Iterator[tuple[Made, np.ndarray]]:
     """What may be the targets, of all passes together."""
     own = {id(made.value) for one in passes for made in one.made}
-    parts = list(_parts(found, rows, until))
+    fewest = len(rows) if len(passes) > 1 else len(rows) + 1  # of one pass they are no part
+    parts = list(_parts(found, rows, fewest, until))
     if len(passes) > 1:
         yield from _of_passes(found, passes, until)
     for made in _distinct(found, until):
@@ -126,10 +127,12 @@ def _of_passes(
                 yield held.made[0], together
 
 
-def _parts(found: Recognised, rows: np.ndarray, until: int) -> Iterator[tuple[int, list[int]]]:
-    """Larger arrays of which the inputs are some of the rows: how many they have, and which."""
+def _parts(
+    found: Recognised, rows: np.ndarray, fewest: int, until: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Arrays of at least so many rows, of which the inputs are some: how many, and which."""
     for one in found.inputs.of(rows.shape[1], None, until):
-        if len(one.rows) <= len(rows):
+        if len(one.rows) < fewest:
             continue
         index = {row.tobytes(): number for number, row in enumerate(np.ascontiguousarray(one.rows))}
         picked = [index.get(row.tobytes()) for row in np.ascontiguousarray(rows)]
