@@ -133,6 +133,8 @@ def _with_line(best: Explained) -> Explained:
     first = best.told.explanations[0] if best.told.explanations else None
     if first is None or first.variant is None or best.reading.before is not None:
         return best
+    if best.found.network.gathered is not None:
+        return best  # its lines make single numbers
     with np.errstate(all="ignore"):
         line = line_of_bug(best.found, first.variant, best.told.evidence)
     if line is None:

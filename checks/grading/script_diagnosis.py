@@ -39,6 +39,8 @@ def diagnosis_of(found: Watched, known: Diagnosis | None, lists: bool) -> Diagno
     reason = None
     if found.wrong and line is None:
         reason = f"No line was seen to hold {found.first_wrong} by itself."
+        if found.left:
+            reason = f"No line was seen to change {', '.join(found.left)}."
     lines: list[Listed] = []
     sources = Sources(found.recording.sources)
     if lists:

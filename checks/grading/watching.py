@@ -28,7 +28,7 @@ from backproof.checks.grading.trying_script import with_tried_line
 from backproof.checks.learning.answer import Answer
 from backproof.checks.learning.finding import Symptom
 from backproof.checks.recording.script.judge import judged
-from backproof.checks.recording.script.recognise import recognise
+from backproof.checks.recording.script.recognise import seen
 from backproof.checks.recording.script.recognised import NotRecognised, Recognised
 from backproof.checks.recording.script.watched import Watched
 
@@ -142,7 +142,7 @@ def _judged(
         complaint: of the error that ended it, or "".
     Raises: NotRecognised where none may be given.
     """
-    network = recognise(recording)
+    network, recording = seen(recording)
     _refuse_stopped(network, complaint)
     found = judged(network, recording, _cost(settings))
     known = explained(found)

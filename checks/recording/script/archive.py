@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf, isfinite
 
 import numpy as np
 
@@ -88,21 +89,34 @@ class _Table:
             if off <= self.near[index] * largest:
                 yield made
 
-    def multiples(self, right: np.ndarray, until: int) -> Iterator[Multiple]:
-        """Those that are this array times something."""
+    def multiples(self, right: np.ndarray, since: float, until: int) -> Iterator[Multiple]:
+        """Those of some time that are this array times something."""
         size = float(np.sqrt((right * right).sum()))
         if size == 0 or not np.isfinite(size):
             return
+        if right.size == 1:
+            yield from self._multiples_of_one(float(right.reshape(-1)[0]), since, until)
+            return
         share = abs(float(right.reshape(-1) @ self.direction)) / size
+        begin = bisect_left(self.times, since)
         end = bisect_right(self.times, until)
         with np.errstate(all="ignore"):
-            shares = np.abs(self.products[:end]) / self.norms[:end]
-            likely = np.abs(shares - share) <= self.near[:end] * (4 * self.reach)
-        for index in np.flatnonzero(likely).tolist():
+            shares = np.abs(self.products[begin:end]) / self.norms[begin:end]
+            likely = np.abs(shares - share) <= self.near[begin:end] * (4 * self.reach)
+        for index in (begin + np.flatnonzero(likely)).tolist():
             made = self.made[index]
             factor = ratio(made.value.reshape(right.shape), right, float(self.near[index]))
             if factor is not None:
                 yield Multiple(made, factor)
+
+    def _multiples_of_one(self, right: float, since: float, until: int) -> Iterator[Multiple]:
+        """The same of single numbers, of which any is a multiple of any other."""
+        begin = bisect_left(self.times, since)
+        end = bisect_right(self.times, until)
+        for index in range(begin, end):
+            factor = float(self.made[index].value.reshape(-1)[0]) / right
+            if factor != 0 and isfinite(factor):
+                yield Multiple(self.made[index], factor)
 
 
 class Archive:
@@ -136,17 +150,22 @@ class Archive:
 
     def numbers(self, since: int, until: int) -> np.ndarray:
         """The single numbers that were made in some time, without their signs."""
-        times, numbers = self._numbers
+        times, numbers = self._signed
         begin = np.searchsorted(times, since, side="left")
         end = np.searchsorted(times, until, side="right")
-        return numbers[begin:end]
+        return np.abs(numbers[begin:end])
 
     @cached_property
-    def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """When each single number was made, and how large it is."""
+    def _signed(self) -> tuple[np.ndarray, np.ndarray]:
+        """When each single number was made, and what it is."""
         some = self._made_of.get((), ())
         times = np.array([one.time for one in some], dtype=np.int64)
-        return times, np.abs(np.array([float(one.value.reshape(-1)[0]) for one in some]))
+        return times, np.array([float(one.value.reshape(-1)[0]) for one in some])
+
+    @cached_property
+    def _near(self) -> np.ndarray:
+        """How near each single number is to what it stands for, relative to it."""
+        return np.array([closeness(one.eps) for one in self._made_of.get((), ())])
 
     def _times_of(self, shape: tuple[int, ...]) -> list[int]:
         if shape not in self._times:
@@ -205,7 +224,28 @@ class Archive:
         array = np.squeeze(right)
         found: list[Multiple] = []
         for table, turned in self._of(array):
-            found += table.multiples(turned, until)
+            found += table.multiples(turned, -inf, until)
         if self._beside:
             return [one for one in found if id(one.made) not in self._beside]
         return found
+
+    def has_multiple(self, right: np.ndarray, since: int, until: int) -> bool:
+        """Whether any array that was made in some time is this one times something."""
+        for table, turned in self._of(np.squeeze(right)):
+            for one in table.multiples(turned, since, until):
+                if id(one.made) not in self._beside:
+                    return True
+        return False
+
+    def factors(self, right: float, until: int) -> tuple[np.ndarray, np.ndarray]:
+        """By what a number is multiplied to be each single number that was made up to some time;
+        and how near each of those is to what it stands for."""
+        times, numbers = self._signed
+        end = np.searchsorted(times, until, side="right")
+        with np.errstate(all="ignore"):
+            factors = numbers[:end] / right
+        kept = np.isfinite(factors) & (factors != 0)
+        if self._beside:
+            some = self._made_of.get((), ())[:end]
+            kept &= np.array([id(one) not in self._beside for one in some], dtype=bool)
+        return factors[kept], self._near[:end][kept]

@@ -74,10 +74,17 @@ def made_by_lines(
 ) -> list[float]:
     """By what a gradient is multiplied where lines make it; of one or two numbers, of which any
     others are a multiple now and then, by a usual factor alone."""
+    if right.size == 1 and right.any() and np.isfinite(right).all():
+        some, near = found.archive.factors(float(right.reshape(-1)[0]), until)
+        sizes = np.abs(some)
+        kept = np.zeros(len(some), bool)
+        for known in usual:
+            kept |= np.abs(sizes - known) <= near * np.maximum(sizes, known)
+        return [float(factor) for factor in some[kept]]
     factors = []
     for one in found.archive.multiples(right, until):
-        near = closeness(one.made.eps)
-        if right.size > FEW or any(are_alike(abs(one.factor), known, near) for known in usual):
+        eps = closeness(one.made.eps)
+        if right.size > FEW or any(are_alike(abs(one.factor), known, eps) for known in usual):
             factors.append(one.factor)
     return factors
 

@@ -9,13 +9,16 @@ import numpy as np
 from backproof.checks.quantities import Quantity
 from backproof.checks.recording.script import losses
 from backproof.checks.recording.script.altered import Altered, is_multiple_by_row
+from backproof.checks.recording.script.changes import USUAL
 from backproof.checks.recording.script.descent import are_alike
 from backproof.checks.recording.script.handed import handed
 from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.script.targets import as_targets
+from backproof.checks.recording.script.written import conventional
 
 FEWEST_SAMPLES = 6  # whose weights are no accident
 SHRINKS = 1e-3  # relative: of two weight decays that are one
+FEW = 2  # numbers, which are a multiple of many others
 NO_SUM = 1e-3  # of its largest entry, that a sum of zero is not off by
 NEAR = 1e-6  # relative to the largest: of entries or norms that were brought to one size
 
@@ -58,6 +61,10 @@ def unknown_loss(best: Reading, tried: Sequence[Reading], later: Sequence[Readin
                 f"{distinct} passes were seen before the first update, and no array that could be "
                 f"the targets of all"
             )
+        if not best.is_compared:
+            return (
+                f"no line was seen to subtract {best.targets.name} from its output, or it from that"
+            )
         shows = best.is_alike or best.shows_error or best.shows_delta or best.shows_mistake
         if not shows and not any(best.seen.values()) and not _shows_gradients(best):
             return (
@@ -75,6 +82,8 @@ def altered(best: Reading) -> str:
     if best.is_off:
         return ""
     for quantity, change in best.changes.items():
+        if explained := _own_rate(best, quantity):
+            return _of(best, quantity, explained)
         if _may_be_right(best, quantity):
             rate = None if best.descent is None else best.descent.rate
             right = best.page.values[quantity]
@@ -172,6 +181,8 @@ def _may_be_right(best: Reading, quantity: Quantity) -> bool:
     right = best.page.values[quantity]
     if best.seen[quantity] or not change.lost.any() or change.ratio(right) is not None:
         return False
+    if _is_known_rate(best, quantity):
+        return False
     fit = change.descent(right, change.near)
     shared = best.descent
     if fit is None or shared is None or not shared.decay:
@@ -179,6 +190,39 @@ def _may_be_right(best: Reading, quantity: Quantity) -> bool:
     # shrunk as the other layers are, and another multiple of the gradient
     shrinks = fit.rate * fit.decay
     return bool(abs(shrinks - shared.rate * shared.decay) > SHRINKS * shrinks)
+
+
+def _own_rate(best: Reading, quantity: Quantity) -> str:
+    """Whether single numbers lose their gradient at a rate that the script holds beside that of
+    others, as a clause: no line makes an array of such gradients; "" where they do not."""
+    ratio = best.changes[quantity].ratio(best.page.values[quantity])
+    shared = best.descent
+    if best.found.gathered is None or best.seen[quantity] or shared is None or ratio is None:
+        return ""
+    factors = conventional(best.page)
+    for factor in factors:
+        eta = ratio * factor
+        is_usual = any(are_alike(ratio, shared.rate * one) for one in factors)
+        is_written = best.written.is_literal(eta) and best.written.has(shared.rate * factor)
+        if eta > 0 and is_written and not is_usual and eta not in USUAL:
+            return f"a rate of {eta:.6g} of its own would explain it"
+    return ""
+
+
+def _is_known_rate(best: Reading, quantity: Quantity) -> bool:
+    """Whether what a layer of two weights loses is no gradient at the rate at which its biases lose
+    theirs, whatever decay there is beside it: at some rate, any two numbers are."""
+    change = best.changes[quantity]
+    right = best.page.values[quantity]
+    shared = best.descent
+    is_biased = best.seen.get(Quantity("db", quantity.layer), False)
+    if quantity.kind != "dW" or change.lost.size != 2 or shared is None or not is_biased:
+        return False
+    parts = np.stack([right.reshape(-1), change.before.reshape(-1)], axis=1)
+    if abs(np.linalg.det(parts)) <= NEAR * np.abs(parts).max() ** 2:
+        return False
+    rate = float(np.linalg.solve(parts, change.lost.reshape(-1))[0])
+    return not are_alike(rate, shared.rate, SHRINKS)
 
 
 def _unknown_cost(best: Reading, tried: Sequence[Reading]) -> str:
@@ -203,7 +247,19 @@ def _is_recognised_cost(best: Reading) -> bool:
     """Whether a gradient of the last layer is right; of two numbers any are a multiple."""
     free = best.page.problem.sizes[-1] - best.head.is_softmax  # entries of db that may be anything
     of_bias = best.seen.get(Quantity("db", best.L), False)
-    return best.seen[Quantity("dW", best.L)] or (free > 1 and of_bias)
+    return best.seen[Quantity("dW", best.L)] or (free > 1 and of_bias) or _reaches_below(best)
+
+
+def _reaches_below(best: Reading) -> bool:
+    """Whether the last layer's biases and weights below lose the cost's gradient at a rate that the
+    script holds: it has come through what is wrong."""
+    below = [
+        quantity
+        for quantity, change in best.changes.items()
+        if quantity.kind == "dW" and quantity.layer != best.L and change.lost.size > FEW
+    ]
+    right = [best.seen[quantity] for quantity in below]
+    return best.has_rate and best.seen.get(Quantity("db", best.L), False) and any(right)
 
 
 def left_out(best: Reading) -> str:
@@ -248,7 +304,8 @@ def contradiction(best: Reading, tried: Sequence[Reading]) -> str:
             other.targets.Y.tobytes() == best.targets.Y.tobytes() and other.moments == best.moments
         )
         if same and other.head != best.head and other.shows_cost:
-            wrong = [str(quantity) for quantity, right in other.seen.items() if not right]
+            is_any = other.is_single and not other.top  # of one number, any is a multiple
+            wrong = [str(one) for one, right in other.seen.items() if is_any or not right]
             if wrong:
                 return (
                     f"two costs would do: its steps go down the {best.head.cost}, and it computes "

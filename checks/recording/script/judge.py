@@ -24,12 +24,14 @@ from backproof.checks.recording.script.doubts import (
     unknown_loss,
     unseen,
 )
+from backproof.checks.recording.script.number_steps import each_shown, first_shown
 from backproof.checks.recording.script.own_loss import by_derivative, by_known_loss, readings_like
 from backproof.checks.recording.script.pairs import torn
 from backproof.checks.recording.script.passes import MOST_STEPS
 from backproof.checks.recording.script.readings import Reading, readings
 from backproof.checks.recording.script.recognised import NotRecognised, Recognised
 from backproof.checks.recording.script.scale import divides_twice, wanders
+from backproof.checks.recording.script.single_updates import excused
 from backproof.checks.recording.script.watched import Watched, concluded
 from backproof.checks.recording.script.written import Written
 
@@ -73,7 +75,9 @@ def judged(network: Recognised, recording: Recording, cost: str | None = None) -
     """
     written = Written(recording)
     seen = _by_cost(network, written, cost)
-    if cost is None and seen.is_other:
+    if network.gathered is not None and seen.reason:
+        raise NotRecognised(seen.reason, network.names)
+    if cost is None and seen.is_other and network.gathered is None:
         step = network.steps[_telling(network)[0]]
         for own in by_known_loss(network, step, written)[:1]:
             is_likely = own.loss is not None and own.loss.is_likely
@@ -108,6 +112,8 @@ def _by_cost(network: Recognised, written: Written, cost: str | None) -> _Seen:
         return _Seen(None, [], (), f"no array was seen that could be {missing}", False)
     tried.sort(key=lambda one: one.score, reverse=True)
     best = tried[0]
+    if network.gathered is not None:
+        best = first_shown(best, best.found)
     _refuse_unseen(best)
     later = _needed(best, best.found)
     if not _is_open(best, tried):
@@ -161,10 +167,14 @@ def _finished(
     if reason:
         raise NotRecognised(reason, network.names)
     hidden: tuple[Quantity, ...] = ()
-    if all(best.seen.values()):
+    if all(best.seen.values()) and network.gathered is not None:
+        best = each_shown(best, network)
+    elif all(best.seen.values()):
         best, hidden = _shown(best, network)
     if all(best.seen.values()):
         best = carried_over(best, network) or best
+    if network.gathered is not None and (excuse := excused(best, later)):
+        raise NotRecognised(excuse, network.names)
     alone = later if best.page.N == 1 else ()
     rivals = _rivals(best, tried)
     return replace(concluded(best, recording), rivals=rivals, later=alone, hidden=hidden)

@@ -114,8 +114,8 @@ class Network:
         a = x
         for index, layer in enumerate(self.layers):
             M, bias = layer.numbers(time)
-            z = a @ M.T + bias
             with np.errstate(all="ignore"):
+                z = a @ M.T + bias
                 if index < len(self.hidden):
                     a = self.hidden[index].h(z)
                 else:
@@ -137,6 +137,7 @@ def steps(
     last: int,
     place: tuple[str, bool] | None = None,
     seen_at: Collection[tuple[str, bool]] = (),
+    most: int = MOST_STEPS,
 ) -> list[Step]:
     """The first updates that follow a pass.
 
@@ -147,6 +148,7 @@ def steps(
         last: when the recording ended.
         place: where alone an input is looked for, if that is known.
         seen_at: where inputs of the first layer were seen.
+        most: steps that are looked for.
     """
     changes = network.change_times()
     starts = [time for time in (network.start(), *changes) if time >= network.start()]
@@ -164,14 +166,14 @@ def steps(
         if passes:
             found.append((since, until, passes))
             known = list({id(one.input): one.input for one in passes}.values())
-        if len(found) > MOST_STEPS:
+        if len(found) > most:
             break
     done = []
     for (since, until, passes), after in pairwise(found):
         step = Step(since, until, after[0], passes)
         if not _has_more(step, archive):
             done.append(step)
-    if found and len(found) <= MOST_STEPS and found[-1][1] <= last:
+    if found and len(found) <= most and found[-1][1] <= last:
         since, until, passes = found[-1]
         done.append(Step(since, until, _when_settled(network, until, last), passes))
     return done

@@ -107,6 +107,13 @@ class Reading:
         return not self.is_single or self.written.has_rate(fit.rate, self.page)
 
     @property
+    def is_compared(self) -> bool:
+        """Whether a line compares the output with its targets, where that can be told: among single
+        numbers there are some of any size."""
+        gathered = self.found.gathered
+        return gathered is None or gathered.targets([one.ended for one in self.passes]) is not None
+
+    @property
     def is_single(self) -> bool:
         """Whether the output's delta is one number, so that any two are multiples."""
         return self.page.N == 1 and self.page.problem.sizes[-1] == 1
@@ -136,8 +143,7 @@ class Reading:
         for one in self.passes:
             end = begin + len(one.p)
             Y = self.page.problem.Y[begin:end]
-            some = self.found.archive.multiples(Y - one.p, self.step.until)
-            seen = any(each.made.time >= one.ended for each in some)
+            seen = self.found.archive.has_multiple(Y - one.p, one.ended, self.step.until)
             if not seen and not self._has_numbers(Y - one.p, Y, one.ended):
                 return False
             begin = end
@@ -255,9 +261,11 @@ class Reading:
         """Which gradients lines make, all in the same multiple, and nothing adds to the weights."""
         computed = {quantity: self._own_factors(quantity) for quantity in self.changes}
         few = {one: self._few_factors(one) for one in self.changes}
-        for quantity, change in self.changes.items():
-            factor = change.ratio(self.page.values[quantity])
-            climbs = factor is not None and factor < 0 and self._tells(quantity)
+        ratios = {one: change.ratio(self.page.values[one]) for one, change in self.changes.items()}
+        known = {one: ratio for one, ratio in ratios.items() if ratio is not None and ratio < 0}
+        up = [ratio for one, ratio in known.items() if self._tells(one)]
+        for quantity in self.changes:
+            climbs = any(are_alike(known.get(quantity, 0.0), ratio, ALIKE) for ratio in up)
             if climbs or quantity in self.climbing:  # added where it must be taken off
                 computed[quantity] = few[quantity] = []
         for quantity in self.still:
@@ -377,6 +385,17 @@ class Reading:
             self.shows_cost,
             bool(count),
         )
+
+    def loses_other(self, quantity: Quantity) -> np.ndarray:
+        """Which entries of a parameter lose something else than a descent takes off."""
+        change = self.changes[quantity]
+        if self.descent is None:
+            return np.ones(change.lost.shape, bool)
+        due = self.page.values[quantity]
+        if quantity.kind == "dW":
+            due = due + self.descent.decay * change.before
+        off = np.abs(change.lost - self.descent.rate * due)
+        return np.asarray(off > ALIKE * np.abs(change.lost).max(initial=0))
 
     def _goes_by(self, quantity: Quantity, shared: Descent) -> bool:
         """Whether a parameter lost what a descent takes off, with its decay or without; as near as

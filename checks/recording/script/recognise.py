@@ -6,7 +6,7 @@ which takes what the one before has given. Nothing is taken from names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -20,9 +20,9 @@ from backproof.checks.recording.script.differences import sums
 from backproof.checks.recording.script.functions import OUTPUTS
 from backproof.checks.recording.script.inputs import Inputs
 from backproof.checks.recording.script.layers import Edge, Finder, Layer
-from backproof.checks.recording.script.passes import Network, steps
+from backproof.checks.recording.script.passes import MOST_STEPS, Network, steps
 from backproof.checks.recording.script.plainer import numbers, vectors, with_rows
-from backproof.checks.recording.script.recognised import NotRecognised, Recognised
+from backproof.checks.recording.script.recognised import NoLayers, NotRecognised, Recognised
 from backproof.checks.recording.script.refusals import (
     refuse_frozen,
     refuse_others,
@@ -30,25 +30,56 @@ from backproof.checks.recording.script.refusals import (
     refuse_unseen,
     refuse_unused,
 )
-from backproof.checks.recording.script.still import with_fixed_biases, with_still_biases
+from backproof.checks.recording.script.scalars import Gathered, gather
+from backproof.checks.recording.script.still import (
+    with_fixed_biases,
+    with_own_biases,
+    with_still_biases,
+)
 from backproof.checks.recording.script.updates import updates_itself
 from backproof.checks.recording.script.variables import Variable, variables
 from backproof.checks.recording.source import Sources
 
 MOST_SCALARS = 20_000
+MOST_OF_NUMBERS = 12  # steps of networks of single numbers, each of which shows for itself
 MOST_RIVALS = 8  # biases of one layer that are all zero at first
 
 
-def recognise(recording: Recording) -> Recognised:
-    """The network of a recording.
+def seen(recording: Recording) -> tuple[Recognised, Recording]:
+    """The network of a recording, and that with what it was recognised by: where there is no layer
+    of matrices, those that numbers form which update themselves.
 
     Raises: NotRecognised where none was, or two.
+    """
+    try:
+        return recognise(recording), recording
+    except NoLayers:
+        gathered = gather(recording)
+        if gathered is None:
+            raise
+    try:
+        return recognise(gathered.recording, gathered), gathered.recording
+    except NotRecognised as error:  # no names of theirs is one of these matrices
+        raise NotRecognised(error.missing) from error
+
+
+def recognise(recording: Recording, gathered: Gathered | None = None) -> Recognised:
+    """The network of a recording.
+
+    Args:
+        recording: of the run.
+        gathered: what of it was gathered of single numbers, if that was needed.
+    Raises: NotRecognised where none was, or two; NoLayers where nothing was a layer.
     """
     recorded = [*recording.made, *_single(recording)]
     recorded.sort(key=lambda made: made.time)
     archive = Archive(recorded)
     held = variables(recording.made)
     sources = Sources(recording.sources)
+    if gathered is not None:
+        chains, inputs = _chains(recording, archive, held, sources)
+        found = _whole(recording, archive, held, sources, chains, inputs, gathered.layers)
+        return replace(found, gathered=gathered)
     longest = 0
     missing: NotRecognised | None = None
     for look, has_sums in ((_chains, False), (_plainer, False), (_chains, True)):
@@ -72,19 +103,27 @@ def _whole(
     sources: Sources,
     chains: Chains,
     inputs: Inputs,
+    biases: Mapping[str, str] | None = None,
 ) -> Recognised:
     """The likeliest of some chains, if it is all that the script trains.
 
+    Args:
+        recording, archive, held, sources: of the run.
+        chains, inputs: layers behind each other, and what may go into them.
+        biases: by the name of each layer's weights, that of its bias, where the script says so.
     Raises: NotRecognised where it is not.
     """
     best = max(chains.all, key=chains.likelihood)
     refuse_two(chains, best)
-    found = _at_work(chains, best, archive, inputs)
+    most = MOST_STEPS if biases is None else MOST_OF_NUMBERS
+    found = _at_work(chains, best, archive, inputs, most)
     refuse_others(found, held, sources)
     refuse_unseen(recording, found.network.change_times()[0])
     refuse_frozen(found, held)
     refuse_unused(found, held)
     layers = with_still_biases(found.layers, best, recording.made, held, sources)
+    if biases is not None:
+        layers = with_own_biases(layers, held, biases)
     layers = with_fixed_biases(layers, recording.series)
     return replace(found, network=replace(found.network, layers=layers))
 
@@ -115,7 +154,7 @@ def _chains(
             return plainer, more
     if not chains.all:
         names = list(dict.fromkeys(one.name for one in (weights or vectors(held))[:6]))
-        raise NotRecognised(
+        raise NoLayers(
             f"a line that holds what a layer makes of an input: what changes is {', '.join(names)}",
             names,
         )
@@ -140,9 +179,9 @@ def _weights(held: Sequence[Variable]) -> list[Variable]:
     # what is zero at first gathers something, unless there is nothing else
     weights = [one for one in matrices if one.versions[0].value.any()] or matrices
     if not moving:
-        raise NotRecognised("no array was seen to change from step to step, as weights do")
+        raise NoLayers("no array was seen to change from step to step, as weights do")
     if not weights and not vectors(moving):
-        raise NotRecognised(
+        raise NoLayers(
             "no matrix was seen to change from step to step, as weights do; what changes is "
             f"{', '.join(dict.fromkeys(one.name for one in moving[:6]))}"
         )
@@ -164,8 +203,11 @@ def _single(recording: Recording) -> Iterator[Made]:
         left = max(0, left - len(series.values))
 
 
-def _at_work(chains: Chains, chain: Chain, archive: Archive, inputs: Inputs) -> Recognised:
-    """The network of a chain, with the biases that reproduce what it makes once they move."""
+def _at_work(
+    chains: Chains, chain: Chain, archive: Archive, inputs: Inputs, most: int
+) -> Recognised:
+    """The network of a chain, with the biases that reproduce what it makes once they move, and as
+    many steps."""
     hidden = []
     for edge, after in pairwise(chain):
         activation = chains.activation(edge, after)
@@ -176,7 +218,8 @@ def _at_work(chains: Chains, chain: Chain, archive: Archive, inputs: Inputs) -> 
     layers = _with_biases(chain, tuple(hidden), archive, inputs)
     network = Network(layers, tuple(hidden), output)
     places = {edge.input.place for edge in chains.edges if edge.key == chain[0].key}
-    found = steps(network, archive, inputs, archive.made[-1].time, seen_at=places)
+    end = archive.made[-1].time
+    found = steps(network, archive, inputs, end, seen_at=places, most=most)
     if not found:
         names = [edge.layer.W.name for edge in chain]
         raise NotRecognised(

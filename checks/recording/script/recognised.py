@@ -13,6 +13,7 @@ from backproof.checks.recording.script.archive import Archive
 from backproof.checks.recording.script.inputs import Inputs
 from backproof.checks.recording.script.layers import Layer
 from backproof.checks.recording.script.passes import Network, Step
+from backproof.checks.recording.script.scalars import Gathered
 
 
 @dataclass
@@ -24,6 +25,10 @@ class NotRecognised(Exception):
 
     def __str__(self) -> str:
         return self.missing
+
+
+class NoLayers(NotRecognised):
+    """Nothing was seen to be a layer."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Recognised:
         columns: whether samples are columns in the script.
         archive: all that was recorded.
         inputs: what of it may go into a layer.
+        gathered: what its matrices are made of, where they are single numbers in the script.
     """
 
     network: Network
@@ -67,13 +73,15 @@ class Recognised:
     columns: bool
     archive: Archive
     inputs: Inputs
+    gathered: Gathered | None = None
 
     @cached_property
     def _held(self) -> list[Held]:
-        found: dict[tuple[str, tuple[int, ...]], list[Made]] = {}
+        found: dict[tuple[str, str, tuple[int, ...]], list[Made]] = {}
         for made in self.archive.made:
             shape = np.squeeze(made.value).shape  # two functions may give one name to two things
-            found.setdefault((made.site.name, shape), []).append(made)
+            key = made.site.name, made.site.callee, shape
+            found.setdefault(key, []).append(made)
         return [Held(some) for some in found.values()]
 
     def held_between(self, since: int, until: int) -> list[Held]:

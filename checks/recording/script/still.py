@@ -4,7 +4,7 @@ each of their units, it is none that is meant to change."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +41,25 @@ def with_still_biases(
             whole = replace(layer, b=b)
         found.append(whole)
     return tuple(found)
+
+
+def with_own_biases(
+    layers: Sequence[Layer], held: Sequence[Variable], names: Mapping[str, str]
+) -> tuple[Layer, ...]:
+    """The layers, each with the bias that its own lines add, whatever numbers that holds.
+
+    Args:
+        layers: of the network.
+        held: all variables.
+        names: of the bias of each layer's weights, "" for none.
+    """
+    by_name = {one.name: one for one in reversed(held)}
+    return tuple(
+        replace(layer, b=by_name.get(names[layer.W.name]))
+        if layer.W.name in names and layer.ones is None
+        else layer
+        for layer in layers
+    )
 
 
 def with_fixed_biases(layers: Sequence[Layer], series: Sequence[Series]) -> tuple[Layer, ...]:

@@ -16,6 +16,7 @@ from backproof.checks.recording.own import Found
 from backproof.checks.recording.page import Page
 from backproof.checks.recording.script.descent import Descent
 from backproof.checks.recording.script.lines import line_of, stacked
+from backproof.checks.recording.script.number_lines import line_of_number, never_updated
 from backproof.checks.recording.script.readings import Reading
 from backproof.checks.recording.script.recognised import Recognised
 
@@ -64,6 +65,11 @@ class Watched:
     def step(self) -> Descent | None:
         """The descent that its parameters share, of the mean loss; None if it is another one."""
         return self.reading.descent
+
+    @property
+    def left(self) -> list[str]:
+        """The single numbers that should change and do not, as they are written."""
+        return never_updated(self.reading) if self.network.gathered is not None else []
 
     @property
     def layout(self) -> str:
@@ -161,7 +167,10 @@ def concluded(best: Reading, recording: Recording) -> Watched:
     if not wrong:
         return Watched(best, right, wrong, None, None, whole, recording)
     first = first_wrong(best)
-    line = line_of(best, first, until)
+    if best.found.gathered is None:
+        line = line_of(best, first, until)
+    else:
+        line = line_of_number(best, first, recording)
     return Watched(best, right, wrong, first, line, whole, recording)
 
 
