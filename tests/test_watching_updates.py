@@ -162,6 +162,11 @@ WRONG = {
 UNTESTED = {
     "torn": ("    a1 =", "    X = X[rng.permutation(90)]\n    a1 =", "no longer belong to their"),
     "divided": ("W2 -= 0.5 *", "W2 -= 45.0 *", "a division by 90 may be left out"),
+    "anew": (
+        "    db2 = d2.sum(0)\n",
+        "    db2 = d2.sum(0)\n    db2 = db2 / 2\n",
+        "what a line makes of it, 0.5 times as much",
+    ),
     "stopped": (
         "    d1 =",
         "    W2 -= 0.5 * dW2; b2 -= 0.5 * db2; undefined\n    d1 =",
@@ -176,8 +181,18 @@ def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, 
     """What the program says of every script, in one call."""
     sources = {f"right_{name}": _changed(*one) for name, one in RIGHT.items()}
     sources |= {f"wrong_{name}": _changed(one[0], *one[1]) for name, one in WRONG.items()}
+    sources["halved"] = _changed(LAYERS, HALVED)
     sources |= {name: _changed(BASE, one[:2]) for name, one in UNTESTED.items()}
     return told_of(tmp_path_factory, worker_id, "updates", sources)
+
+
+HALVED = (
+    ('        self.grads = {"weights": self.x.T @ g, "bias": g.sum(0)}\n'),
+    (
+        '        self.grads = {"weights": self.x.T @ g, "bias": g.sum(0)}\n'
+        '        self.grads["bias"] = self.grads["bias"] / 2\n'
+    ),
+)
 
 
 def _changed(source: str, *changes: tuple[str, ...]) -> str:
@@ -218,3 +233,11 @@ def test_what_numbers_leave_open_is_said_and_not_judged(
 def test_an_update_at_several_rates_is_told_as_that(told: dict[str, dict[str, Any]]) -> None:
     assert "a rate for each parameter" in told["right_rates"]["diagnosis"]["statement"]
     assert "no plain descent" in told["right_adam"]["diagnosis"]["statement"]
+
+
+def test_half_a_gradient_that_an_optimizer_takes_up_is_wrong(
+    told: dict[str, dict[str, Any]],
+) -> None:
+    found = told["halved"]
+    assert found["verdict"] == "fail"
+    assert found["diagnosis"]["wrong"] == ["db[3]", "db[2]", "db[1]"]

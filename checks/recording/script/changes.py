@@ -127,10 +127,30 @@ def by_factor(
     best = max(count, key=lambda one: (count[one], one == 1, one in USUAL), default=None)
     if best is None:
         return dict.fromkeys(computed, False)
-    return {
+    fit = {
         quantity: _has(of, best) or any(are_alike(one, best, CLOSE) for one in few[quantity])
         for quantity, of in computed.items()
     }
+    taken_up = {
+        factor
+        for quantity, of in computed.items()
+        for factor in of
+        if quantity.kind == "dW" and fit[quantity] and not are_alike(factor, best, 1e-4)
+    }
+    return {
+        quantity: fit[quantity] and not _is_changed(of, best, taken_up)
+        for quantity, of in computed.items()
+    }
+
+
+def _is_changed(factors: Sequence[float], best: float, taken_up: Collection[float]) -> bool:
+    """Whether what a line makes of a right gradient, and not that itself, is taken up as other
+    gradients are: a tenth of it into an average, say."""
+    for factor in taken_up:
+        if _has(factors, factor):
+            return False
+    others = [one for one in factors if not are_alike(one, best, 1e-4)]
+    return any(_has(others, one * factor / best) for one in others for factor in taken_up)
 
 
 def _has(factors: Sequence[float], wanted: float) -> bool:

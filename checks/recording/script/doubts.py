@@ -262,6 +262,27 @@ def _reaches_below(best: Reading) -> bool:
     return best.has_rate and best.seen.get(Quantity("db", best.L), False) and any(right)
 
 
+def taken_off_anew(best: Reading) -> str:
+    """Why a step at several rates may take off what a line has made of a right gradient, and not
+    that itself: it is as many times as large as the rate is; "" where no line has made it."""
+    rates = {quantity: best.rate_of(quantity) for quantity in best.changes}
+    known = [rate for rate in rates.values() if rate is not None]
+    if best.descent is not None or len(known) < len(rates) or not all(best.seen.values()):
+        return ""
+    usual = max(known, key=lambda one: sum(are_alike(one, other) for other in known))
+    for quantity, rate in rates.items():
+        if rate is None or are_alike(rate, usual):
+            continue
+        for factor in best.made(quantity):
+            if are_alike(rate, usual * factor) and not are_alike(factor, rate):
+                return (
+                    f"{quantity} is taken off at a rate of {rate:.6g}, and others at "
+                    f"{usual:.6g}: either that is its own, or what a line makes of it, "
+                    f"{factor:.6g} times as much, is taken off in its place"
+                )
+    return ""
+
+
 def left_out(best: Reading) -> str:
     """Why a sum over single samples may not be the mean that its rate says: the rate that is
     written is divided by one sample more; "" where it is not."""

@@ -21,6 +21,7 @@ from backproof.checks.recording.script.doubts import (
     contradiction,
     divided,
     left_out,
+    taken_off_anew,
     unknown_loss,
     unseen,
 )
@@ -161,7 +162,13 @@ def _finished(
     network = best.found
     _refuse_unseen(best)
     after = list(chain.from_iterable(later))
-    reason = altered(best) or left_out(best) or divided(best) or torn(best, after)
+    reason = (
+        altered(best)
+        or left_out(best)
+        or divided(best)
+        or taken_off_anew(best)
+        or torn(best, after)
+    )
     if not reason and cost is None:
         reason = contradiction(best, tried)
     if reason:

@@ -306,8 +306,13 @@ class Reading:
     def rates(self) -> list[float]:
         """By what each parameter's gradient was multiplied and taken off, those of which that is
         known."""
-        fits = [self._fit(quantity) for quantity in self.changes]
-        return [fit.rate for fit in fits if fit is not None]
+        rates = [self.rate_of(quantity) for quantity in self.changes]
+        return [rate for rate in rates if rate is not None]
+
+    def rate_of(self, quantity: Quantity) -> float | None:
+        """That of one parameter; None where it is not known."""
+        fit = self._fit(quantity)
+        return None if fit is None else fit.rate
 
     def _tells(self, quantity: Quantity) -> bool:
         """Whether a multiple of a gradient is one by no accident. Where all its entries are as
