@@ -32,7 +32,7 @@ def test_one_name_gets_one_matrix() -> None:
 
 def test_adapter_is_told_in_text_and_in_the_object(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
-    (tmp_path / "net.py").write_text(UNUSUAL["weights"])
+    (tmp_path / "net.py").write_text(UNUSUAL["weights_beside_a_plain_loss"])
     asked = ("../net.py", "--isolate", "auto")
     printed = checks(*asked, folder=tmp_path / "below")
     assert printed.code == 2

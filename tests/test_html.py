@@ -44,6 +44,8 @@ def found(verdict: str, candidate: str = "ada.py", **diagnosis: Any) -> dict[str
         "candidate": candidate,
         "verdict": verdict,
         "problems": 14,
+        "symptoms": [],
+        "tried": [],
         "gradients": 688,
         "seconds": 0.37,
         "diagnosis": told | diagnosis,

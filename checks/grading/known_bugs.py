@@ -137,8 +137,9 @@ def _with_line(best: Explained) -> Explained:
         return best  # its lines make single numbers
     with np.errstate(all="ignore"):
         line = line_of_bug(best.found, first.variant, best.told.evidence)
-    if line is None:
-        return best
+    known = best.found.found
+    if line is None or (known is not None and (known.file, known.line) == (line.file, line.line)):
+        return best  # which has the name that holds it
     return replace(best, found=replace(best.found, found=line))
 
 

@@ -37,14 +37,14 @@ SIGMA = 3.0  # standard deviations of a share of that many samples
 
 
 def rate_too_large(course: Course, tested: RangeTest | None) -> Iterator[Symptom]:
-    """The loss rose or broke at this rate, and falls at a smaller one."""
+    """The loss rose or broke at this rate, or came to rest, and falls further at a smaller one."""
     if tested is None or not course.rate > 0:
         return
     best = _best_below(tested, course.rate / OTHER_RATE)
     if not math.isfinite(best):
         return
     thrown = course.over == "diverged" or course.last.loss > course.first.loss
-    thrown = thrown or course.knows > UNLEARNED
+    thrown = thrown or course.knows > UNLEARNED or came_to_rest(course)
     here = tested.fall(course.rate)
     better = tested.fall(best) - max(here, 0.0)
     if not (thrown or here < 0) or better < BETTER * course.prior:
