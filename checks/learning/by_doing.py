@@ -326,7 +326,10 @@ def _over(glances: list[Glance], prior: float, learnt: float) -> str:
     since = min((one.step for one in kept), default=last.step)
     if last.step >= 2 * since + LOST_FOR:
         return "diverged"
-    if last.loss < learnt * prior:
+    lost = any(one.loss > most for one in glances)
+    # what was thrown about may come by for a moment
+    known = min(learnt, WELL_LEARNT) if lost else learnt
+    if all(one.loss < known * prior for one in glances[-2 if lost else -1 :]):
         return "learnt"
     return "steps"
 

@@ -63,7 +63,8 @@ def elements_of(value: Any) -> list[Any]:
 
 
 def array_of(value: Any) -> np.ndarray | None:
-    """Real numbers of an array or tensor, as they are now; None for any other kind of entry."""
+    """Real numbers of an array or tensor, as they are now; None for any other kind of entry. What
+    is too large to be kept is not copied."""
     if is_tensor(type(value)):
         try:
             value = value.detach().cpu().numpy()
@@ -76,7 +77,7 @@ def array_of(value: Any) -> np.ndarray | None:
         return flat.reshape(value.shape) if flat is not None and flat.ndim == 1 else None
     if value.dtype.kind not in "fiub":
         return None
-    return np.array(value, subok=False)
+    return np.array(value, subok=False, copy=True if value.size <= LARGEST_ARRAY else None)
 
 
 def is_tensor(kind: type) -> bool:

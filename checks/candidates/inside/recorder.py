@@ -179,7 +179,9 @@ class Recorder:
         """End what runs, where that was asked for and enough was seen."""
         if self.stops_after_s is None:
             return
-        if self._executed > self.most_lines or time.monotonic() - self._began > self.stops_after_s:
+        lasted = time.monotonic() - self._began
+        is_full = bool(self.kept.limit)  # nothing that is made from now on would be seen
+        if is_full or self._executed > self.most_lines or lasted > self.stops_after_s:
             raise Enough
 
     def _entered(self, frame: FrameType) -> _Call:
