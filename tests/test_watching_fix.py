@@ -78,6 +78,26 @@ PLACED = {
         "grad_out = hidden.T @ err",
     ),
 }
+# a single sample and a single output: its delta is one number, and any two are multiples
+NUMBER = """\
+import numpy as np
+rng = np.random.default_rng(8)
+xs = rng.normal(size=(50, 4))
+ts = np.tanh(xs[:, :1] - xs[:, 1:2])
+V, v = rng.normal(size=(4, 6)) * 0.5, np.zeros(6)
+U, u = rng.normal(size=(6, 1)) * 0.5, np.zeros(1)
+for k in range(50):
+    x, t = xs[k : k + 1], ts[k : k + 1]
+    h = 1 / (1 + np.exp(-(x @ V + v)))
+    p = h @ U + u
+    d2 = 2 * (p - t)
+    d1 = (d2 @ U.T) * h * (1 - h)
+    U -= 0.1 * (h.T @ d2)
+    V -= 0.1 * (x.T @ d1)
+    u -= 0.1 * d2[0]
+    v -= 0.1 * d1[0]
+"""
+OF_ONE_NUMBER = {"number_derivative": ("(d2 @ U.T) * h * (1 - h)", "d2 @ U.T", 12)}
 # nothing that takes their names alone would mend it
 SOFTMAX = ("e.sum(axis=1, keepdims=True)", "e.sum(axis=0, keepdims=True)")
 
@@ -95,6 +115,10 @@ def told(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, 
     """What the program says of every script, in one call."""
     sources = {name: _changed(change[:2]) for name, change in MENDED.items()}
     sources |= {name: _changed(*one[0]) for name, one in PLACED.items()}
+    sources |= {"number": NUMBER}
+    for name, (right, wrong, _) in OF_ONE_NUMBER.items():
+        assert NUMBER.count(right) == 1
+        sources[name] = NUMBER.replace(right, wrong)
     sources |= {"right": SCRIPT, "softmax": _changed(SOFTMAX)}
     return told_of(tmp_path_factory, worker_id, "fixes", sources)
 
@@ -116,6 +140,14 @@ def test_the_line_is_that_on_which_it_went_wrong_first(
     found = told[name]["diagnosis"]
     assert found["line"]["text"] == PLACED[name][1]
     assert found["bugs"][0]["fix"].startswith(PLACED[name][2])
+
+
+@pytest.mark.parametrize("name", OF_ONE_NUMBER)
+def test_the_line_of_a_single_number_is_that_of_the_bug(
+    told: dict[str, dict[str, Any]], name: str
+) -> None:
+    assert told["number"]["verdict"] == "pass"
+    assert told[name]["diagnosis"]["line"]["number"] == OF_ONE_NUMBER[name][2]
 
 
 def test_a_line_that_was_not_tried_is_not_shown_as_theirs(told: dict[str, dict[str, Any]]) -> None:

@@ -54,20 +54,57 @@ def line_of_bug(found: Watched, variant: Variant, evidence: Evidence) -> Found |
         after = [one for one in some if one.time > since]
         seen += [(one, part.quantity) for one in after[:1]]
     if not seen:
-        return None
+        return _line_of_delta(found, run, variant, archive)
     made, quantity = min(seen, key=lambda pair: pair[0].time)
     if found.found is not None and not _is_before(made, found):
         return None
     return _placed(found, made, quantity, correct, archive)
 
 
-def _parts(run: HookedPass, variant: Variant, correct: HookedPass) -> Iterator[Part]:
-    """The derivatives and errors that are wrong; and of a wrong delta what it is but for the right
-    derivative, or for what the right derivative is multiplied by."""
+def _line_of_delta(
+    found: Watched, run: HookedPass, variant: Variant, archive: Archive
+) -> Found | None:
+    """The first line that makes the very delta that a bug predicts, where its gradient alone is
+    known to be wrong: one number is a multiple of any other, and so shows nothing by itself."""
+    known = found.found
+    if known is None or known.quantity.kind not in ("dW", "db"):
+        return None
+    nodes = _nodes(run, variant)
+    layers = {layer for step, layer in nodes if step in ("dz", "derivative", "error")}
+    sources = Sources(found.recording.sources)
+    since = found.reading.passes[0].ended
+    for layer in sorted(layers, reverse=True):
+        try:
+            dz = run.get("dz", layer)
+        except CannotBeComputed:
+            continue
+        made = [
+            one
+            for one in archive.places(dz, since, found.reading.step.until)
+            if sources.computes(one.site.file, one.site.line) and _is_before(one, found)
+        ]
+        if made:
+            site = made[0].site
+            function = sources.of(site.file).function(site.line)
+            quantity = Quantity("dz", layer)
+            return Found(
+                site.file, site.line, function, site.name, quantity, site.kind, made[0].value
+            )
+    return None
+
+
+def _nodes(run: HookedPass, variant: Variant) -> set[tuple[str, int]]:
+    """The steps that a bug replaces, each with its layer."""
     nodes: set[tuple[str, int]] = set()
     for hook in variant.hooks:
         nodes.update(hook.nodes(run.L))
-    for step, layer in sorted(nodes):
+    return nodes
+
+
+def _parts(run: HookedPass, variant: Variant, correct: HookedPass) -> Iterator[Part]:
+    """The derivatives and errors that are wrong; and of a wrong delta what it is but for the right
+    derivative, or for what the right derivative is multiplied by."""
+    for step, layer in sorted(_nodes(run, variant)):
         try:
             if step == "derivative":
                 yield Part(run.get(step, layer), Quantity("dz", layer))
@@ -75,6 +112,8 @@ def _parts(run: HookedPass, variant: Variant, correct: HookedPass) -> Iterator[P
                 yield Part(run.error, Quantity("dz", run.L))
             elif step == "dz" and (layer < run.L or run.problem.output in ("sigmoid", "tanh")):
                 yield from _factors(run, correct, layer)
+            elif step == "dz" and not _is_multiple(run.get(step, layer), correct.get(step, layer)):
+                yield Part(run.get(step, layer), Quantity(step, layer))
         except CannotBeComputed:
             continue
 
